@@ -1,0 +1,37 @@
+import type { Role } from "./role.ts";
+
+/** Who is calling. Immutable; made once per verified token and shared by all its requests. */
+export interface Principal {
+  /** The token's `sub`. */
+  readonly subject: string;
+  readonly role: Role;
+  /** The token's `jti`; empty when authentication is off. */
+  readonly tokenId: string;
+  /** Sandbox patterns this principal is narrowed to (`py-*`); null = all. */
+  readonly sandboxes: readonly string[] | null;
+  /** Operations this principal is narrowed to; null = all. A narrowed principal cannot use the transparent proxy. */
+  readonly operations: readonly string[] | null;
+  /** End of validity, milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** True when `name` matches `pattern`, where `*` stands for any run of characters and nothing else is special. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const parts = pattern.split("*");
+  const first = parts[0] as string;
+  if (parts.length === 1) return pattern === name;
+  const last = parts[parts.length - 1] as string;
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+  let at = first.length;
+  const end = name.length - last.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}
+
+export function maySee(principal: Principal, sandboxId: string): boolean {
+  return principal.sandboxes === null || principal.sandboxes.some((pattern) => matchesPattern(pattern, sandboxId));
+}

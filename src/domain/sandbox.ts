@@ -1,0 +1,56 @@
+import { GatewayError } from "../errors.ts";
+
+/** How to speak to a sandbox's instances; the names are in registry.ts. */
+export type RuntimeName = string;
+/** How a sandbox's instances come to life; the names are in registry.ts. */
+export type DriverName = string;
+/** How an instance is chosen; the names are in registry.ts. */
+export type StrategyName = string;
+
+/** One upstream address of a sandbox. */
+export interface Instance {
+  /** `ins_…` */
+  readonly id: string;
+  readonly sandboxId: string;
+  /** `http://host:port`, or `unix:<name>.sock` in the data folder's `run` directory for instances the daemon starts. */
+  readonly url: string;
+  /** Counts up over all instances ever added and is never reused: the instance's place in shared memory follows from it. */
+  readonly number: number;
+}
+
+/** What a client names by `sandbox_id`. */
+export interface Sandbox {
+  readonly id: string;
+  readonly runtime: RuntimeName;
+  readonly driver: DriverName;
+  /** Balancing strategy; null = LOAD_BALANCER_STRATEGY. */
+  readonly strategy: StrategyName | null;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** In the order they were added. */
+  readonly instances: readonly Instance[];
+}
+
+// Letters first, so that an id is never a dot segment, an option or an empty label.
+const SANDBOX_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export function isSandboxId(value: string): boolean {
+  return SANDBOX_ID.test(value);
+}
+
+/**
+ * An instance address as it is stored: scheme, host and port, nothing else.
+ * @throws GatewayError VAL_010 when it is not `http://host[:port]`, or carries credentials, a path, a query or a fragment.
+ */
+export function parseInstanceUrl(text: string): string {
+  const wrong = (why: string) => new GatewayError("VAL_010", { details: `instance URL ${JSON.stringify(text)}: ${why}` });
+  if (!URL.canParse(text)) throw wrong("not a URL; expected http://host:port");
+  const url = new URL(text);
+  if (url.protocol !== "http:") throw wrong("only http:// is supported");
+  if (url.username !== "" || url.password !== "") throw wrong("must not carry credentials");
+  if ((url.pathname !== "/" && url.pathname !== "") || url.search !== "" || url.hash !== "") {
+    throw wrong("must not carry a path, query or fragment");
+  }
+  if (url.hostname === "") throw wrong("has no host");
+  return url.origin;
+}

@@ -1,0 +1,188 @@
+// Every error the gateway can answer with, once: what it means over HTTP, in a shell, and what a person can do about it.
+// Codes are a public contract (clients match on them): add, never renumber.
+
+/** What the gateway knows about the sandbox's side of a failed call: `maybe` means "do not repeat blindly". */
+export type Executed = "no" | "maybe" | "yes";
+
+interface ErrorEntry {
+  /** HTTP status. */
+  readonly status: number;
+  /** One sentence for a person; details are added per occurrence. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly remediation: string;
+  /** True when the same call may be sent again unchanged. */
+  readonly retryable: boolean;
+}
+
+/** Exit codes of the command line; `docs/architecture.md` and `--help` list them. */
+export const EXIT = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  config: 3,
+  auth: 4,
+  notFound: 5,
+  conflict: 6,
+  unreachable: 7,
+  checkFailed: 8,
+} as const;
+
+const entry = (status: number, message: string, remediation: string, retryable = false): ErrorEntry => ({
+  status,
+  message,
+  remediation,
+  retryable,
+});
+
+export const ERRORS = {
+  // Who you are (401) and what you may do (403).
+  AUTH_001: entry(401, "Invalid authentication token", "Get a new token: sandboxgw token create"),
+  AUTH_002: entry(401, "Authentication required", "Send the header Authorization: Bearer <token>"),
+  AUTH_003: entry(403, "Permission denied", "Use a token whose role includes this permission"),
+  AUTH_004: entry(403, "Operation not allowed by this token", "Use a token that lists this operation"),
+  AUTH_005: entry(400, "Malformed Authorization header", "Send exactly one Authorization: Bearer <token> header"),
+  AUTH_006: entry(403, "Address not allowed", "Call from an allowed network, or change IP_ALLOW_LIST / IP_DENY_LIST"),
+
+  RATE_001: entry(429, "Rate limit exceeded", "Slow down; wait the seconds given in Retry-After", true),
+  RATE_002: entry(503, "Too many concurrent requests", "Wait the seconds given in Retry-After and repeat", true),
+  RATE_003: entry(429, "Too many connections from this address", "Reuse connections (keep-alive)", true),
+
+  // The request itself.
+  VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),
+  VAL_002: entry(400, "Request body is not valid JSON", "Send a JSON object as the body"),
+  VAL_003: entry(422, "Request does not have the expected shape", "Correct the fields named in details"),
+  VAL_004: entry(413, "Request body too large", "Send a smaller body, or raise MAX_BODY_SIZE"),
+  VAL_005: entry(415, "Unsupported content type", "Send Content-Type: application/json"),
+  VAL_006: entry(431, "Request header fields too large", "Send fewer or shorter header fields"),
+  VAL_007: entry(414, "Request target too long", "Use a shorter URL"),
+  VAL_008: entry(408, "Request not received in time", "Send the whole request faster", true),
+  VAL_009: entry(417, "Expectation not supported", "Send no Expect header, or Expect: 100-continue"),
+  VAL_010: entry(400, "Invalid value", "Correct the value named in details"),
+
+  ROUTE_001: entry(404, "Unknown sandbox", "List what exists: sandboxgw sandbox list"),
+  ROUTE_002: entry(404, "No such page", "See the README for the paths the gateway serves"),
+  ROUTE_003: entry(405, "Method not allowed", "Use a method listed in the Allow header"),
+  ROUTE_004: entry(409, "Already exists", "Choose another name, or remove the existing one first"),
+  ROUTE_005: entry(404, "Unknown token", "List what exists: sandboxgw token list --all"),
+  ROUTE_006: entry(404, "Unknown instance", "List what exists: sandboxgw instance list"),
+
+  // The way to the instance.
+  PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),
+  PROXY_002: entry(502, "The instance broke the connection", "Check whether the call took effect before repeating it"),
+  PROXY_003: entry(504, "The instance did not answer in time", "Check whether the call took effect before repeating it"),
+  PROXY_004: entry(502, "The instance sent an invalid response", "Look at the instance: it does not speak HTTP properly"),
+  PROXY_005: entry(499, "The client went away", "None: nobody was left to answer"),
+  PROXY_006: entry(408, "The client stopped sending or reading", "Keep the transfer moving", true),
+
+  EXEC_001: entry(502, "The instance's answer could not be understood", "Check that the sandbox has the right --runtime"),
+  EXEC_002: entry(422, "The sandbox cannot do this operation", "Use an operation and language that it supports"),
+  EXEC_003: entry(502, "The instance's answer is too large", "Print less, or raise MAX_RESPONSE_SIZE"),
+
+  SANDBOX_001: entry(503, "The sandbox is busy", "Wait the seconds given in Retry-After and repeat", true),
+  SANDBOX_002: entry(502, "The sandbox failed", "Look at the sandbox's own logs"),
+
+  // The gateway itself.
+  GW_001: entry(500, "Internal error", "Report this with the request id"),
+  GW_002: entry(503, "Shutting down", "Repeat: another process will answer", true),
+  GW_003: entry(503, "The audit record cannot be written", "Free disk space or repair the data folder", true),
+  GW_004: entry(500, "The data folder is in use by another daemon", "Stop the other daemon, or use another --data-dir"),
+  GW_005: entry(500, "The database is damaged", "Restore the data folder from a backup; nothing was changed"),
+  GW_006: entry(500, "The database was written by a newer version", "Run the newer sandboxgw; nothing was changed"),
+  GW_007: entry(500, "The daemon is not running", "Start it: sandboxgw serve"),
+  GW_008: entry(500, "The data folder cannot be used", "Check the folder's path, owner and permissions"),
+  GW_009: entry(500, "A key cannot be read", "Restore the key file that belongs to this data folder"),
+  GW_010: entry(500, "Cannot listen", "Free the port, or choose another one"),
+  GW_011: entry(500, "The audit chain is broken", "Keep the file as evidence and compare it with a backup"),
+  GW_012: entry(500, "Invalid configuration", "Run sandboxgw config validate"),
+  GW_013: entry(500, "The embedded sandbox cannot start", "Look at the daemon's log"),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Every code in a fixed order: shared-memory counters use the position as index. */
+export const ERROR_CODES = Object.keys(ERRORS) as readonly ErrorCode[];
+
+const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
+  AUTH_001: EXIT.auth,
+  AUTH_002: EXIT.auth,
+  AUTH_003: EXIT.auth,
+  AUTH_004: EXIT.auth,
+  VAL_003: EXIT.usage,
+  VAL_010: EXIT.usage,
+  ROUTE_001: EXIT.notFound,
+  ROUTE_005: EXIT.notFound,
+  ROUTE_006: EXIT.notFound,
+  ROUTE_004: EXIT.conflict,
+  GW_004: EXIT.conflict,
+  GW_007: EXIT.unreachable,
+  GW_011: EXIT.checkFailed,
+  GW_012: EXIT.config,
+};
+
+export interface GatewayErrorOptions {
+  /** What exactly was wrong this time. Never contains a secret. */
+  details?: string;
+  /** What happened on the sandbox's side; default `no`. */
+  executed?: Executed;
+  /** Seconds to wait before repeating, for Retry-After. */
+  retryAfter?: number;
+  /** Extra response header fields (`WWW-Authenticate`, `Allow`, `RateLimit`). */
+  headers?: Readonly<Record<string, string>>;
+  cause?: unknown;
+}
+
+/**
+ * The one error type that crosses module boundaries. Match on `code`; `cause` keeps the original.
+ * Refusals are normal traffic, so the stack is only captured for internal errors (GW_001): it costs more than
+ * the whole rest of a refused request.
+ */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  readonly code: ErrorCode;
+  readonly details: string;
+  readonly executed: Executed;
+  readonly retryAfter: number | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(code: ErrorCode, options: GatewayErrorOptions = {}) {
+    const limit = Error.stackTraceLimit;
+    if (code !== "GW_001") Error.stackTraceLimit = 0;
+    super(options.details ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = limit;
+    this.code = code;
+    this.details = options.details ?? "";
+    this.executed = options.executed ?? "no";
+    this.retryAfter = options.retryAfter;
+    this.headers = options.headers;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get exitCode(): number {
+    return EXIT_BY_CODE[this.code] ?? EXIT.failure;
+  }
+}
+
+/** Any thrown value as a GatewayError; what is not one becomes GW_001 with the original as cause. */
+export function asGatewayError(thrown: unknown): GatewayError {
+  return thrown instanceof GatewayError ? thrown : new GatewayError("GW_001", { cause: thrown });
+}
+
+/** The contract's envelope: `{"error":{…}}` as a JSON text. */
+export function errorBody(error: GatewayError, requestId: string): string {
+  const known = ERRORS[error.code];
+  return JSON.stringify({
+    error: {
+      code: error.code,
+      message: known.message,
+      details: error.details,
+      remediation: known.remediation,
+      retryable: known.retryable,
+      executed: error.executed,
+      request_id: requestId,
+    },
+  });
+}
