@@ -12,7 +12,7 @@ export const packaged: boolean = sea.isSea();
 
 /** A file built into the executable; undefined from source, where it lies in the checkout or in node_modules. */
 export function embeddedFile(name: string): Buffer | undefined {
-  return packaged ? Buffer.from(sea.getRawAsset(name) as ArrayBuffer) : undefined;
+  return packaged ? Buffer.from(sea.getRawAsset(name)) : undefined;
 }
 
 /**
@@ -21,7 +21,8 @@ export function embeddedFile(name: string): Buffer | undefined {
  */
 export function sqliteBinding(): object | undefined {
   if (!packaged) return undefined;
-  addon ??= loadAddon((addonFile ??= extractAddon()));
+  if (addonFile === undefined) extractAddon();
+  else addon ??= loadAddon(addonFile);
   return addon;
 }
 
@@ -37,9 +38,11 @@ export function startThread(data: unknown, options: WorkerOptions = {}): Worker 
   return new Worker(script.toString("utf8"), { ...options, eval: true, workerData: start });
 }
 
-/** Inside a thread: what it was started with. */
+/** Inside a thread: what it was started with. Both ends are the same build of this program, so the type is taken on trust. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 export function threadData<T>(): T {
-  return (workerData as ThreadStart).data as T;
+  const start: { readonly data: T } = workerData;
+  return start.data;
 }
 
 export interface RoleOptions {
@@ -71,20 +74,21 @@ interface ThreadStart {
 
 // Process-wide by nature: all threads of a process must load the addon from the same file, because two copies of
 // SQLite in one process break each other's POSIX locks.
-let addonFile = isMainThread ? undefined : (workerData as ThreadStart | null)?.addonFile;
+let addonFile: string | undefined = isMainThread ? undefined : workerData?.addonFile;
 let addon: object | undefined;
 
 const O_TMPFILE = 0o20200000;
 
-/** Writes the addon where it can be loaded from and returns that path, good for the life of the process. */
-function extractAddon(): string {
-  const bytes = Buffer.from(sea.getRawAsset("better_sqlite3.node") as ArrayBuffer);
+/** Loads the addon and remembers for the other threads from which file. */
+function extractAddon(): void {
+  const bytes = Buffer.from(sea.getRawAsset("better_sqlite3.node"));
   const failures: string[] = [];
   for (const directory of new Set([os.tmpdir(), "/dev/shm", "/var/tmp", os.homedir()])) {
     try {
       const file = process.platform === "linux" ? unnamedFile(directory, bytes) : ownFile(directory, bytes);
       addon = loadAddon(file); // fails where the directory is mounted noexec
-      return file;
+      addonFile = file;
+      return;
     } catch (error) {
       failures.push(`${directory}: ${String(error)}`);
     }
