@@ -5,11 +5,11 @@ import {
   flag,
   host,
   integer,
+  label,
   networks,
   path,
   secret,
   size,
-  text,
   type Value,
 } from "./values.ts";
 

@@ -55,7 +55,7 @@ export function integer(least: number, most: number): Value<number> {
 }
 
 /** The word `auto`, or what `value` allows. */
-export function autoOr<T>(value: Value<T>): Value<"auto" | T> {
+export function autoOr(value: Value<number>): Value<"auto" | number> {
   return {
     hint: `auto, or ${value.hint}`,
     parse: (text) => (text === "auto" ? text : value.parse(text)),
