@@ -1,0 +1,95 @@
+import fs from "node:fs";
+import path from "node:path";
+import { GatewayError } from "../errors.ts";
+
+/** Where everything of one gateway lies. All of it is readable by its owner only. */
+export interface DataFolder {
+  /** Absolute. */
+  readonly root: string;
+  /** SQLite, in WAL mode: `-wal` and `-shm` lie beside it. */
+  readonly database: string;
+  /** The master key, unless SECRETS_KEY_FILE names another file. */
+  readonly secretsKey: string;
+  /** Held by the running daemon. */
+  readonly lock: string;
+  /** Directory of the unix sockets of instances the daemon starts. */
+  readonly run: string;
+  /** Directory of unpacked assets; may be deleted at any time. */
+  readonly cache: string;
+}
+
+/**
+ * Makes the data folder, or checks and if need be tightens the one that is there (0700, owned by this user).
+ * @throws GatewayError GW_008 when it is not a directory, belongs to somebody else or cannot be written.
+ */
+export function openDataFolder(folder: string): DataFolder {
+  const root = path.resolve(folder);
+  privateDirectory(root);
+  const run = path.join(root, "run");
+  const cache = path.join(root, "cache");
+  privateDirectory(run);
+  privateDirectory(cache);
+  return {
+    root,
+    database: path.join(root, "sandboxgw.db"),
+    secretsKey: path.join(root, "secrets.key"),
+    lock: path.join(root, "daemon.lock"),
+    run,
+    cache,
+  };
+}
+
+/**
+ * Makes an empty file with mode 0600 whatever the umask, or tightens the one that is there.
+ * An existing file is never opened: closing any descriptor of a file drops all POSIX locks this process holds on it,
+ * and SQLite's are such locks.
+ * @throws GatewayError GW_008
+ */
+export function privateFile(file: string): void {
+  try {
+    const fd = fs.openSync(file, "wx", 0o600);
+    fs.fchmodSync(fd, 0o600);
+    fs.closeSync(fd);
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw unusable(file, error);
+    tighten(file, fs.statSync(file), 0o600);
+  }
+}
+
+/** True for a system error with this code (`ENOENT`, …). */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
+function privateDirectory(directory: string): void {
+  try {
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const stat = fs.statSync(directory);
+    if (!stat.isDirectory()) throw new Error("not a directory");
+    tighten(directory, stat, 0o700);
+    fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  } catch (error) {
+    throw error instanceof GatewayError ? error : unusable(directory, error);
+  }
+}
+
+/** Windows has neither owners nor modes in this sense. */
+function tighten(file: string, stat: fs.Stats, mode: number): void {
+  const user = process.geteuid?.();
+  if (user === undefined) return;
+  if (stat.uid !== user) {
+    const details = `${file} belongs to user ${stat.uid}, this process runs as user ${user}`;
+    throw new GatewayError("GW_008", { details });
+  }
+  if ((stat.mode & 0o777) === mode) return;
+  try {
+    fs.chmodSync(file, mode);
+  } catch (error) {
+    throw unusable(file, error);
+  }
+}
+
+function unusable(file: string, cause: unknown): GatewayError {
+  const reason = hasCode(cause, "EEXIST") ? "not a directory" : cause instanceof Error ? cause.message : String(cause);
+  return new GatewayError("GW_008", { details: `${file}: ${reason}`, cause });
+}

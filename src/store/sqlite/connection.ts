@@ -1,0 +1,151 @@
+import Database from "better-sqlite3";
+import { GatewayError } from "../../errors.ts";
+import { sqliteBinding } from "../../executable.ts";
+
+/** What SQLite stores in a cell, as better-sqlite3 gives and takes it. */
+export type Cell = string | number | Buffer | null;
+
+export interface ConnectionOptions {
+  readonly readonly?: boolean;
+  /** Milliseconds to wait for another connection's lock. */
+  readonly busyTimeout: number;
+}
+
+/** One open SQLite file. Every error it throws is a GatewayError, except those that only a bug can cause. */
+export class Connection {
+  readonly #file: string;
+  readonly #database: Database.Database;
+  readonly #begin: Query;
+  readonly #beginImmediate: Query;
+  readonly #commit: Query;
+  readonly #rollback: Query;
+
+  /** @throws GatewayError GW_008 when the file cannot be opened, GW_005 when it is not a database. */
+  constructor(file: string, { readonly = false, busyTimeout }: ConnectionOptions) {
+    this.#file = file;
+    // The type package does not know yet that a loaded addon is taken as well as its path.
+    const binding = sqliteBinding() as unknown as string | undefined;
+    const options = { readonly, timeout: busyTimeout, fileMustExist: true, ...(binding && { nativeBinding: binding }) };
+    this.#database = translating(file, () => new Database(file, options));
+    this.#begin = this.prepare("BEGIN");
+    this.#beginImmediate = this.prepare("BEGIN IMMEDIATE");
+    this.#commit = this.prepare("COMMIT");
+    this.#rollback = this.prepare("ROLLBACK");
+  }
+
+  prepare<Parameters extends Cell[] = [], Row = unknown>(sql: string): Query<Parameters, Row> {
+    return new Query(
+      this.#file,
+      translating(this.#file, () => this.#database.prepare<Cell[], Row>(sql)),
+    );
+  }
+
+  /** A query whose rows have one column: `get` and `all` return the bare value. */
+  preparePlucked<Parameters extends Cell[] = [], Value = unknown>(sql: string): Query<Parameters, Value> {
+    return new Query(
+      this.#file,
+      translating(this.#file, () => this.#database.prepare<Cell[], Value>(sql).pluck()),
+    );
+  }
+
+  /** Several statements at once. */
+  execute(sql: string): void {
+    translating(this.#file, () => this.#database.exec(sql));
+  }
+
+  pragma(name: string): unknown {
+    return translating(this.#file, () => this.#database.pragma(name, { simple: true }));
+  }
+
+  /** Runs `work` in one write transaction: what it reads cannot change before the commit. */
+  write<T>(work: () => T): T {
+    return this.#transact(this.#beginImmediate, work);
+  }
+
+  /** Runs `work` in one consistent view; inside a write transaction, in that one's. */
+  read<T>(work: () => T): T {
+    return this.#database.inTransaction ? work() : this.#transact(this.#begin, work);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #transact<T>(begin: Query, work: () => T): T {
+    begin.run();
+    try {
+      const result = work();
+      this.#commit.run();
+      return result;
+    } catch (error) {
+      // A full disk or an I/O error makes SQLite roll back by itself.
+      if (this.#database.inTransaction) this.#rollback.run();
+      throw error;
+    }
+  }
+}
+
+/** A prepared statement. */
+export class Query<Parameters extends Cell[] = [], Row = unknown> {
+  readonly #file: string;
+  readonly #statement: Database.Statement<Cell[], Row>;
+
+  constructor(file: string, statement: Database.Statement<Cell[], Row>) {
+    this.#file = file;
+    this.#statement = statement;
+  }
+
+  /** Returns how many rows changed and the last row id. */
+  run(...parameters: Parameters): Database.RunResult {
+    try {
+      return this.#statement.run(...parameters);
+    } catch (error) {
+      throw translated(this.#file, error);
+    }
+  }
+
+  get(...parameters: Parameters): Row | undefined {
+    try {
+      return this.#statement.get(...parameters);
+    } catch (error) {
+      throw translated(this.#file, error);
+    }
+  }
+
+  all(...parameters: Parameters): Row[] {
+    try {
+      return this.#statement.all(...parameters);
+    } catch (error) {
+      throw translated(this.#file, error);
+    }
+  }
+}
+
+function translating<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw translated(file, error);
+  }
+}
+
+const UNUSABLE: readonly (readonly [prefix: string, reason: string])[] = [
+  ["SQLITE_FULL", "the disk is full"],
+  ["SQLITE_READONLY", "the file or its file system is read-only"],
+  ["SQLITE_CANTOPEN", "the file cannot be opened"],
+  ["SQLITE_PERM", "access is denied"],
+  ["SQLITE_IOERR", "the disk reports an error"],
+  ["SQLITE_BUSY", "another process keeps it locked"],
+];
+
+/** What SQLite's result code means for the gateway. A broken constraint is a bug of ours and stays what it is. */
+function translated(file: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError)) return error;
+  const { code } = error;
+  if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
+    return new GatewayError("GW_005", { details: `${file}: ${error.message}`, cause: error });
+  }
+  const reason = UNUSABLE.find(([prefix]) => code.startsWith(prefix))?.[1];
+  if (reason === undefined) return error;
+  return new GatewayError("GW_008", { details: `${file}: ${reason} (${code})`, cause: error });
+}
