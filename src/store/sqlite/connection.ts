@@ -23,9 +23,10 @@ export class Connection {
   /** @throws GatewayError GW_008 when the file cannot be opened, GW_005 when it is not a database. */
   constructor(file: string, { readonly = false, busyTimeout }: ConnectionOptions) {
     this.#file = file;
-    // The type package does not know yet that a loaded addon is taken as well as its path.
-    const binding = sqliteBinding() as unknown as string | undefined;
-    const options = { readonly, timeout: busyTimeout, fileMustExist: true, ...(binding && { nativeBinding: binding }) };
+    const options: Database.Options = { readonly, timeout: busyTimeout, fileMustExist: true };
+    const binding = sqliteBinding();
+    // Assigned, because the type package does not know yet that a loaded addon is taken as well as its path.
+    if (binding !== undefined) Object.assign(options, { nativeBinding: binding });
     this.#database = translating(file, () => new Database(file, options));
     this.#begin = this.prepare("BEGIN");
     this.#beginImmediate = this.prepare("BEGIN IMMEDIATE");

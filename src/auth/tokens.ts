@@ -1,0 +1,214 @@
+import { createHmac, type webcrypto } from "node:crypto";
+import { SignJWT } from "jose/jwt/sign";
+import { jwtVerify } from "jose/jwt/verify";
+import type { Principal } from "../domain/principal.ts";
+import { isRole } from "../domain/role.ts";
+import { GatewayError } from "../errors.ts";
+import type { SigningKey } from "./keys.ts";
+
+export interface IssueOptions {
+  readonly principal: Omit<Principal, "expiresAt">;
+  readonly key: SigningKey;
+  readonly issuer: string;
+  readonly audience: string;
+  /** Milliseconds since the epoch; a token knows whole seconds, so both are rounded down. */
+  readonly expiresAt: number;
+  readonly now: number;
+}
+
+/** Signs a token for `principal` (RFC 7519, compact form). */
+export function issueToken({ principal, key, issuer, audience, expiresAt, now }: IssueOptions): Promise<string> {
+  const { role, sandboxes, operations } = principal;
+  return new SignJWT({ role, ...(sandboxes && { sandboxes }), ...(operations && { operations }) })
+    .setProtectedHeader({ alg: key.algorithm, kid: key.id, typ: "JWT" })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject(principal.subject)
+    .setJti(principal.tokenId)
+    .setIssuedAt(seconds(now))
+    .setNotBefore(seconds(now))
+    .setExpirationTime(seconds(expiresAt))
+    .sign(key.secret);
+}
+
+/** What is stored instead of a token: HMAC-SHA-256, hex. */
+export function tokenHash(key: Uint8Array, token: string): string {
+  return createHmac("sha256", key).update(token).digest("hex");
+}
+
+export interface TokenVerifierOptions {
+  readonly keys: readonly SigningKey[];
+  readonly issuer: string;
+  readonly audience: string;
+  /** How far the issuer's clock may be off. */
+  readonly clockSkewMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+const MAX_TOKEN = 8 * 1024;
+const MAX_TEXT = 256;
+/** The last millisecond a Date can hold. */
+const LAST_TIME = 8.64e15;
+
+/** Turns a token into the principal it speaks for. Keeps nothing: the caller caches. */
+export class TokenVerifier {
+  readonly #keys: ReadonlyMap<string, ImportedKey>;
+  readonly #issuer: string;
+  readonly #audience: string;
+  readonly #clockSkewMs: number;
+  readonly #now: () => number;
+
+  constructor({ keys, issuer, audience, clockSkewMs, now = Date.now }: TokenVerifierOptions) {
+    this.#keys = new Map(keys.map((key) => [key.id, new ImportedKey(key)]));
+    this.#issuer = issuer;
+    this.#audience = audience;
+    this.#clockSkewMs = clockSkewMs;
+    this.#now = now;
+  }
+
+  /** @throws GatewayError AUTH_001; the details say why and never repeat the token. */
+  async verify(token: string): Promise<Principal> {
+    const key = this.#keyFor(readHeader(token));
+    const { payload } = await jwtVerify(token, await key.imported(), {
+      algorithms: [key.algorithm],
+      issuer: this.#issuer,
+      audience: this.#audience,
+      clockTolerance: this.#clockSkewMs / 1000,
+      currentDate: new Date(this.#now()),
+      requiredClaims: ["sub", "jti", "exp", "role"],
+    }).catch((error: unknown) => {
+      throw invalid(reasonOf(error), error);
+    });
+    return principalFrom(payload);
+  }
+
+  /** The key decides the algorithm, never the token; `kid` is an index into our own keys and nothing else. */
+  #keyFor(header: Readonly<Record<string, unknown>>): ImportedKey {
+    const { kid, alg } = header;
+    const [only, ...others] = this.#keys.values();
+    const key = typeof kid === "string" ? this.#keys.get(kid) : others.length === 0 ? only : undefined;
+    if (kid !== undefined && typeof kid !== "string") throw malformed();
+    if (key === undefined)
+      throw invalid(kid === undefined ? "Token names no key" : "Token was signed with an unknown key");
+    if (alg !== key.algorithm) throw invalid("Algorithm is not allowed");
+    return key;
+  }
+}
+
+/** Importing costs more than verifying, so it happens once, and only for keys that are used. */
+class ImportedKey {
+  readonly algorithm: SigningKey["algorithm"];
+  readonly #secret: Uint8Array<ArrayBuffer>;
+  #imported: Promise<webcrypto.CryptoKey> | undefined;
+
+  constructor({ algorithm, secret }: SigningKey) {
+    this.algorithm = algorithm;
+    this.#secret = Uint8Array.from(secret);
+  }
+
+  imported(): Promise<webcrypto.CryptoKey> {
+    const parameters = { name: "HMAC", hash: "SHA-256" };
+    this.#imported ??= crypto.subtle.importKey("raw", this.#secret, parameters, false, ["verify"]);
+    return this.#imported;
+  }
+}
+
+// Parameters that bring a key along, or change what the others mean (RFC 7515, 4.1; RFC 7797).
+const REFUSED_PARAMETERS = ["crit", "b64", "zip", "jku", "jwk", "x5u", "x5c"];
+const ACCEPTED_TYPES = ["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
+
+/** The header of a well-formed token. Everything is checked that a lenient decoder would forgive. */
+function readHeader(token: string): Readonly<Record<string, unknown>> {
+  if (token.length > MAX_TOKEN) throw invalid("Token is too large");
+  const parts = token.split(".", 4);
+  if (parts.length !== 3 || !parts.every(isStrictBase64url)) throw malformed();
+  const header = parseObject(Buffer.from(parts[0] ?? "", "base64url"));
+  const refused = REFUSED_PARAMETERS.find((name) => Object.hasOwn(header, name));
+  if (refused !== undefined) throw invalid(`Header parameter ${refused} is not allowed`);
+  const { typ } = header;
+  if (typ !== undefined && !(typeof typ === "string" && ACCEPTED_TYPES.includes(typ.toLowerCase()))) {
+    throw invalid("Token is of another type");
+  }
+  return header;
+}
+
+const BASE64URL = /^[A-Za-z0-9_-]+$/;
+/** Last characters whose unused bits are zero, by the length's remainder modulo 4. Others decode to the same bytes. */
+const LAST_CHARACTER = [/./, undefined, /[AQgw]$/, /[AEIMQUYcgkosw048]$/];
+
+function isStrictBase64url(text: string): boolean {
+  return BASE64URL.test(text) && (LAST_CHARACTER[text.length % 4]?.test(text) ?? false);
+}
+
+function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    if (isRecord(value)) return value;
+  } catch {
+    // Not text, or not JSON: reported below.
+  }
+  throw malformed();
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function principalFrom(claims: Readonly<Record<string, unknown>>): Principal {
+  const { sub, jti, exp, role, sandboxes, operations } = claims;
+  if (!isName(sub)) throw invalid("Claim sub is not valid");
+  if (!isName(jti)) throw invalid("Claim jti is not valid");
+  if (!isRole(role)) throw invalid("Claim role is not valid");
+  const expiresAt = typeof exp === "number" ? Math.floor(exp * 1000) : Number.NaN;
+  if (!(expiresAt > 0 && expiresAt <= LAST_TIME)) throw invalid("Claim exp is not valid");
+  return {
+    subject: sub,
+    role,
+    tokenId: jti,
+    sandboxes: narrowing("sandboxes", sandboxes),
+    operations: narrowing("operations", operations),
+    expiresAt,
+  };
+}
+
+/** Absent means "all". Anything but a list of names is refused: a typing mistake must not widen a token. */
+function narrowing(claim: string, value: unknown): readonly string[] | null {
+  if (value === undefined) return null;
+  if (Array.isArray(value) && value.every(isName)) return value;
+  throw invalid(`Claim ${claim} is not valid`);
+}
+
+/** Short, and without control characters: it goes into logs and tables. */
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= MAX_TEXT && !/\p{Cc}/u.test(value);
+}
+
+const TIME_AND_PLACE: Readonly<Record<string, string>> = {
+  iss: "Wrong issuer",
+  aud: "Wrong audience",
+  nbf: "Token is not valid yet",
+};
+
+/** jose's errors are a tagged union; `claim` and `reason` are set on those about claims. */
+function reasonOf(error: unknown): string {
+  if (!isRecord(error)) return "Token is malformed";
+  const { code, claim, reason } = error;
+  if (code === "ERR_JWT_EXPIRED") return "Token has expired";
+  if (code === "ERR_JWS_SIGNATURE_VERIFICATION_FAILED") return "Signature does not match";
+  if (code !== "ERR_JWT_CLAIM_VALIDATION_FAILED" || typeof claim !== "string") return "Token is malformed";
+  if (reason === "missing") return `Claim ${claim} is missing`;
+  return (reason === "check_failed" ? TIME_AND_PLACE[claim] : undefined) ?? `Claim ${claim} is not valid`;
+}
+
+function malformed(): GatewayError {
+  return invalid("Token is malformed");
+}
+
+function invalid(details: string, cause?: unknown): GatewayError {
+  return new GatewayError("AUTH_001", { details, cause });
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}
