@@ -21,8 +21,8 @@ export const SECTIONS = {
   balancer: "How an instance is chosen.",
   execute: "POST /api/v1/sandbox/execute.",
   auth: "Who may call.",
-  rate_limit: "How often.",
-  access: "From where.",
+  rate_limit: "How often one caller may call.",
+  access: "Where calls may come from.",
   sandbox: "Limits of the embedded sandbox (driver wasm).",
   storage: "Where state is kept.",
   audit: "The record of every call.",
@@ -230,3 +230,14 @@ export const KEY_NAMES: readonly KeyName[] = Object.keys(SCHEMA).filter(isKeyNam
 export function isKeyName(name: string): name is KeyName {
   return Object.hasOwn(SCHEMA, name);
 }
+
+export function isSecret(name: KeyName): boolean {
+  return "secret" in SCHEMA[name].value;
+}
+
+/** The name under which the file holding a secret is given: TOKEN_SECRET_FILE for TOKEN_SECRET. */
+export function fileKeyOf(name: KeyName): string {
+  return `${name}_FILE`;
+}
+
+export const FILE_KEYS: readonly string[] = KEY_NAMES.filter(isSecret).map(fileKeyOf);

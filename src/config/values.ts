@@ -23,7 +23,7 @@ const SIZE_UNITS = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;
 export function duration(least: string, most: string): Value<number> {
   return quantity({
     noun: "duration",
-    hint: `seconds, or with a unit: 250ms 30s 5m 1h 7d; ${least} to ${most}`,
+    example: "seconds, or with a unit as in 250ms 30s 5m 1h 7d",
     units: DURATION_UNITS,
     bare: DURATION_UNITS.s,
     range: [least, most],
@@ -34,7 +34,7 @@ export function duration(least: string, most: string): Value<number> {
 export function size(least: string, most: string): Value<number> {
   return quantity({
     noun: "size",
-    hint: `bytes, or with a unit: 64kb 10mb 1gb; ${least} to ${most}`,
+    example: "bytes, or with a unit as in 64kb 10mb 1gb",
     units: SIZE_UNITS,
     bare: SIZE_UNITS.b,
     range: [least, most],
@@ -43,7 +43,7 @@ export function size(least: string, most: string): Value<number> {
 
 export function integer(least: number, most: number): Value<number> {
   return {
-    hint: `a whole number, ${least} to ${most}`,
+    hint: `${least} to ${most}`,
     parse(text) {
       if (!/^\d+$/.test(text)) throw wrong(`${shown(text)} is not a whole number`);
       const value = Number(text);
@@ -78,7 +78,7 @@ export function flag(): Value<boolean> {
 /** One of a few words. */
 export function choice<const T extends string>(...words: readonly T[]): Value<T> {
   return {
-    hint: words.length === 1 ? `only ${words[0]} for now` : words.join(", "),
+    hint: words.length === 1 ? `only ${words[0]}` : words.join(", "),
     parse(text) {
       const found = words.find((word) => word === text);
       if (found !== undefined) return found;
@@ -107,7 +107,7 @@ const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-
 /** An address or name to listen on. */
 export function host(): Value<string> {
   return {
-    hint: "an IP address or host name",
+    hint: "IP address or host name",
     parse(value) {
       // A name of digits and dots only is a mistyped address, whatever DNS would make of it.
       const named = HOST_NAME.test(value) && !/^[\d.]+$/.test(value);
@@ -121,7 +121,7 @@ export function host(): Value<string> {
 /** A list of networks, each written out as `address/prefix`: a single address gets /32 or /128. */
 export function networks(): Value<readonly string[]> {
   return {
-    hint: "addresses or CIDR networks, separated by commas",
+    hint: "list of addresses and CIDR networks",
     parse: (list) =>
       list
         .split(/[\s,]+/)
@@ -134,7 +134,7 @@ export function networks(): Value<readonly string[]> {
 /** A file or folder; empty = none. */
 export function path(): Value<string> {
   return {
-    hint: "a path",
+    hint: "path",
     parse(value) {
       if (value.includes("\0")) throw wrong("a path has no NUL character");
       return value;
@@ -147,7 +147,7 @@ export function path(): Value<string> {
 /** A secret of at least `leastBytes` bytes in UTF-8; empty = none. */
 export function secret(leastBytes: number): Value<string> {
   return {
-    hint: `a secret of at least ${leastBytes} bytes`,
+    hint: `at least ${leastBytes} bytes`,
     parse(value) {
       const bytes = Buffer.byteLength(value);
       if (value !== "" && bytes < leastBytes) throw wrong(`has ${bytes} bytes, needs at least ${leastBytes}`);
@@ -160,7 +160,8 @@ export function secret(leastBytes: number): Value<string> {
 
 interface Quantity {
   readonly noun: string;
-  readonly hint: string;
+  /** How it is written. */
+  readonly example: string;
   /** Base units per unit, smallest unit first. */
   readonly units: Readonly<Record<string, number>>;
   /** What a number without a unit counts in. */
@@ -168,11 +169,11 @@ interface Quantity {
   readonly range: readonly [least: string, most: string];
 }
 
-function quantity({ noun, hint, units, bare, range }: Quantity): Value<number> {
+function quantity({ noun, example, units, bare, range }: Quantity): Value<number> {
   const read = (written: string): number => {
     const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(written) ?? [];
     const factor = unit === "" ? bare : units[unit.toLowerCase()];
-    if (amount === undefined || factor === undefined) throw wrong(`${shown(written)} is not a ${noun} (${hint})`);
+    if (amount === undefined || factor === undefined) throw wrong(`${shown(written)} is not a ${noun} (${example})`);
     const value = Math.round(Number(amount) * factor);
     // 1.1 * 60_000 is not quite 66_000; half a byte is not a size.
     if (Math.abs(value - Number(amount) * factor) > 1e-6)
@@ -181,7 +182,7 @@ function quantity({ noun, hint, units, bare, range }: Quantity): Value<number> {
   };
   const [least, most] = [read(range[0]), read(range[1])];
   return {
-    hint,
+    hint: `${noun}, ${range[0]} to ${range[1]}`,
     parse(written) {
       const value = read(written);
       if (value < least || value > most) throw wrong(`${shown(written)} is not between ${range[0]} and ${range[1]}`);
