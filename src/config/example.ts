@@ -8,8 +8,8 @@ const HEADER = `\
 # Every key is also an environment variable of the same name, and with the prefix SANDBOXGW_, which wins.
 # Flags > environment > KEY_FILE (secrets) > this file > defaults; empty = not set. To check: sandboxgw config validate
 #
-# A duration is in seconds or has a unit (250ms 30s 5m 1h 7d); a size is in bytes or has a unit (64kb 10mb 1gb); a list is
-# separated by commas. ; and # begin a comment: a value that contains one of them goes in double quotes, as in "a;b".
+# A duration is in seconds or has a unit (250ms 30s 5m 1h 7d); a size is in bytes or has a unit (64kb 10mb 1gb);
+# a list is separated by commas. ; and # begin a comment: a value that contains one goes in double quotes, as in "a;b".
 `;
 
 /** The text of config.example.ini: it loads, and says nothing but the defaults. */
@@ -29,6 +29,6 @@ export function exampleIni(): string {
 
 function comment(name: KeyName): string {
   const { doc, value } = SCHEMA[name];
-  const file = isSecret(name) ? `, or ${fileKeyOf(name)} = file that holds it` : "";
+  const file = isSecret(name) ? `, or its file as ${fileKeyOf(name)}` : "";
   return `${doc} (${value.hint}${file})`;
 }

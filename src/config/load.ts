@@ -122,6 +122,6 @@ function isConfig(values: Record<string, unknown>): values is Record<string, unk
   return hasEveryKey(values);
 }
 
-function hasEveryKey<T>(values: Record<string, T>): values is Record<KeyName, T> {
+function hasEveryKey<T>(values: Record<string, T>): values is Record<string, T> & Record<KeyName, T> {
   return KEY_NAMES.every((name) => Object.hasOwn(values, name));
 }
