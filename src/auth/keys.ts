@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import type { Config } from "../config/schema.ts";
 import { GatewayError } from "../errors.ts";
 import { type DataFolder, hasCode } from "../store/data-folder.ts";
 import type { KeyTable } from "../store/store.ts";
@@ -25,12 +26,8 @@ export interface KeyRing {
 export interface KeysOptions {
   readonly folder: Pick<DataFolder, "secretsKey">;
   readonly store: { readonly keys: KeyTable };
-  readonly config: {
-    /** Signs tokens instead of the data folder's own key; empty = unset. */
-    readonly TOKEN_SECRET?: string | undefined;
-    /** File of the master key, instead of the one in the data folder; empty = unset. */
-    readonly SECRETS_KEY_FILE?: string | undefined;
-  };
+  /** TOKEN_SECRET, when set, signs tokens instead of the data folder's own key. */
+  readonly config: Pick<Config, "TOKEN_SECRET" | "SECRETS_KEY_FILE">;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
