@@ -1,0 +1,61 @@
+import { parseArgs } from "node:util";
+
+export interface Options {
+  /** Names of the targets to run; empty means all. */
+  readonly only: readonly string[];
+  readonly connections: number;
+  /** Seconds of load per target and round, after two seconds of warm-up. */
+  readonly seconds: number;
+  /** How often every target has its turn; the median is reported. */
+  readonly rounds: number;
+  /** Requests per second of the latency probe; 0 leaves it out. */
+  readonly rate: number;
+  /** Where the results go as JSON. */
+  readonly json: string;
+  /** Show where the gateway's microseconds go, instead of comparing it with its peers. */
+  readonly profile: boolean;
+}
+
+export const USAGE = `npm run bench -- [options]
+
+  --only a,b         run these targets only (names as in the table)
+  --connections N    connections of the load generator (64)
+  --seconds N        seconds of load per target and round (5)
+  --rounds N         rounds, each with every target once; medians are reported (1)
+  --rate N           requests/s of the latency probe (2000), 0 for none
+  --json PATH        where to write the results (dist/bench.json)
+  --profile          a CPU profile of the gateway by layer instead`;
+
+/** Parses the command line; throws a TypeError that names the offending option. */
+export function parseOptions(args: string[]): Options | "help" {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string", default: "" },
+      connections: { type: "string", default: "64" },
+      seconds: { type: "string", default: "5" },
+      rounds: { type: "string", default: "1" },
+      rate: { type: "string", default: "2000" },
+      json: { type: "string", default: "dist/bench.json" },
+      profile: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return "help";
+  return {
+    only: values.only.split(",").filter((name) => name !== ""),
+    connections: count("--connections", values.connections, 1),
+    seconds: count("--seconds", values.seconds, 1),
+    rounds: count("--rounds", values.rounds, 1),
+    rate: count("--rate", values.rate, 0),
+    json: values.json,
+    profile: values.profile,
+  };
+}
+
+function count(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least)
+    throw new TypeError(`${option} must be a whole number from ${least} on`);
+  return value;
+}
