@@ -29,6 +29,6 @@ export function exampleIni(): string {
 
 function comment(name: KeyName): string {
   const { doc, value } = SCHEMA[name];
-  const file = isSecret(name) ? `, or its file as ${fileKeyOf(name)}` : "";
+  const file = isSecret(name) ? `; or in a file: ${fileKeyOf(name)}` : "";
   return `${doc} (${value.hint}${file})`;
 }

@@ -56,8 +56,8 @@ interface Explorer {
 }
 
 /**
- * The explorer inside cosmiconfig, without its public entry: that one first reads package.json and .config/config.{js,ts,…}
- * of the working directory for settings of its own and *runs* them, whatever loaders it is given (10.0.1).
+ * The explorer inside cosmiconfig, without its public entry: whatever loaders it is given, that one first looks for
+ * settings of its own in the working directory's package.json and .config/config.{js,ts,…}, and runs them (10.0.1).
  */
 function createExplorer(): Explorer {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the class is there but its types are stripped

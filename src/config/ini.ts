@@ -15,8 +15,8 @@ export interface IniEntry {
 }
 
 /**
- * Every entry of an INI text in order, sections ignored. Values are decoded by the ini package one line at a time:
- * its tree has lost the line numbers, the duplicates and whatever a `;` cut off. A byte order mark and any line end are fine.
+ * Every entry of an INI text in order, sections ignored. The ini package decodes the values one line at a time, for its
+ * tree has lost the line numbers, the duplicates and whatever a `;` cut off. A byte order mark and any line end are fine.
  */
 export function readIni(text: string): IniEntry[] {
   const entries: IniEntry[] = [];

@@ -19,7 +19,7 @@ export interface Finding {
 
 type Remark = Omit<Finding, "file" | "line" | "key">;
 
-/** Everything that is wrong or surprising in an INI text, in the order of its lines; `file` is only repeated in the findings. */
+/** Everything that is wrong or surprising in an INI text, line by line; `file` is only repeated in the findings. */
 export function lintIni(text: string, file: string): Finding[] {
   if (text.includes("\0")) {
     const reason = "not a text in UTF-8";
@@ -28,7 +28,12 @@ export function lintIni(text: string, file: string): Finding[] {
   const seen = new Map<string, number>();
   return readIni(text).flatMap((entry) => {
     const remarks = [...remarksOn(entry), ...duplicateOf(entry, seen)];
-    return remarks.map((remark) => ({ file, line: entry.line, key: shownKey(entry.key), ...remark }));
+    return remarks.map((remark) => ({
+      file,
+      line: entry.line,
+      key: shownKey(entry.key, remark.suggestion),
+      ...remark,
+    }));
   });
 }
 
@@ -43,7 +48,7 @@ export function formatProblem(key: string, reason: string, suggestion?: string):
   return `${key === "" ? "" : `${key}: `}${reason}${meant}`;
 }
 
-/** The known name that an unknown one was probably meant to be: `GATEWAY.PROT`, `export gateway_port`, `SANDBOXGW_GATEWAY_PORT`. */
+/** The known name that an unknown one was probably meant to be: `GATEWAY.PROT`, `export gateway_port`, `max_retrys`. */
 export function nearestKey(name: string): string | undefined {
   const plain = name
     .toUpperCase()
@@ -110,7 +115,9 @@ function duplicateOf({ key, line }: IniEntry, seen: Map<string, number>): Remark
   return [{ kind: "duplicate", severity: "warning", reason: `set again: line ${before} no longer counts` }];
 }
 
-/** A line of a secret that was broken over several may look like a key: only what could be a name is repeated. */
-function shownKey(key: string): string {
-  return /^[A-Za-z][\w .[\]-]{0,39}$/.test(key) ? key : "";
+/** Part of a secret, broken over lines or put after a colon, may stand where a key should: only a name is repeated. */
+function shownKey(key: string, suggestion: string | undefined): string {
+  const inOneCase = /^([A-Z][A-Z\d_.[\]-]*|[a-z][a-z\d_.[\]-]*)$/;
+  const likeAKey = /^(export\s+)?[A-Za-z][\w.[\]-]*$/;
+  return (suggestion === undefined ? inOneCase : likeAKey).test(key) ? key : "";
 }

@@ -39,8 +39,8 @@ export interface LoadedConfig {
 
 /**
  * The configuration, key by key: flags > environment > the file named by KEY_FILE (secrets) > INI file > default. Empty
- * means "not set" in every layer. A file is refused for whatever `lintIni` calls an error, except unknown keys: those are
- * warnings, so that a file written for a newer version still starts.
+ * means "not set" in every layer. A file is refused for whatever `lintIni` calls an error, wherever the value in force
+ * comes from; only unknown keys are merely told, so that a file written for a newer version still starts.
  * @throws GatewayError GW_012 whose details name every problem, one a line.
  */
 export function loadConfig(options: LoadOptions = {}): LoadedConfig {

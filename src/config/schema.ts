@@ -149,7 +149,7 @@ export const SCHEMA = {
 
   AUTH_ENABLED: key("auth", flag(), "true", "false lets everyone in with every right: for a closed network only."),
   AUTH_PROVIDER: key("auth", choice("jwt"), "jwt", "How callers prove who they are."),
-  TOKEN_SECRET: key("auth", secret(32), "", "Signs and checks tokens (HS256); empty = a key made at first start."),
+  TOKEN_SECRET: key("auth", secret(32), "", "Signs and checks tokens (HS256); empty = one made at first start."),
   TOKEN_ISSUER: key("auth", label(), "sandboxgw", "The iss that tokens are made with and must carry."),
   TOKEN_AUDIENCE: key("auth", label(), "sandboxgw", "The aud that tokens are made with and must carry."),
   AUTH_TOKEN_EXPIRY: key("auth", duration("1s", "3650d"), "3600", "Lifetime of a new token when none is asked for."),
