@@ -16,7 +16,7 @@ export interface IniEntry {
 
 /**
  * Every entry of an INI text in order, sections ignored. The ini package decodes the values one line at a time, for its
- * tree has lost the line numbers, the duplicates and whatever a `;` cut off. A byte order mark and any line end are fine.
+ * tree has lost line numbers, duplicates and whatever a `;` cut off. A byte order mark and any line end are fine.
  */
 export function readIni(text: string): IniEntry[] {
   const entries: IniEntry[] = [];
