@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
-import { findConfigFile } from "./find.ts";
+import { type ConfigFile, findConfigFile } from "./find.ts";
 import {
   describeOrigin,
   environmentLayer,
@@ -50,7 +50,7 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
   const warn = (warning: string) => void warnings.push(warning);
   const report = (origin: Origin, key: string, reason: string) => void problems.push(located(origin, key, reason));
 
-  const file = findConfigFile({ cwd, env, explicit: options.configFile ?? (env["SANDBOXGW_CONFIG"] || undefined) });
+  const file = locateConfigFile(options);
   for (const finding of file === null ? [] : lintIni(file.text, file.path)) {
     const refused = finding.severity === "error" && finding.kind !== "unknown";
     (refused ? problems : warnings).push(formatFinding(finding));
@@ -80,6 +80,12 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
     throw new GatewayError("GW_012", { details: problems.join("\n") });
   }
   return { config: values, origins, file: file?.path ?? null, warnings };
+}
+
+/** The file that `loadConfig` reads; null when there is none. @throws GatewayError GW_012 when it cannot be read. */
+export function locateConfigFile(options: Omit<LoadOptions, "flags"> = {}): ConfigFile | null {
+  const { env = process.env, cwd = process.cwd(), configFile } = options;
+  return findConfigFile({ cwd, env, explicit: configFile ?? (env["SANDBOXGW_CONFIG"] || undefined) });
 }
 
 /** Where the daemon keeps its state when nobody says so; `uid` is undefined where there are no user numbers. */

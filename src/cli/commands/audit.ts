@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { verifyChain } from "../../audit/verify.ts";
+import { integer } from "../../config/values.ts";
+import { GatewayError } from "../../errors.ts";
+import type { AuditRow, Store } from "../../store/store.ts";
+import { auditJson, auditLine } from "../audit-line.ts";
+import type { Cli } from "../cli.ts";
+
+export function defineAudit(audit: Command, cli: Cli): void {
+  audit
+    .command("tail")
+    .summary("print the newest records")
+    .description("Prints the newest audit records, oldest first, one a line; as NDJSON with -o json.")
+    .option("-n, --lines <count>", "how many", "20")
+    .option("-f, --follow", "wait for more, until Ctrl-C")
+    .addHelpText("after", "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit tail -n 100 -o json")
+    .action((options: TailOptions) => tail(cli, options));
+  audit
+    .command("verify")
+    .summary("check that no record was changed or removed")
+    .description("Walks the whole chain of records and says where it is broken, if it is (exit code 8).")
+    .addHelpText("after", "\nExamples:\n  sandboxgw audit verify\n  sandboxgw audit verify -o json")
+    .action(() => verify(cli));
+}
+
+interface TailOptions {
+  readonly lines: string;
+  readonly follow?: boolean;
+}
+
+const POLL = 100;
+const PAGE = 500;
+
+async function tail(cli: Cli, { lines, follow = false }: TailOptions): Promise<void> {
+  const count = integer(0, 1_000_000).parse(lines);
+  await cli.inExistingWorkspace(async ({ store }) => {
+    const newest = store.audit.last(count);
+    print(cli, newest);
+    if (follow) await followFrom(cli, store, newest.at(-1)?.seq ?? store.audit.head()?.seq ?? 0);
+  });
+}
+
+function print(cli: Cli, rows: readonly AuditRow[]): void {
+  for (const row of rows) cli.output.line(cli.output.isJson ? auditJson(row) : auditLine(row));
+}
+
+/** Never returns: Ctrl-C ends the process. */
+async function followFrom(cli: Cli, store: Store, start: number): Promise<never> {
+  let seen = start;
+  for (;;) {
+    const rows = store.audit.after(seen, PAGE);
+    print(cli, rows);
+    seen = rows.at(-1)?.seq ?? seen;
+    if (rows.length < PAGE) await committed(store);
+  }
+}
+
+/** Resolves when another process has written something. */
+async function committed(store: Store): Promise<void> {
+  const before = store.dataVersion();
+  while (store.dataVersion() === before) await sleep(POLL);
+}
+
+async function verify(cli: Cli): Promise<void> {
+  const verdict = await cli.inExistingWorkspace(({ store, keys }) => verifyChain({ store, key: keys.auditKey }));
+  if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
+  const { records, head } = verdict;
+  cli.output.print({ intact: true, records, head: head?.hash ?? null }, () => `ok: ${records} records, chain intact`);
+}

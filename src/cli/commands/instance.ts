@@ -1,0 +1,63 @@
+import type { Command } from "commander";
+import type { Instance } from "../../domain/sandbox.ts";
+import { GatewayError } from "../../errors.ts";
+import type { Cli } from "../cli.ts";
+import { confirm } from "../confirm.ts";
+import { table } from "../output.ts";
+import { instanceView } from "../views.ts";
+
+export function defineInstance(instance: Command, cli: Cli): void {
+  instance
+    .command("add")
+    .summary("add an instance to a sandbox")
+    .description("Adds an address to a sandbox.")
+    .argument("<sandbox>")
+    .requiredOption("--url <url>", "address of the instance, http://host:port")
+    .addHelpText("after", "\nExamples:\n  sandboxgw instance add py --url http://127.0.0.1:9002")
+    .action((sandbox: string, { url }: { url: string }) => add(cli, sandbox, url));
+  instance
+    .command("list")
+    .alias("ls")
+    .summary("list instances")
+    .description("Lists the instances of one sandbox, or of all.")
+    .argument("[sandbox]")
+    .addHelpText("after", "\nExamples:\n  sandboxgw instance list\n  sandboxgw instance list py -o json")
+    .action((sandbox: string | undefined) => list(cli, sandbox));
+  instance
+    .command("remove")
+    .alias("rm")
+    .summary("remove an instance")
+    .description("Removes an instance from its sandbox. Calls in flight are finished.")
+    .argument("<id>", "id of the instance (ins_…)")
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", "\nExamples:\n  sandboxgw instance remove ins_5k2v9x0hq3r8m1t7w4c6 --yes")
+    .action((id: string, options: { yes?: boolean }) => remove(cli, id, options));
+}
+
+export function instanceTable(instances: readonly Instance[]): string[] {
+  return table(
+    ["INSTANCE", "SANDBOX", "URL"],
+    instances.map(({ id, sandboxId, url }) => [id, sandboxId, url]),
+  );
+}
+
+async function add(cli: Cli, sandbox: string, url: string): Promise<void> {
+  const instance = await cli.inWorkspace(({ control }) => control.addInstance(sandbox, url));
+  cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandbox}`);
+}
+
+async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
+  const instances = await cli.inWorkspace(({ store }) => {
+    if (sandboxId === undefined) return store.sandboxes.list().flatMap((sandbox) => sandbox.instances);
+    const sandbox = store.sandboxes.find(sandboxId);
+    if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: sandboxId });
+    return sandbox.instances;
+  });
+  cli.output.print(instances.map(instanceView), () => instanceTable(instances));
+}
+
+async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
+  await confirm(`Remove instance ${id}?`, options);
+  const instance = await cli.inWorkspace(({ control }) => control.removeInstance(id));
+  cli.output.print(instanceView(instance), () => `${id} removed from ${instance.sandboxId}`);
+}

@@ -1,0 +1,106 @@
+import type { Command } from "commander";
+import type { Sandbox } from "../../domain/sandbox.ts";
+import { GatewayError } from "../../errors.ts";
+import type { Cli } from "../cli.ts";
+import { confirm } from "../confirm.ts";
+import { briefDuration, fields, table, timestamp } from "../output.ts";
+import { sandboxView } from "../views.ts";
+import { instanceTable } from "./instance.ts";
+
+export function defineSandbox(sandbox: Command, cli: Cli): void {
+  sandbox
+    .command("add")
+    .summary("add a sandbox")
+    .description(
+      "Adds a sandbox: at addresses that are there already (--url), or one the gateway starts (--driver wasm).",
+    )
+    .argument("<id>", "name that clients use: letters, digits, . _ -")
+    .option("--url <url>", "address of an instance, http://host:port (repeatable)", collect, [])
+    .option("--runtime <name>", "how to speak to it", "generic")
+    .option("--driver <name>", "how it comes to life: static, wasm [default: static]")
+    .option("--strategy <name>", "how an instance is chosen [default: LOAD_BALANCER_STRATEGY]")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sandboxgw sandbox add demo --driver wasm
+  sandboxgw sandbox add py --url http://127.0.0.1:9000 --url http://127.0.0.1:9001`,
+    )
+    .action((id: string, options: AddOptions) => add(cli, id, options));
+  sandbox
+    .command("list")
+    .alias("ls")
+    .summary("list sandboxes")
+    .description("Lists all sandboxes.")
+    .addHelpText("after", "\nExamples:\n  sandboxgw sandbox list\n  sandboxgw sandbox list -o json")
+    .action(() => list(cli));
+  sandbox
+    .command("show")
+    .summary("show a sandbox and its instances")
+    .description("Shows a sandbox and its instances.")
+    .argument("<id>")
+    .addHelpText("after", "\nExamples:\n  sandboxgw sandbox show py\n  sandboxgw sandbox show py -o json")
+    .action((id: string) => show(cli, id));
+  sandbox
+    .command("remove")
+    .alias("rm")
+    .summary("remove a sandbox and its instances")
+    .description("Removes a sandbox and its instances. Calls in flight are finished, new ones find nothing.")
+    .argument("<id>")
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", "\nExamples:\n  sandboxgw sandbox remove py\n  sandboxgw sandbox remove py --yes")
+    .action((id: string, options: { yes?: boolean }) => remove(cli, id, options));
+}
+
+interface AddOptions {
+  readonly url: readonly string[];
+  readonly runtime: string;
+  readonly driver?: string;
+  readonly strategy?: string;
+}
+
+async function add(cli: Cli, id: string, { url, runtime, driver = "static", strategy }: AddOptions): Promise<void> {
+  const sandbox = await cli.inWorkspace(({ control }) =>
+    control.addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
+  );
+  const count = sandbox.instances.length;
+  cli.output.print(sandboxView(sandbox), () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`);
+}
+
+async function list(cli: Cli): Promise<void> {
+  const sandboxes = await cli.inWorkspace(({ store }) => store.sandboxes.list());
+  const now = Date.now();
+  cli.output.print(sandboxes.map(sandboxView), () =>
+    table(
+      ["ID", "RUNTIME", "DRIVER", "STRATEGY", "INSTANCES", "AGE"],
+      sandboxes.map(({ id, runtime, driver, strategy, instances, createdAt }) => [
+        id,
+        runtime,
+        driver,
+        strategy ?? "default",
+        String(instances.length),
+        briefDuration(now - createdAt),
+      ]),
+    ),
+  );
+}
+
+async function show(cli: Cli, id: string): Promise<void> {
+  const sandbox = await cli.inExistingWorkspace(({ store }) => store.sandboxes.find(id));
+  if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: id });
+  cli.output.print(sandboxView(sandbox), () => [...sandboxFields(sandbox), "", ...instanceTable(sandbox.instances)]);
+}
+
+async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
+  await confirm(`Remove sandbox ${id} and its instances?`, options);
+  const sandbox = await cli.inWorkspace(({ control }) => control.removeSandbox(id));
+  cli.output.print(sandboxView(sandbox), () => `${id} removed`);
+}
+
+function sandboxFields({ id, runtime, driver, strategy, createdAt }: Sandbox): string[] {
+  return fields({ id, runtime, driver, strategy: strategy ?? "default", created: timestamp(createdAt) });
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,51 @@
+import type { Command } from "commander";
+import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
+import { createLogger } from "../../observe/logger.ts";
+import type { Cli } from "../cli.ts";
+
+export function defineServe(serve: Command, cli: Cli): void {
+  serve
+    .description("Runs the gateway until it is told to stop (SIGTERM or Ctrl-C). Needs no configuration.")
+    .option("--host <address>", "address to listen on [env: GATEWAY_HOST] [default: 127.0.0.1]")
+    .option("--port <port>", "port to listen on, 0 = any [env: GATEWAY_PORT] [default: 8080]")
+    .option("--admin-port <port>", "port for health and metrics [env: ADMIN_PORT] [default: 8081]")
+    .option("--workers <count>", "data threads [env: GATEWAY_WORKERS] [default: one per core]")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sandboxgw serve
+  sandboxgw serve --port 9090 --data-dir ./data
+  RATE_LIMIT_REQUESTS=1000 sandboxgw serve --workers 4`,
+    )
+    .action((options: ServeOptions) => serveUntilStopped(cli, options));
+}
+
+interface ServeOptions {
+  readonly host?: string;
+  readonly port?: string;
+  readonly adminPort?: string;
+  readonly workers?: string;
+}
+
+async function serveUntilStopped(cli: Cli, { host, port, adminPort, workers }: ServeOptions): Promise<void> {
+  const flags = { GATEWAY_HOST: host, GATEWAY_PORT: port, ADMIN_PORT: adminPort, GATEWAY_WORKERS: workers };
+  const { config, warnings } = await cli.loadConfig(flags);
+  const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+  for (const warning of warnings) log.warn(warning);
+  const daemon = await startDaemon({ config, log });
+  closeOnSignal(daemon);
+  await daemon.stopped;
+}
+
+/** The first signal lets requests in flight finish; the second one does not wait. */
+function closeOnSignal(daemon: Daemon): void {
+  let isClosing = false;
+  const stop = (): void => {
+    if (isClosing) process.exit();
+    isClosing = true;
+    void daemon.close();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}

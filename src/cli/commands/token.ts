@@ -1,0 +1,181 @@
+import type { Command } from "commander";
+import { TokenVerifier, tokenHash } from "../../auth/tokens.ts";
+import { duration } from "../../config/values.ts";
+import { ROLES } from "../../domain/role.ts";
+import type { TokenRecord } from "../../domain/token.ts";
+import { GatewayError } from "../../errors.ts";
+import type { Cli } from "../cli.ts";
+import { briefDuration, fields, table, timestamp } from "../output.ts";
+import { readSecret } from "../read-secret.ts";
+import { UsageError } from "../usage-error.ts";
+import { narrowed, tokenStatus, tokenView } from "../views.ts";
+import type { Workspace } from "../workspace.ts";
+
+export function defineToken(token: Command, cli: Cli): void {
+  token
+    .command("create")
+    .summary("create a token and print it, once")
+    .description("Creates a token and prints it. It is not stored and cannot be shown again.")
+    .requiredOption("--sub <subject>", "who the token is for")
+    .requiredOption("--role <role>", `what it may do: ${ROLES.join(", ")}`)
+    .option("--expires <duration>", "lifetime: 90s, 30m, 1h, 7d [default: AUTH_TOKEN_EXPIRY]")
+    .option("--sandbox <pattern>", "only these sandboxes, * stands for anything (repeatable)", collect)
+    .option("--operation <name>", "only these operations (repeatable)", collect)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sandboxgw token create --sub agent-1 --role executor
+  sandboxgw token create --sub ci --role executor --expires 1h --sandbox 'py-*' --operation run_code
+  TOKEN=$(sandboxgw token create --sub me --role admin)`,
+    )
+    .action((options: CreateOptions) => create(cli, options));
+  token
+    .command("list")
+    .alias("ls")
+    .summary("list tokens")
+    .description("Lists the tokens that have not expired, newest first.")
+    .option("-a, --all", "expired ones too")
+    .addHelpText("after", "\nExamples:\n  sandboxgw token list\n  sandboxgw token list --all -o json")
+    .action((options: { all?: boolean }) => list(cli, options));
+  token
+    .command("revoke")
+    .summary("revoke a token at once")
+    .description("Revokes a token. A running gateway refuses it from then on, on open streams too.")
+    .argument("<id>", "id of the token (tok_…)")
+    .addHelpText("after", "\nExamples:\n  sandboxgw token revoke tok_5k2v9x0hq3r8m1t7w4c6")
+    .action((id: string) => revoke(cli, id));
+  token
+    .command("inspect")
+    .summary("show what a token may do")
+    .description("Shows subject, role, expiry and state of a token, by its id or from the token itself on stdin.")
+    .argument("[id]", "id of the token (tok_…), or - to read the token from stdin")
+    .option("--token-stdin", "read the token from stdin")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sandboxgw token inspect tok_5k2v9x0hq3r8m1t7w4c6
+  printenv TOKEN | sandboxgw token inspect -`,
+    )
+    .action((id: string | undefined, options: { tokenStdin?: boolean }) => inspect(cli, id, options));
+}
+
+interface CreateOptions {
+  readonly sub: string;
+  readonly role: string;
+  readonly expires?: string;
+  readonly sandbox?: readonly string[];
+  readonly operation?: readonly string[];
+}
+
+async function create(cli: Cli, options: CreateOptions): Promise<void> {
+  const { token, record } = await cli.inWorkspace(({ control, config }) =>
+    control.createToken({
+      subject: options.sub,
+      role: options.role,
+      expiresInMs: options.expires === undefined ? config.AUTH_TOKEN_EXPIRY : lifetime(options.expires),
+      sandboxes: options.sandbox ?? null,
+      operations: options.operation ?? null,
+    }),
+  );
+  cli.output.print({ token, ...tokenView(record, record.createdAt) }, () => token);
+  cli.output.note(`${record.id}  expires ${timestamp(record.expiresAt)}  (shown once: keep it safe)`);
+}
+
+async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void> {
+  const now = Date.now();
+  const everyone = await cli.inWorkspace(({ store }) => store.tokens.list());
+  const tokens = all ? everyone : everyone.filter((token) => token.expiresAt > now);
+  cli.output.print(
+    tokens.map((token) => tokenView(token, now)),
+    () => tokenTable(tokens, now),
+  );
+}
+
+async function revoke(cli: Cli, id: string): Promise<void> {
+  refuseToken(id);
+  const record = await cli.inWorkspace(({ control }) => control.revokeToken(id));
+  cli.output.print(tokenView(record, Date.now()), () => `${record.id} revoked`);
+}
+
+async function inspect(
+  cli: Cli,
+  id: string | undefined,
+  { tokenStdin = false }: { tokenStdin?: boolean },
+): Promise<void> {
+  const fromStdin = tokenStdin || id === "-";
+  if (fromStdin === (id !== undefined && id !== "-")) throw new UsageError("give either an id or --token-stdin");
+  const token = fromStdin ? await readSecret(process.stdin) : undefined;
+  const now = Date.now();
+  const record = await cli.inExistingWorkspace((workspace) =>
+    token === undefined ? findById(workspace, id ?? "") : findByToken(workspace, token),
+  );
+  cli.output.print(tokenView(record, now), () =>
+    fields({
+      id: record.id,
+      subject: record.subject,
+      role: record.role,
+      sandboxes: narrowed(record.sandboxes),
+      operations: narrowed(record.operations),
+      status: tokenStatus(record, now),
+      created: timestamp(record.createdAt),
+      expires: timestamp(record.expiresAt),
+      revoked: record.revokedAt === null ? "no" : timestamp(record.revokedAt),
+    }),
+  );
+}
+
+function findById({ store }: Workspace, id: string): TokenRecord {
+  refuseToken(id);
+  const record = store.tokens.find(id);
+  if (record === undefined) throw new GatewayError("ROUTE_005", { details: id });
+  return record;
+}
+
+/** One of ours is known by its hash, valid or not. One made elsewhere with the shared secret has to prove itself. */
+async function findByToken({ store, keys, config }: Workspace, token: string): Promise<TokenRecord> {
+  const hash = tokenHash(keys.tokenHashKey, token);
+  const known = store.tokens.findByHash(hash);
+  if (known !== undefined) return known;
+  const verifier = new TokenVerifier({
+    keys: [keys.signing],
+    issuer: config.TOKEN_ISSUER,
+    audience: config.TOKEN_AUDIENCE,
+    clockSkewMs: config.TOKEN_CLOCK_SKEW,
+  });
+  const { tokenId, ...principal } = await verifier.verify(token);
+  return { id: tokenId, ...principal, createdAt: 0, revokedAt: store.tokens.find(tokenId)?.revokedAt ?? null, hash };
+}
+
+function tokenTable(tokens: readonly TokenRecord[], now: number): string[] {
+  return table(
+    ["ID", "SUBJECT", "ROLE", "SANDBOXES", "OPERATIONS", "STATUS", "EXPIRES", "AGE"],
+    tokens.map((token) => [
+      token.id,
+      token.subject,
+      token.role,
+      narrowed(token.sandboxes),
+      narrowed(token.operations),
+      tokenStatus(token, now),
+      token.expiresAt > now
+        ? `in ${briefDuration(token.expiresAt - now)}`
+        : `${briefDuration(now - token.expiresAt)} ago`,
+      briefDuration(now - token.createdAt),
+    ]),
+  );
+}
+
+/** What is on the command line is in the shell's history and in everybody's process list. */
+function refuseToken(id: string): void {
+  if (!/^ey\w+\.\w+\./.test(id)) return;
+  throw new UsageError("this is a token, not its id", "Pipe it instead: … | sandboxgw token inspect --token-stdin");
+}
+
+function lifetime(text: string): number {
+  return duration("1s", "3650d").parse(text);
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}

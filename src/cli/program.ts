@@ -1,0 +1,121 @@
+import { Command, CommanderError, Option } from "commander";
+import { EXIT } from "../errors.ts";
+import { VERSION } from "../version.ts";
+import { Cli } from "./cli.ts";
+import { Output, type OutputMode, renderError } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Adds a noun's verbs and options to its command. */
+export type Define = (command: Command, cli: Cli) => void;
+
+interface Noun {
+  readonly summary: string;
+  /** Loaded only when the noun is used: most of the start-up time is loading. */
+  readonly load: () => Promise<Define>;
+}
+
+const NOUNS: Readonly<Record<string, Noun>> = {
+  serve: { summary: "run the gateway", load: async () => (await import("./commands/serve.ts")).defineServe },
+  status: {
+    summary: "tell whether the gateway runs",
+    load: async () => (await import("./commands/status.ts")).defineStatus,
+  },
+  token: {
+    summary: "create, list, inspect and revoke tokens",
+    load: async () => (await import("./commands/token.ts")).defineToken,
+  },
+  sandbox: {
+    summary: "add, list, show and remove sandboxes",
+    load: async () => (await import("./commands/sandbox.ts")).defineSandbox,
+  },
+  instance: {
+    summary: "add, list and remove a sandbox's instances",
+    load: async () => (await import("./commands/instance.ts")).defineInstance,
+  },
+  audit: {
+    summary: "read and verify the audit records",
+    load: async () => (await import("./commands/audit.ts")).defineAudit,
+  },
+  config: {
+    summary: "print and validate the configuration",
+    load: async () => (await import("./commands/config.ts")).defineConfig,
+  },
+  version: { summary: "print the version", load: async () => (await import("./commands/version.ts")).defineVersion },
+};
+
+const HELP = `
+Examples:
+  sandboxgw serve
+  sandboxgw sandbox add demo --driver wasm
+  sandboxgw token create --sub agent-1 --role executor
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 authentication, 5 not found, 6 conflict,
+            7 daemon not running, 8 check failed`;
+
+/** Runs one command line (without the program's own name) to its end. Resolves to the exit code; never rejects. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  const output = new Output(() => modeOf(program, argv));
+  const cli = new Cli({ output, globals: () => program.opts() });
+  try {
+    addNouns(program, cli);
+    await program.parseAsync(askedForHelp(argv), { from: "user" });
+    return cli.exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return EXIT.ok;
+      // Commander has printed the help of a noun that was given no verb.
+      if (thrown.code === "commander.help") return EXIT.usage;
+    }
+    const error = thrown instanceof CommanderError ? usageErrorFrom(thrown) : thrown;
+    return renderError(output, error);
+  }
+}
+
+function createProgram(): Command {
+  return (
+    new Command("sandboxgw")
+      .description("The front door of a fleet of sandboxes.")
+      .version(VERSION, "-V, --version", "print the version")
+      .option("--data-dir <folder>", "data folder [env: DATA_DIR]")
+      .option("--config <file>", "configuration file [env: SANDBOXGW_CONFIG]")
+      .addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table"))
+      .option("--json", "same as --output json")
+      .helpOption("-h, --help", "show help")
+      .helpCommand("help [command]", "show help of a command")
+      .addHelpText("after", HELP)
+      .exitOverride()
+      // Errors are printed by renderError, once and in one place.
+      .configureOutput({ outputError: () => {} })
+  );
+}
+
+function addNouns(program: Command, cli: Cli): void {
+  for (const [name, { summary }] of Object.entries(NOUNS))
+    program.command(name).summary(summary).description(sentence(summary));
+  program.hook("preSubcommand", async (_program, command) => {
+    const define = await NOUNS[command.name()]?.load();
+    define?.(command.helpCommand(false), cli);
+  });
+}
+
+function sentence(summary: string): string {
+  return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
+}
+
+/** `help token create` as `token create --help`: verbs are only known once their noun is loaded. */
+function askedForHelp(argv: readonly string[]): string[] {
+  const [first, ...command] = argv;
+  return first === "help" && command.length > 0 ? [...command, "--help"] : [...argv];
+}
+
+/** From the parsed options, or, when parsing failed before them, from the words. */
+function modeOf(program: Command, argv: readonly string[]): OutputMode {
+  const { output, json } = program.opts<{ output?: string; json?: boolean }>();
+  if (json === true || output === "json") return "json";
+  return argv.includes("--json") || argv.join("\n").includes("-o\njson") ? "json" : "table";
+}
+
+function usageErrorFrom(error: CommanderError): UsageError {
+  return new UsageError(error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " "));
+}
