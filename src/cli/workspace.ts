@@ -2,17 +2,18 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type KeyRing, openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
-import { Control } from "../control/control.ts";
+import { type Catalogue, Control } from "../control/control.ts";
 import { GatewayError } from "../errors.ts";
 import { type DataFolder, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import type { Store } from "../store/store.ts";
-import { CATALOGUE } from "./catalogue.ts";
 
 export interface WorkspaceOptions {
   readonly config: Config;
   readonly actor: string;
 }
+
+const NO_CATALOGUE: Catalogue = { runtimes: [], strategies: [], drivers: {} };
 
 /** One gateway's state, opened by a command. The daemon may have it open at the same time. */
 export class Workspace implements Disposable {
@@ -46,9 +47,10 @@ export class Workspace implements Disposable {
     return this.#keys;
   }
 
-  get control(): Control {
+  /** Verbs about sandboxes need the catalogue. Those about tokens do not, and loading it takes longer than they do. */
+  control(catalogue: Catalogue = NO_CATALOGUE): Control {
     const { store, keys, config } = this;
-    return new Control({ store, keys, config, actor: this.#actor, ...CATALOGUE });
+    return new Control({ store, keys, config, actor: this.#actor, ...catalogue });
   }
 
   [Symbol.dispose](): void {

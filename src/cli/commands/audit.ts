@@ -49,17 +49,13 @@ function print(cli: Cli, rows: readonly AuditRow[]): void {
 async function followFrom(cli: Cli, store: Store, start: number): Promise<never> {
   let seen = start;
   for (;;) {
+    // Asked before reading: what is committed in between is then seen as a further change, not missed.
+    const version = store.dataVersion();
     const rows = store.audit.after(seen, PAGE);
     print(cli, rows);
     seen = rows.at(-1)?.seq ?? seen;
-    if (rows.length < PAGE) await committed(store);
+    while (rows.length < PAGE && store.dataVersion() === version) await sleep(POLL);
   }
-}
-
-/** Resolves when another process has written something. */
-async function committed(store: Store): Promise<void> {
-  const before = store.dataVersion();
-  while (store.dataVersion() === before) await sleep(POLL);
 }
 
 async function verify(cli: Cli): Promise<void> {

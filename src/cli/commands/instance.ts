@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
+import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { table } from "../output.ts";
@@ -42,7 +43,7 @@ export function instanceTable(instances: readonly Instance[]): string[] {
 }
 
 async function add(cli: Cli, sandbox: string, url: string): Promise<void> {
-  const instance = await cli.inWorkspace(({ control }) => control.addInstance(sandbox, url));
+  const instance = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).addInstance(sandbox, url));
   cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandbox}`);
 }
 
@@ -58,6 +59,6 @@ async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
   await confirm(`Remove instance ${id}?`, options);
-  const instance = await cli.inWorkspace(({ control }) => control.removeInstance(id));
+  const instance = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).removeInstance(id));
   cli.output.print(instanceView(instance), () => `${id} removed from ${instance.sandboxId}`);
 }

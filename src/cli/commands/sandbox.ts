@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
+import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { briefDuration, fields, table, timestamp } from "../output.ts";
@@ -60,8 +61,8 @@ interface AddOptions {
 }
 
 async function add(cli: Cli, id: string, { url, runtime, driver = "static", strategy }: AddOptions): Promise<void> {
-  const sandbox = await cli.inWorkspace(({ control }) =>
-    control.addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
+  const sandbox = await cli.inWorkspace((workspace) =>
+    workspace.control(CATALOGUE).addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
   );
   const count = sandbox.instances.length;
   cli.output.print(sandboxView(sandbox), () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`);
@@ -93,7 +94,7 @@ async function show(cli: Cli, id: string): Promise<void> {
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
   await confirm(`Remove sandbox ${id} and its instances?`, options);
-  const sandbox = await cli.inWorkspace(({ control }) => control.removeSandbox(id));
+  const sandbox = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).removeSandbox(id));
   cli.output.print(sandboxView(sandbox), () => `${id} removed`);
 }
 

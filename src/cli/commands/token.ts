@@ -70,11 +70,11 @@ interface CreateOptions {
 }
 
 async function create(cli: Cli, options: CreateOptions): Promise<void> {
-  const { token, record } = await cli.inWorkspace(({ control, config }) =>
-    control.createToken({
+  const { token, record } = await cli.inWorkspace((workspace) =>
+    workspace.control().createToken({
       subject: options.sub,
       role: options.role,
-      expiresInMs: options.expires === undefined ? config.AUTH_TOKEN_EXPIRY : lifetime(options.expires),
+      expiresInMs: options.expires === undefined ? workspace.config.AUTH_TOKEN_EXPIRY : lifetime(options.expires),
       sandboxes: options.sandbox ?? null,
       operations: options.operation ?? null,
     }),
@@ -95,7 +95,7 @@ async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void>
 
 async function revoke(cli: Cli, id: string): Promise<void> {
   refuseToken(id);
-  const record = await cli.inWorkspace(({ control }) => control.revokeToken(id));
+  const record = await cli.inWorkspace((workspace) => workspace.control().revokeToken(id));
   cli.output.print(tokenView(record, Date.now()), () => `${record.id} revoked`);
 }
 
