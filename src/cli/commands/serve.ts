@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
+import { startDaemon } from "../../daemon/daemon.ts";
 import { createLogger } from "../../observe/logger.ts";
 import type { Cli } from "../cli.ts";
 
@@ -34,18 +34,20 @@ async function serveUntilStopped(cli: Cli, { host, port, adminPort, workers }: S
   const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   for (const warning of warnings) log.warn(warning);
   const daemon = await startDaemon({ config, log });
-  closeOnSignal(daemon);
-  await daemon.stopped;
+  const signal = await stopSignal();
+  log.info({ signal }, "stopping");
+  // The first signal lets calls in flight finish; the second one does not wait for them.
+  void stopSignal().then(() => process.exit());
+  await daemon.close();
 }
 
-/** The first signal lets requests in flight finish; the second one does not wait. */
-function closeOnSignal(daemon: Daemon): void {
-  let isClosing = false;
-  const stop = (): void => {
-    if (isClosing) process.exit();
-    isClosing = true;
-    void daemon.close();
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+/** Resolves to the name of the next signal that asks the program to stop. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const stop = (signal: NodeJS.Signals): void => {
+      process.off("SIGTERM", stop).off("SIGINT", stop);
+      resolve(signal);
+    };
+    process.on("SIGTERM", stop).on("SIGINT", stop);
+  });
 }
