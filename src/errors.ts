@@ -70,12 +70,24 @@ export const ERRORS = {
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),
   PROXY_002: entry(502, "The instance broke the connection", "Check whether the call took effect before repeating it"),
-  PROXY_003: entry(504, "The instance did not answer in time", "Check whether the call took effect before repeating it"),
-  PROXY_004: entry(502, "The instance sent an invalid response", "Look at the instance: it does not speak HTTP properly"),
+  PROXY_003: entry(
+    504,
+    "The instance did not answer in time",
+    "Check whether the call took effect before repeating it",
+  ),
+  PROXY_004: entry(
+    502,
+    "The instance sent an invalid response",
+    "Look at the instance: it does not speak HTTP properly",
+  ),
   PROXY_005: entry(499, "The client went away", "None: nobody was left to answer"),
   PROXY_006: entry(408, "The client stopped sending or reading", "Keep the transfer moving", true),
 
-  EXEC_001: entry(502, "The instance's answer could not be understood", "Check that the sandbox has the right --runtime"),
+  EXEC_001: entry(
+    502,
+    "The instance's answer could not be understood",
+    "Check that the sandbox has the right --runtime",
+  ),
   EXEC_002: entry(422, "The sandbox cannot do this operation", "Use an operation and language that it supports"),
   EXEC_003: entry(502, "The instance's answer is too large", "Print less, or raise MAX_RESPONSE_SIZE"),
 

@@ -32,6 +32,16 @@ export class LayeredMap<V extends object> {
     return this.get(key) === undefined ? this : this.#put(key, null);
   }
 
+  get size(): number {
+    let size = this.#base.size;
+    for (const [key, value] of this.#recent) size += Number(value !== null) - Number(this.#base.has(key));
+    return size;
+  }
+
+  *values(): IterableIterator<V> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
   *entries(): IterableIterator<[string, V]> {
     for (const [key, value] of this.#base) if (!this.#recent.has(key)) yield [key, value];
     for (const [key, value] of this.#recent) if (value !== null) yield [key, value];

@@ -1,0 +1,52 @@
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import type { AuditHead, AuditTable } from "../store/store.ts";
+
+/** What the first record is chained to. */
+export const GENESIS = "0".repeat(64);
+
+/** The hash of a record in its place: SHA-256 over the previous link's hash and the record's text, hex. */
+export function linkHash(previous: string, record: string): string {
+  return hash("sha256", previous + record);
+}
+
+/**
+ * The append-only chain of audit records. Each link's hash covers the one before it, so a record cannot be changed,
+ * dropped or moved without breaking all that follow; the head carries a keyed proof, so the end cannot be cut off
+ * by somebody who holds the database but not the key.
+ */
+export class AuditChain {
+  readonly #table: AuditTable;
+  readonly #key: Buffer;
+
+  constructor(options: { table: AuditTable; key: Buffer }) {
+    this.#table = options.table;
+    this.#key = options.key;
+  }
+
+  /**
+   * Appends records in order. Call inside a write transaction: another process may append too, so the head is read
+   * here each time and never remembered.
+   */
+  append(records: readonly string[]): void {
+    const head = this.#table.head();
+    let seq = head?.seq ?? 0;
+    let link = head?.hash ?? GENESIS;
+    for (const record of records) {
+      seq += 1;
+      link = linkHash(link, record);
+      this.#table.insert({ seq, record, hash: link });
+    }
+    this.#table.setHead({ seq, hash: link, mac: this.#proof(seq, link) });
+  }
+
+  /** True when the head was written by somebody who holds the key. */
+  isProven(head: AuditHead): boolean {
+    const expected = Buffer.from(this.#proof(head.seq, head.hash), "hex");
+    const given = Buffer.from(head.mac, "hex");
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  #proof(seq: number, link: string): string {
+    return createHmac("sha256", this.#key).update(`${seq}:${link}`).digest("hex");
+  }
+}

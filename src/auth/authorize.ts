@@ -1,0 +1,33 @@
+import { maySee, type Principal } from "../domain/principal.ts";
+import { type Permission, roleAllows } from "../domain/role.ts";
+import type { Sandbox } from "../domain/sandbox.ts";
+import type { Snapshot } from "../domain/snapshot.ts";
+import { GatewayError } from "../errors.ts";
+
+/** @throws GatewayError AUTH_003 when the principal's role does not include the permission. */
+export function authorize(principal: Principal, permission: Permission): void {
+  if (roleAllows(principal.role, permission)) return;
+  throw new GatewayError("AUTH_003", { details: `Role ${principal.role} does not include ${permission}` });
+}
+
+/** @throws GatewayError AUTH_004 when the token is narrowed to other operations. */
+export function authorizeOperation(principal: Principal, operation: string): void {
+  if (principal.operations === null || principal.operations.includes(operation)) return;
+  throw new GatewayError("AUTH_004", { details: `This token allows: ${principal.operations.join(", ")}` });
+}
+
+/**
+ * Raw HTTP can do anything, so a token that is narrowed to operations cannot have it.
+ * @throws GatewayError AUTH_004
+ */
+export function authorizeProxy(principal: Principal): void {
+  if (principal.operations === null) return;
+  throw new GatewayError("AUTH_004", { details: "This token allows operations only, not the transparent proxy" });
+}
+
+/** @throws GatewayError ROUTE_001, the same for a sandbox that does not exist and for one that is not this principal's. */
+export function findSandbox(snapshot: Snapshot, principal: Principal, sandboxId: string): Sandbox {
+  const sandbox = snapshot.sandboxes.get(sandboxId);
+  if (sandbox !== undefined && maySee(principal, sandboxId)) return sandbox;
+  throw new GatewayError("ROUTE_001");
+}

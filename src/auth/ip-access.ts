@@ -1,0 +1,100 @@
+import { BlockList, isIP } from "node:net";
+import { GatewayError } from "../errors.ts";
+
+/** One client address: its text, whether it may call, and its key for limits. */
+export interface Peer {
+  readonly address: string;
+  readonly allowed: boolean;
+  readonly rateKey: bigint;
+}
+
+/**
+ * Decides once per connection, or once per request behind a trusted proxy, which address a request comes from and
+ * whether that address may call at all.
+ */
+export class IpAccess {
+  readonly #allow: BlockList | null;
+  readonly #deny: BlockList | null;
+  readonly #trusted: BlockList | null;
+  readonly #rateKey: (name: string) => bigint;
+
+  /** Lists hold addresses and CIDR ranges. An empty allow list allows all; an empty trusted list trusts nobody. */
+  constructor(options: {
+    allow: readonly string[];
+    deny: readonly string[];
+    trusted: readonly string[];
+    rateKey: (name: string) => bigint;
+  }) {
+    this.#allow = blockList(options.allow);
+    this.#deny = blockList(options.deny);
+    this.#trusted = blockList(options.trusted);
+    this.#rateKey = options.rateKey;
+  }
+
+  /** The other end of a connection. `address` as the socket gives it. */
+  peer(address: string): Peer {
+    const canonical = canonicalAddress(address);
+    return {
+      address: canonical,
+      allowed: !contains(this.#deny, canonical) && (this.#allow === null || contains(this.#allow, canonical)),
+      rateKey: this.#rateKey(`address ${networkOf(canonical)}`),
+    };
+  }
+
+  /**
+   * The client behind `peer`: the peer itself unless it is a trusted proxy; then the right-most address of
+   * X-Forwarded-For that is not one. What stands left of it anybody can have written.
+   */
+  client(peer: Peer, forwardedFor: string | undefined): Peer {
+    if (this.#trusted === null || forwardedFor === undefined || !contains(this.#trusted, peer.address)) return peer;
+    const hops = forwardedFor.split(",");
+    let address = peer.address;
+    for (let index = hops.length - 1; index >= 0; index--) {
+      const hop = canonicalAddress((hops[index] as string).trim());
+      if (isIP(hop) === 0) break;
+      address = hop;
+      if (!contains(this.#trusted, hop)) break;
+    }
+    return this.peer(address);
+  }
+}
+
+/** An address in one spelling: IPv4-mapped IPv6 as IPv4, no zone, lower case. */
+export function canonicalAddress(address: string): string {
+  const zone = address.indexOf("%");
+  const plain = (zone < 0 ? address : address.slice(0, zone)).toLowerCase();
+  return plain.startsWith("::ffff:") && isIP(plain.slice(7)) === 4 ? plain.slice(7) : plain;
+}
+
+/** @throws GatewayError GW_012 when an entry is neither an address nor a CIDR range. */
+function blockList(entries: readonly string[]): BlockList | null {
+  if (entries.length === 0) return null;
+  const list = new BlockList();
+  for (const entry of entries) {
+    const [address = "", bits] = entry.split("/");
+    const version = isIP(address);
+    const size = version === 4 ? 32 : 128;
+    const prefix = bits === undefined ? size : Number(bits);
+    if (version === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > size) {
+      throw new GatewayError("GW_012", { details: `${JSON.stringify(entry)} is not an address or CIDR range` });
+    }
+    list.addSubnet(address, prefix, version === 4 ? "ipv4" : "ipv6");
+  }
+  return list;
+}
+
+function contains(list: BlockList | null, address: string): boolean {
+  if (list === null) return false;
+  const version = isIP(address);
+  return version !== 0 && list.check(address, version === 4 ? "ipv4" : "ipv6");
+}
+
+/** What an address is limited by: an IPv6 customer has a whole /64 to choose from. */
+function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [left = "", right] = address.split("::");
+  const head = left === "" ? [] : left.split(":");
+  const tail = right === undefined || right === "" ? [] : right.split(":");
+  const gap = right === undefined ? 0 : 8 - head.length - tail.length;
+  return [...head, ...Array.from({ length: gap }, () => "0"), ...tail].slice(0, 4).join(":");
+}

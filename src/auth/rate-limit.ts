@@ -1,0 +1,83 @@
+import { hash } from "node:crypto";
+
+/** Where the cells live; every thread sees the same ones. Both arrays have the same power-of-two length. */
+export interface Cells {
+  readonly keys: BigInt64Array;
+  readonly arrivals: BigInt64Array;
+}
+
+/** How many neighbouring cells a key may live in. */
+const WINDOW = 8;
+
+/**
+ * GCRA (the ATM Forum's generic cell rate algorithm, a leaky bucket in one word per key): `requests` per window, of which
+ * `burst` may come at once. The word is the key's theoretical arrival time; a compare-and-swap makes the count exact over
+ * all threads. The table is bounded: when a key's eight cells are all in use, the one closest to being idle is taken over.
+ */
+export class RateLimiter {
+  readonly #keys: BigInt64Array;
+  readonly #arrivals: BigInt64Array;
+  readonly #mask: bigint;
+  /** Nanoseconds between two requests at the sustained rate. */
+  readonly #interval: bigint;
+  /** How far ahead of now the arrival time may run, ns. */
+  readonly #tolerance: bigint;
+
+  constructor(options: { cells: Cells; requests: number; windowMs: number; burst: number }) {
+    this.#keys = options.cells.keys;
+    this.#arrivals = options.cells.arrivals;
+    this.#mask = BigInt(options.cells.keys.length - 1);
+    this.#interval = BigInt(Math.max(1, Math.round((options.windowMs * 1e6) / options.requests)));
+    this.#tolerance = this.#interval * BigInt(options.burst);
+  }
+
+  /**
+   * Counts one request for `key` at `now` (a monotonic clock shared by all threads: `process.hrtime.bigint()`).
+   * Returns 0 when it is admitted, otherwise the nanoseconds until the next one would be; a refused request costs nothing.
+   */
+  admit(key: bigint, now: bigint): number {
+    for (;;) {
+      const cell = this.#claim(key, now);
+      const arrival = Atomics.load(this.#arrivals, cell);
+      const next = (arrival > now ? arrival : now) + this.#interval;
+      const early = next - now - this.#tolerance;
+      if (early > 0n) return Number(early);
+      if (Atomics.compareExchange(this.#arrivals, cell, arrival, next) === arrival) return 0;
+    }
+  }
+
+  /** The key's cell: the one it has, else an idle one, else the one nearest to idle. */
+  #claim(key: bigint, now: bigint): number {
+    const home = Number(key & this.#mask);
+    const mask = Number(this.#mask);
+    for (;;) {
+      let target = -1;
+      let targetKey = 0n;
+      let targetArrival = 0n;
+      for (let step = 0; step < WINDOW; step++) {
+        const cell = (home + step) & mask;
+        const owner = Atomics.load(this.#keys, cell);
+        if (owner === key) return cell;
+        const arrival = owner === 0n ? 0n : Atomics.load(this.#arrivals, cell);
+        if (target < 0 || (targetArrival > now && arrival < targetArrival)) {
+          target = cell;
+          targetKey = owner;
+          targetArrival = arrival;
+        }
+        if (owner === 0n) break;
+      }
+      if (Atomics.compareExchange(this.#keys, target, targetKey, key) === targetKey) {
+        Atomics.store(this.#arrivals, target, 0n);
+        return target;
+      }
+    }
+  }
+}
+
+/**
+ * A 64-bit key for a name, never 0. Salted per process so that nobody can choose names that fall into the same cells.
+ */
+export function rateKey(salt: string, name: string): bigint {
+  const key = BigInt.asIntN(64, BigInt(`0x${hash("sha256", `${salt}\n${name}`).slice(0, 16)}`));
+  return key === 0n ? 1n : key;
+}

@@ -1,0 +1,63 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { GatewayError } from "../errors.ts";
+
+/**
+ * The listener for operators and orchestrators: `/livez` (the process answers), `/readyz` (send it traffic), `/metrics`.
+ * Apart from the data path's listeners, so it answers while those are busy or draining.
+ */
+export class AdminListener {
+  readonly #server: Server;
+
+  constructor(options: {
+    /** Why no traffic should be sent; undefined when it should. */
+    notReady: () => string | undefined;
+    metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  }) {
+    this.#server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 });
+    this.#server.maxConnections = 256;
+    this.#server.on("request", (req, res) => {
+      if (req.method !== "GET" && req.method !== "HEAD") return answer(res, 405, "method not allowed\n");
+      switch (req.url) {
+        case "/livez":
+          return answer(res, 200, "ok\n");
+        case "/readyz": {
+          const reason = options.notReady();
+          return answer(res, reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
+        }
+        case "/metrics":
+          options.metrics().then(
+            ({ contentType, text }) => answer(res, 200, text, contentType),
+            () => answer(res, 500, "metrics failed\n"),
+          );
+          return;
+        default:
+          return answer(res, 404, "not found\n");
+      }
+    });
+  }
+
+  /** Resolves with the port. @throws GatewayError GW_010 */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", (cause) => reject(new GatewayError("GW_010", { details: cause.message, cause })));
+      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
+function answer(res: ServerResponse, status: number, text: string, contentType = "text/plain; charset=utf-8"): void {
+  res.writeHead(status, {
+    "content-type": contentType,
+    "cache-control": "no-store",
+    "content-length": Buffer.byteLength(text),
+  });
+  res.end(text);
+}

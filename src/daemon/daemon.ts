@@ -1,0 +1,219 @@
+import { randomBytes } from "node:crypto";
+import os from "node:os";
+import { AuditChain } from "../audit/chain.ts";
+import { AuditWriter } from "../audit/writer.ts";
+import { openKeys } from "../auth/keys.ts";
+import type { Config } from "../config/schema.ts";
+import type { Revised } from "../domain/change.ts";
+import { applyChange, type Snapshot, snapshotFrom } from "../domain/snapshot.ts";
+import { MetricTotals } from "../observe/metric-slots.ts";
+import { createMetrics } from "../observe/metrics.ts";
+import { SharedBoard } from "../proxy/instance-board.ts";
+import { createDrivers } from "../registry.ts";
+import { ChangeFeed } from "../store/change-feed.ts";
+import { openDataFolder } from "../store/data-folder.ts";
+import { openSqliteStore } from "../store/sqlite/open.ts";
+import { VERSION } from "../version.ts";
+import { AdminListener } from "./admin-listener.ts";
+import { DataThreads } from "./data-threads.ts";
+import { Fleet } from "./fleet.ts";
+import { acquireDaemonLock } from "./lock.ts";
+import { Observer } from "./observer.ts";
+import { requireFreePort } from "./require-free-port.ts";
+import { createSharedMemory, FLAG } from "./shared-memory.ts";
+
+/** What the daemon needs of a logger. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface Daemon {
+  /** The port of the data listeners. */
+  readonly port: number;
+  readonly adminPort: number;
+  readonly workers: number;
+  /** Readiness off, stop accepting, finish what is in flight for up to `graceMs` (default SHUTDOWN_GRACE), leave. */
+  close(graceMs?: number): Promise<void>;
+  /** Ends one data thread at once; another takes its place. */
+  replaceThread(thread: number): Promise<void>;
+}
+
+/** How often a whole snapshot is handed out, so that expired revocations are forgotten. */
+const REFRESH_MS = 3_600_000;
+
+/**
+ * The main thread of `serve`: opens the state, starts everything, and connects it. Wiring only.
+ * @throws GatewayError GW_004 (data folder in use), GW_005/6/8 (state), GW_009 (keys), GW_010 (port).
+ */
+export async function startDaemon({ config, log }: { config: Config; log: Log }): Promise<Daemon> {
+  const startedAt = Date.now();
+  const folder = openDataFolder(config.DATA_DIR);
+  const closing: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const step of closing.splice(0).toReversed()) await step();
+  };
+  try {
+    const lock = acquireDaemonLock(folder.lock);
+    closing.push(() => lock.release());
+    const store = openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY });
+    closing.push(() => store.close());
+    const keys = openKeys({ folder, store, config });
+    const workers = workerCount(config);
+    const memory = createSharedMemory(workers);
+    const board = new SharedBoard({ words: memory.instances });
+    const initial = store.snapshot(startedAt);
+    let snapshot: Snapshot = snapshotFrom(initial);
+
+    const writer = new AuditWriter({
+      store,
+      chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
+      onState(working, cause) {
+        Atomics.store(memory.flags, FLAG.auditDown, working ? 0 : 1);
+        if (working) log.info({}, "audit records can be written again");
+        else log.error({ error: String(cause) }, "audit records cannot be written: calls are refused");
+      },
+    });
+    closing.push(() => writer.close());
+
+    const fleet = new Fleet({
+      drivers: createDrivers({
+        config,
+        runDirectory: folder.run,
+        cacheDirectory: folder.cache,
+        observe(instance, state, reason) {
+          board.set(instance, state);
+          log.info({ sandbox: instance.sandboxId, instance: instance.id, state, reason }, "instance");
+        },
+      }),
+      onError: (sandbox, error) => log.error({ sandbox, error: String(error) }, "sandbox driver failed"),
+    });
+    closing.push(() => fleet.close());
+    fleet.replace(initial.sandboxes);
+
+    const threads = new DataThreads({
+      memory,
+      thread: { config, socketFolder: folder.run, signing: keys.signing, salt: randomBytes(16).toString("hex") },
+      snapshot: () => store.snapshot(Date.now()),
+      onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
+      onLog: (level, message, fields) => log[level](fields, message),
+    });
+    if (workers > 1 && config.GATEWAY_PORT !== 0) await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
+    let graceMs = config.SHUTDOWN_GRACE;
+    closing.push(() => threads.drain(graceMs));
+    const port = await threads.start(config.GATEWAY_PORT);
+
+    const feed = new ChangeFeed({
+      store,
+      revision: snapshot.revision,
+      onChanges(changes: readonly Revised[]) {
+        threads.broadcast({ kind: "changes", changes });
+        for (const revised of changes) {
+          snapshot = applyChange(snapshot, revised);
+          fleet.apply(revised.change);
+        }
+      },
+      onResync(whole) {
+        threads.broadcast({ kind: "snapshot", snapshot: whole });
+        snapshot = snapshotFrom(whole);
+        fleet.replace(whole.sandboxes);
+      },
+      onError: (error) => log.error({ error: String(error) }, "the change feed cannot read the store"),
+    });
+    closing.push(() => feed.stop());
+    feed.start();
+    const refresh = setInterval(() => feed.resync(), REFRESH_MS);
+    closing.push(() => clearInterval(refresh));
+
+    const gate = () => ({ taken: Atomics.load(memory.slots.shared, 0), pending: sum(memory.slots.waiting) });
+    const connections = () => memory.connections.reduce((open, { total }) => open + Atomics.load(total, 0), 0);
+    const auditWorking = () => Atomics.load(memory.flags, FLAG.auditDown) === 0;
+    const metrics = createMetrics({
+      totals: new MetricTotals(memory.metrics),
+      sandboxes: () => snapshot.sandboxes.values(),
+      instance: (instance) => ({ state: board.state(instance), inFlight: board.inFlight(instance) }),
+      gate,
+      connections,
+      auditWorking,
+      version: VERSION,
+    });
+    const admin = new AdminListener({
+      notReady() {
+        if (Atomics.load(memory.flags, FLAG.draining) === 1) return "shutting down";
+        return auditWorking() ? undefined : "audit records cannot be written";
+      },
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
+    });
+    const adminPort = await admin.listen(config.ADMIN_HOST, config.ADMIN_PORT);
+
+    const observer = new Observer({
+      store,
+      onError: (error) => log.warn({ error: String(error) }, "observed state could not be written"),
+      look: () => ({
+        pid: process.pid,
+        version: VERSION,
+        host: config.GATEWAY_HOST,
+        port,
+        admin_port: adminPort,
+        workers,
+        started_at_ms: startedAt,
+        in_flight: gate().taken,
+        waiting: gate().pending,
+        connections: connections(),
+        sandboxes: snapshot.sandboxes.size,
+        instances: instanceStates(snapshot, board),
+        audit: auditWorking() ? "ok" : "failing",
+      }),
+    });
+    observer.start();
+    closing.push(() => observer.stop());
+
+    const url = `http://${config.GATEWAY_HOST}:${port}`;
+    log.info({ url, admin: `http://${config.ADMIN_HOST}:${adminPort}`, workers, data_dir: folder.root }, "listening");
+    if (!config.AUTH_ENABLED)
+      log.warn({}, "AUTHENTICATION IS OFF: everybody who reaches this port can run code in every sandbox");
+
+    return {
+      port,
+      adminPort,
+      workers,
+      async close(grace = config.SHUTDOWN_GRACE) {
+        graceMs = grace;
+        Atomics.store(memory.flags, FLAG.draining, 1);
+        await closeAll();
+        await admin.close();
+      },
+      replaceThread: (thread) => threads.replace(thread),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** One data thread per core, or as many as asked for; one where the system cannot share a port between threads. */
+function workerCount(config: Config): number {
+  if (process.platform !== "linux") return 1;
+  return config.GATEWAY_WORKERS === "auto" ? os.availableParallelism() : config.GATEWAY_WORKERS;
+}
+
+/** How many instances' states are written back: enough for a person to read. */
+const MAX_STATES = 1_000;
+
+/** What is known of instances, by id. */
+function instanceStates(snapshot: Snapshot, board: SharedBoard): Record<string, string> {
+  const states: Record<string, string> = {};
+  let left = MAX_STATES;
+  for (const { instances } of snapshot.sandboxes.values()) {
+    for (const instance of instances) {
+      states[instance.id] = board.state(instance);
+      if (--left === 0) return states;
+    }
+  }
+  return states;
+}
+
+function sum(words: Int32Array): number {
+  return words.reduce((total, word) => total + word, 0);
+}

@@ -1,0 +1,163 @@
+import type { AuditReceiver } from "../audit/outbox.ts";
+import { GatewayError } from "../errors.ts";
+import { RequestBody } from "./body.ts";
+import type { Dispatch, Outbound, Receiver } from "./dispatch.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Head } from "./gate.ts";
+import { requestFields, responseFields } from "./headers.ts";
+import type { Recorder } from "./record.ts";
+import type { Responder } from "./respond.ts";
+
+/** What every forwarded request of a thread shares. */
+export interface ForwardContext {
+  readonly recorder: Recorder;
+  readonly responder: Responder;
+  readonly heads: HeadFlusher;
+  readonly maxBodySize: number;
+  readonly firstByteMs: number;
+}
+
+/** RFC 9110 section 9.2.2, without the ones nobody forwards. */
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+/** The request as it goes to an instance. `path` is the part of the target that is the sandbox's own. */
+export function outbound(exchange: Exchange, head: Head, path: string, context: ForwardContext): Outbound {
+  const { req } = exchange;
+  return {
+    method: exchange.method,
+    path,
+    headers: requestFields(req.rawHeaders, head, exchange),
+    body:
+      head.bodyLength === 0
+        ? null
+        : (dispatch: Dispatch) => new RequestBody({ req, dispatch, limit: context.maxBodySize }),
+    repeatable: REPEATABLE.has(exchange.method),
+    firstByteMs: context.firstByteMs,
+  };
+}
+
+/**
+ * An instance's answer on its way to the client, streamed. What ends the response (the bytes that complete its
+ * Content-Length, or the last chunk) is held back until the audit record is committed; everything before it flows.
+ */
+export class Forward implements Receiver, AuditReceiver, HeldHead {
+  readonly #exchange: Exchange;
+  readonly #context: ForwardContext;
+  #dispatch: Dispatch | undefined;
+  #fields: string[] | undefined;
+  #headWritten = false;
+  /** Bytes of a declared length still to come; -1 when none was declared. */
+  #left = -1;
+  /** The bytes that would complete the response. */
+  #held: Buffer | undefined;
+  #paused = false;
+
+  constructor(exchange: Exchange, context: ForwardContext) {
+    this.#exchange = exchange;
+    this.#context = context;
+  }
+
+  /** Starts the dispatch this is the receiver of, and follows the client's connection. */
+  start(dispatch: Dispatch): void {
+    this.#dispatch = dispatch;
+    this.#exchange.onClientGone = () =>
+      dispatch.cancel(new GatewayError("PROXY_005", { executed: "maybe" }), "client_gone");
+    dispatch.start();
+  }
+
+  head(status: number, raw: readonly Buffer[]): void {
+    const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
+    this.#exchange.status = status;
+    this.#fields = fields;
+    this.#left = contentLength;
+    this.#context.heads.add(this);
+  }
+
+  data(chunk: Buffer): void {
+    this.#exchange.bytesOut += chunk.length;
+    if (this.#left >= 0) {
+      this.#left -= chunk.length;
+      if (this.#left === 0) {
+        this.#held = chunk;
+        return;
+      }
+    }
+    this.#writeHead();
+    if (!this.#exchange.res.write(chunk)) this.#pause();
+  }
+
+  end(): void {
+    this.#context.recorder.record(this.#exchange, this);
+  }
+
+  failed(error: GatewayError): void {
+    const exchange = this.#exchange;
+    if (!this.#headWritten && !exchange.res.destroyed) return this.#context.responder.error(exchange, error);
+    // Part of the answer is out: the client must see a broken transfer, never a shorter one that looks whole.
+    if (!this.#headWritten) exchange.status = error.status;
+    exchange.outcome = error.code;
+    this.#context.recorder.refusal(error);
+    this.#context.recorder.record(exchange, null);
+    exchange.res.destroy();
+  }
+
+  audited(written: boolean): void {
+    const { res } = this.#exchange;
+    if (res.destroyed) return;
+    if (written) {
+      this.#writeHead();
+      res.end(this.#held);
+    } else if (this.#headWritten) {
+      res.destroy();
+    } else {
+      this.#context.responder.unrecorded(this.#exchange);
+    }
+  }
+
+  /** The head goes out with the first bytes of the body; when those take longer than this turn, it goes alone. */
+  flushHead(): void {
+    const { res, recorded } = this.#exchange;
+    if (recorded || this.#headWritten || this.#held !== undefined || res.destroyed) return;
+    this.#writeHead();
+    res.flushHeaders();
+  }
+
+  #writeHead(): void {
+    if (this.#headWritten || this.#fields === undefined) return;
+    this.#headWritten = true;
+    const { req, res, head, status } = this.#exchange;
+    // An answer that came before the whole body did: the rest must not be read as the next request.
+    if (head?.bodyLength !== 0 && !req.complete) this.#fields.push("connection", "close");
+    res.writeHead(status, this.#fields);
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#dispatch?.pause();
+    this.#exchange.res.once("drain", () => {
+      this.#paused = false;
+      this.#dispatch?.resume();
+    });
+  }
+}
+
+/** Something that keeps a response head back in the hope that body bytes follow at once. */
+export interface HeldHead {
+  flushHead(): void;
+}
+
+/** Lets held heads go at the end of the event-loop turn in which they came: one callback a turn, not one a request. */
+export class HeadFlusher {
+  #held: HeldHead[] = [];
+
+  add(item: HeldHead): void {
+    if (this.#held.push(item) === 1) setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    const held = this.#held;
+    this.#held = [];
+    for (const item of held) item.flushHead();
+  };
+}

@@ -1,0 +1,125 @@
+// Which header fields pass the gateway, in both directions: the only place that decides it.
+
+import { GatewayError } from "../errors.ts";
+import type { Head } from "./gate.ts";
+
+/** Meaningful for one connection only (RFC 9110 section 7.6.1, RFC 9112); each side of the gateway makes its own. */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+];
+
+/** Never taken from a client: what only the gateway may say, what it answers itself, and its own credentials. */
+const FROM_CLIENT_DROPPED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  "host",
+  "content-length",
+  "expect",
+  "authorization",
+  "forwarded",
+  "via",
+  "x-real-ip",
+  "x-request-id",
+  "x-client-ip",
+  "true-client-ip",
+]);
+const FROM_CLIENT_DROPPED_PREFIX = /^x-(?:forwarded|sandbox)-/;
+
+/** Never taken from a sandbox: framing of its connection, and what would speak in the gateway's name. */
+const FROM_SANDBOX_DROPPED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  "x-request-id",
+  "x-accel-redirect",
+  "x-sendfile",
+  "alt-svc",
+  "strict-transport-security",
+]);
+const FROM_SANDBOX_DROPPED_PREFIX = /^x-sandbox-/;
+
+/** What the gateway tells a sandbox about a request. */
+export interface Introduction {
+  readonly requestId: string;
+  readonly sandboxId: string;
+  /** The client's address as the gateway decided it. */
+  readonly address: string;
+}
+
+/** The fields that go to the instance: name, value, name, value… Framing and Host are the upstream client's business. */
+export function requestFields(raw: readonly string[], head: Head, introduction: Introduction): string[] {
+  const fields: string[] = [];
+  const { connectionNames } = head;
+  let via = "";
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = (raw[index] as string).toLowerCase();
+    if (FROM_CLIENT_DROPPED.has(name)) {
+      if (name === "via") via += `${raw[index + 1] as string}, `;
+      continue;
+    }
+    if (name.charCodeAt(0) === LETTER_X && FROM_CLIENT_DROPPED_PREFIX.test(name)) continue;
+    if (connectionNames?.includes(name)) continue;
+    fields.push(name, raw[index + 1] as string);
+  }
+  fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
+  fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", "http");
+  if (head.host !== "") fields.push("x-forwarded-host", head.host);
+  fields.push("via", `${via}1.1 sandboxgw`);
+  if (head.bodyLength > 0) fields.push("content-length", String(head.bodyLength));
+  return fields;
+}
+
+/** The fields that go to the client, and the body's length when the instance gave one. */
+export interface ResponseFields {
+  readonly fields: string[];
+  /** Bytes; -1 when not given. */
+  readonly contentLength: number;
+}
+
+/**
+ * `raw`: the instance's fields as received, name, value, name, value…
+ * @throws GatewayError PROXY_004 when a value has a character that must not be in a field.
+ */
+export function responseFields(raw: readonly Buffer[], requestId: string): ResponseFields {
+  const fields: string[] = [];
+  let contentLength = -1;
+  let named: string[] | null = null;
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = (raw[index] as Buffer).toString("latin1").toLowerCase();
+    const value = (raw[index + 1] as Buffer).toString("latin1");
+    if (FROM_SANDBOX_DROPPED.has(name)) {
+      if (name === "connection" && value !== "keep-alive" && value !== "close") {
+        const names = value.toLowerCase().split(/[\s,]+/);
+        named = named === null ? names : named.concat(names);
+      }
+      continue;
+    }
+    if (name.charCodeAt(0) === LETTER_X && FROM_SANDBOX_DROPPED_PREFIX.test(name)) continue;
+    if (INVALID_VALUE.test(value)) {
+      throw new GatewayError("PROXY_004", { details: "invalid response field", executed: "maybe" });
+    }
+    if (name === "content-length") contentLength = Number(value);
+    fields.push(name, value);
+  }
+  if (named !== null) dropNamed(fields, named);
+  fields.push("x-request-id", requestId);
+  return { fields, contentLength };
+}
+
+const LETTER_X = 0x78;
+/** What a field value must not contain (RFC 9110 section 5.5). */
+const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Removes the fields that a Connection field declared hop-by-hop; framing cannot be declared away. */
+function dropNamed(fields: string[], named: readonly string[]): void {
+  for (let index = fields.length - 2; index >= 0; index -= 2) {
+    const name = fields[index] as string;
+    if (name !== "content-length" && named.includes(name)) fields.splice(index, 2);
+  }
+}
