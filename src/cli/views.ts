@@ -25,13 +25,18 @@ export function tokenView(token: TokenRecord, now: number): Record<string, unkno
   };
 }
 
-export function sandboxView(sandbox: Sandbox): Record<string, unknown> {
-  const { id, runtime, driver, strategy, createdAt, instances } = sandbox;
-  return { id, runtime, driver, strategy, created_at: timestamp(createdAt), instances: instances.map(instanceView) };
+/** States of instances by id, as the running daemon sees them. */
+type States = Readonly<Record<string, string>>;
+
+export function sandboxView(sandbox: Sandbox, states: States = {}): Record<string, unknown> {
+  const { id, runtime, driver, strategy, createdAt } = sandbox;
+  const instances = sandbox.instances.map((instance) => instanceView(instance, states));
+  return { id, runtime, driver, strategy, created_at: timestamp(createdAt), instances };
 }
 
-export function instanceView({ id, sandboxId, url, number }: Instance): Record<string, unknown> {
-  return { id, sandbox_id: sandboxId, url, number };
+/** `state` is null when no daemon runs. */
+export function instanceView({ id, sandboxId, url, number }: Instance, states: States = {}): Record<string, unknown> {
+  return { id, sandbox_id: sandboxId, url, number, state: states[id] ?? null };
 }
 
 /** A narrowing as a table cell. */

@@ -4,8 +4,10 @@ import { GatewayError } from "../../errors.ts";
 import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
+import { instanceStates, observedDaemon } from "../observed.ts";
 import { table } from "../output.ts";
 import { instanceView } from "../views.ts";
+import type { Workspace } from "../workspace.ts";
 
 export function defineInstance(instance: Command, cli: Cli): void {
   instance
@@ -35,10 +37,11 @@ export function defineInstance(instance: Command, cli: Cli): void {
     .action((id: string, options: { yes?: boolean }) => remove(cli, id, options));
 }
 
-export function instanceTable(instances: readonly Instance[]): string[] {
+/** `states`: by instance id, as the running daemon sees them. */
+export function instanceTable(instances: readonly Instance[], states: Readonly<Record<string, string>>): string[] {
   return table(
-    ["INSTANCE", "SANDBOX", "URL"],
-    instances.map(({ id, sandboxId, url }) => [id, sandboxId, url]),
+    ["INSTANCE", "SANDBOX", "URL", "STATE"],
+    instances.map(({ id, sandboxId, url }) => [id, sandboxId, url, states[id] ?? "-"]),
   );
 }
 
@@ -48,13 +51,21 @@ async function add(cli: Cli, sandbox: string, url: string): Promise<void> {
 }
 
 async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
-  const instances = await cli.inWorkspace(({ store }) => {
-    if (sandboxId === undefined) return store.sandboxes.list().flatMap((sandbox) => sandbox.instances);
-    const sandbox = store.sandboxes.find(sandboxId);
-    if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: sandboxId });
-    return sandbox.instances;
-  });
-  cli.output.print(instances.map(instanceView), () => instanceTable(instances));
+  const { instances, states } = await cli.inWorkspace((workspace) => ({
+    instances: findInstances(workspace, sandboxId),
+    states: instanceStates(observedDaemon(workspace)),
+  }));
+  cli.output.print(
+    instances.map((instance) => instanceView(instance, states)),
+    () => instanceTable(instances, states),
+  );
+}
+
+function findInstances({ store }: Workspace, sandboxId: string | undefined): readonly Instance[] {
+  if (sandboxId === undefined) return store.sandboxes.list().flatMap((sandbox) => sandbox.instances);
+  const sandbox = store.sandboxes.find(sandboxId);
+  if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: sandboxId });
+  return sandbox.instances;
 }
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {

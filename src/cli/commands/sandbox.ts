@@ -4,6 +4,7 @@ import { GatewayError } from "../../errors.ts";
 import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
+import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields, table, timestamp } from "../output.ts";
 import { sandboxView } from "../views.ts";
 import { instanceTable } from "./instance.ts";
@@ -71,25 +72,34 @@ async function add(cli: Cli, id: string, { url, runtime, driver = "static", stra
 async function list(cli: Cli): Promise<void> {
   const sandboxes = await cli.inWorkspace(({ store }) => store.sandboxes.list());
   const now = Date.now();
-  cli.output.print(sandboxes.map(sandboxView), () =>
-    table(
-      ["ID", "RUNTIME", "DRIVER", "STRATEGY", "INSTANCES", "AGE"],
-      sandboxes.map(({ id, runtime, driver, strategy, instances, createdAt }) => [
-        id,
-        runtime,
-        driver,
-        strategy ?? "default",
-        String(instances.length),
-        briefDuration(now - createdAt),
-      ]),
-    ),
+  cli.output.print(
+    sandboxes.map((sandbox) => sandboxView(sandbox)),
+    () =>
+      table(
+        ["ID", "RUNTIME", "DRIVER", "STRATEGY", "INSTANCES", "AGE"],
+        sandboxes.map(({ id, runtime, driver, strategy, instances, createdAt }) => [
+          id,
+          runtime,
+          driver,
+          strategy ?? "default",
+          String(instances.length),
+          briefDuration(now - createdAt),
+        ]),
+      ),
   );
 }
 
 async function show(cli: Cli, id: string): Promise<void> {
-  const sandbox = await cli.inExistingWorkspace(({ store }) => store.sandboxes.find(id));
+  const { sandbox, states } = await cli.inExistingWorkspace((workspace) => ({
+    sandbox: workspace.store.sandboxes.find(id),
+    states: instanceStates(observedDaemon(workspace)),
+  }));
   if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: id });
-  cli.output.print(sandboxView(sandbox), () => [...sandboxFields(sandbox), "", ...instanceTable(sandbox.instances)]);
+  cli.output.print(sandboxView(sandbox, states), () => [
+    ...sandboxFields(sandbox),
+    "",
+    ...instanceTable(sandbox.instances, states),
+  ]);
 }
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {

@@ -28,9 +28,13 @@ interface ServeOptions {
   readonly workers?: string;
 }
 
-async function serveUntilStopped(cli: Cli, { host, port, adminPort, workers }: ServeOptions): Promise<void> {
-  const flags = { GATEWAY_HOST: host, GATEWAY_PORT: port, ADMIN_PORT: adminPort, GATEWAY_WORKERS: workers };
-  const { config, warnings } = await cli.loadConfig(flags);
+async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void> {
+  const { config, warnings } = await cli.loadConfig({
+    GATEWAY_HOST: options.host,
+    GATEWAY_PORT: options.port,
+    ADMIN_PORT: options.adminPort,
+    GATEWAY_WORKERS: options.workers,
+  });
   const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   for (const warning of warnings) log.warn(warning);
   const daemon = await startDaemon({ config, log });

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
-import { findLockHolder, isDaemonRunning } from "../../daemon/lock.ts";
+import { findLockHolder } from "../../daemon/lock.ts";
 import { EXIT } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
-import { briefDuration, fields, timestamp } from "../output.ts";
+import { instanceStates, observedDaemon } from "../observed.ts";
+import { briefDuration, fields } from "../output.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineStatus(status: Command, cli: Cli): void {
@@ -13,40 +14,40 @@ export function defineStatus(status: Command, cli: Cli): void {
 }
 
 async function show(cli: Cli): Promise<void> {
-  const { config } = await cli.loadConfig();
   const state = await cli.inWorkspace(read);
   if (!state.running) cli.exitCode = EXIT.unreachable;
-  cli.output.print({ data_dir: config.DATA_DIR, ...state }, () =>
-    fields(asText({ data_dir: config.DATA_DIR, ...state })),
-  );
+  cli.output.print(state, () => fields(asText(state)));
 }
 
 type State = { readonly running: boolean } & Readonly<Record<string, unknown>>;
 
-/** What the daemon last wrote about itself counts only while it runs. */
-function read({ folder, store }: Workspace): State {
-  const counts = { sandboxes: store.sandboxes.list().length, audit_records: store.audit.head()?.seq ?? 0 };
-  if (!isDaemonRunning(folder.lock)) return { running: false, ...counts };
+function read(workspace: Workspace): State {
+  const { folder, store } = workspace;
+  const kept = { data_dir: folder.root, audit_records: store.audit.head()?.seq ?? 0 };
+  const daemon = observedDaemon(workspace);
+  if (daemon === undefined) return { running: false, sandboxes: store.sandboxes.list().length, ...kept };
   const holder = findLockHolder(folder.lock);
-  const observed = store.observed.find("daemon");
-  return {
-    running: true,
-    ...(holder && { pid: holder.pid, started_at_ms: holder.startedAt }),
-    ...(observed && { ...parsed(observed.json), observed_at: timestamp(observed.at) }),
-    ...counts,
-  };
+  return { running: true, ...(holder && { pid: holder.pid, started_at_ms: holder.startedAt }), ...daemon, ...kept };
 }
 
-function parsed(json: string): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(json);
-  return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-function asText({ running, started_at_ms: startedAt, ...rest }: State): Record<string, string> {
+/** The daemon may tell more than this program knows of: whatever it is, it is shown. */
+function asText(state: State): Record<string, string> {
+  const { running, started_at_ms: startedAt, instances: _, ...rest } = state;
   const up = typeof startedAt === "number" ? { up: briefDuration(Date.now() - startedAt) } : {};
   const others = Object.entries(rest).map(([name, value]) => [
     name,
     typeof value === "string" ? value : JSON.stringify(value),
   ]);
-  return { status: running ? "running" : "stopped", ...up, ...Object.fromEntries(others) };
+  return {
+    status: running ? "running" : "stopped",
+    ...up,
+    ...Object.fromEntries(others),
+    ...(running && { instances: tally(Object.values(instanceStates(state))) }),
+  };
+}
+
+/** `3 up, 1 down` */
+function tally(states: readonly string[]): string {
+  const groups = Map.groupBy(states, (state) => state);
+  return [...groups].map(([state, { length }]) => `${length} ${state}`).join(", ") || "none";
 }
