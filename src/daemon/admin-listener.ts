@@ -18,22 +18,16 @@ export class AdminListener {
     this.#server.maxConnections = 256;
     this.#server.on("request", (req, res) => {
       if (req.method !== "GET" && req.method !== "HEAD") return answer(res, 405, "method not allowed\n");
-      switch (req.url) {
-        case "/livez":
-          return answer(res, 200, "ok\n");
-        case "/readyz": {
-          const reason = options.notReady();
-          return answer(res, reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
-        }
-        case "/metrics":
-          options.metrics().then(
-            ({ contentType, text }) => answer(res, 200, text, contentType),
-            () => answer(res, 500, "metrics failed\n"),
-          );
-          return;
-        default:
-          return answer(res, 404, "not found\n");
+      if (req.url === "/livez") return answer(res, 200, "ok\n");
+      if (req.url === "/readyz") {
+        const reason = options.notReady();
+        return answer(res, reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
       }
+      if (req.url !== "/metrics") return answer(res, 404, "not found\n");
+      options.metrics().then(
+        ({ contentType, text }) => answer(res, 200, text, contentType),
+        () => answer(res, 500, "metrics failed\n"),
+      );
     });
   }
 

@@ -32,5 +32,5 @@ function readable(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
   const fields = Object.entries(rest).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
   const name = (LEVELS[level as number] ?? "info").padEnd(5);
-  return `${String(time).slice(11, 23)} ${name} ${String(msg ?? "")}${fields.join("")}\n`;
+  return `${String(time).slice(11, 23)} ${name} ${typeof msg === "string" ? msg : ""}${fields.join("")}\n`;
 }

@@ -21,137 +21,140 @@ export interface MetricSources {
 export function createMetrics(sources: MetricSources): Registry {
   const registry = new Registry();
   const { totals } = sources;
-  const registers = [registry];
-  registry.registerMetric(latencyHistogram(totals));
-  new Counter({
-    name: "sandboxgw_http_responses_total",
-    help: "Responses by kind of route and class of status.",
-    labelNames: ["route", "class"],
-    registers,
-    collect() {
-      this.reset();
-      for (const route of ROUTES) {
-        for (let hundred = 1; hundred <= 5; hundred++)
-          this.inc({ route, class: `${hundred}xx` }, totals.status(route, hundred));
-      }
-    },
-  });
-  new Counter({
-    name: "sandboxgw_proxied_requests_total",
-    help: "Requests sent towards an instance, by how they ended.",
-    labelNames: ["outcome"],
-    registers,
-    collect() {
-      this.reset();
-      for (const outcome of OUTCOMES) this.inc({ outcome }, totals.outcome(outcome));
-    },
-  });
-  new Counter({
-    name: "sandboxgw_retries_total",
-    help: "Further attempts after a failed one.",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(totals.retries());
-    },
-  });
-  new Counter({
-    name: "sandboxgw_auth_successes_total",
-    help: "Requests with a good token.",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(totals.authSuccess());
-    },
-  });
-  new Counter({
-    name: "sandboxgw_auth_failures_total",
-    help: "Requests refused for who sent them, by reason.",
-    labelNames: ["reason"],
-    registers,
-    collect() {
-      this.reset();
-      for (const reason of AUTH_FAILURES) this.inc({ reason }, totals.authFailure(reason));
-    },
-  });
-  new Counter({
-    name: "sandboxgw_errors_total",
-    help: "Error answers by code.",
-    labelNames: ["code"],
-    registers,
-    collect() {
-      this.reset();
-      for (const code of ERROR_CODES) {
-        const count = totals.error(code);
-        if (count > 0) this.inc({ code }, count);
-      }
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_requests_in_flight",
-    help: "Requests being served.",
-    registers,
-    collect() {
-      this.set(sources.gate().taken);
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_requests_waiting",
-    help: "Requests waiting for a free place.",
-    registers,
-    collect() {
-      this.set(sources.gate().pending);
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_connections",
-    help: "Open client connections.",
-    registers,
-    collect() {
-      this.set(sources.connections());
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_audit_working",
-    help: "1 while audit records are being committed.",
-    registers,
-    collect() {
-      this.set(sources.auditWorking() ? 1 : 0);
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_instance_up",
-    help: "1 up, 0 down, -1 not known yet.",
-    labelNames: ["sandbox", "instance"],
-    registers,
-    collect() {
-      this.reset();
-      for (const { sandboxId: sandbox, id: instance, state } of labelled(sources)) {
-        this.set({ sandbox, instance }, state === "up" ? 1 : state === "unknown" ? -1 : 0);
-      }
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_instance_in_flight",
-    help: "Requests an instance is working on.",
-    labelNames: ["sandbox", "instance"],
-    registers,
-    collect() {
-      this.reset();
-      for (const { sandboxId: sandbox, id: instance, inFlight } of labelled(sources)) {
-        this.set({ sandbox, instance }, inFlight);
-      }
-    },
-  });
-  new Gauge({
-    name: "sandboxgw_build_info",
-    help: "1, with the version as label.",
-    labelNames: ["version", "node"],
-    registers,
-    collect() {
-      this.set({ version: sources.version, node: process.version }, 1);
-    },
-  });
+  const registers: Registry[] = []; // not prom-client's global registry
+  const metrics = [
+    latencyHistogram(totals),
+    new Counter({
+      name: "sandboxgw_http_responses_total",
+      help: "Responses by kind of route and class of status.",
+      labelNames: ["route", "class"],
+      registers,
+      collect() {
+        this.reset();
+        for (const route of ROUTES) {
+          for (let hundred = 1; hundred <= 5; hundred++)
+            this.inc({ route, class: `${hundred}xx` }, totals.status(route, hundred));
+        }
+      },
+    }),
+    new Counter({
+      name: "sandboxgw_proxied_requests_total",
+      help: "Requests sent towards an instance, by how they ended.",
+      labelNames: ["outcome"],
+      registers,
+      collect() {
+        this.reset();
+        for (const outcome of OUTCOMES) this.inc({ outcome }, totals.outcome(outcome));
+      },
+    }),
+    new Counter({
+      name: "sandboxgw_retries_total",
+      help: "Further attempts after a failed one.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(totals.retries());
+      },
+    }),
+    new Counter({
+      name: "sandboxgw_auth_successes_total",
+      help: "Requests with a good token.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(totals.authSuccess());
+      },
+    }),
+    new Counter({
+      name: "sandboxgw_auth_failures_total",
+      help: "Requests refused for who sent them, by reason.",
+      labelNames: ["reason"],
+      registers,
+      collect() {
+        this.reset();
+        for (const reason of AUTH_FAILURES) this.inc({ reason }, totals.authFailure(reason));
+      },
+    }),
+    new Counter({
+      name: "sandboxgw_errors_total",
+      help: "Error answers by code.",
+      labelNames: ["code"],
+      registers,
+      collect() {
+        this.reset();
+        for (const code of ERROR_CODES) {
+          const count = totals.error(code);
+          if (count > 0) this.inc({ code }, count);
+        }
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_requests_in_flight",
+      help: "Requests being served.",
+      registers,
+      collect() {
+        this.set(sources.gate().taken);
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_requests_waiting",
+      help: "Requests waiting for a free place.",
+      registers,
+      collect() {
+        this.set(sources.gate().pending);
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_connections",
+      help: "Open client connections.",
+      registers,
+      collect() {
+        this.set(sources.connections());
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_audit_working",
+      help: "1 while audit records are being committed.",
+      registers,
+      collect() {
+        this.set(sources.auditWorking() ? 1 : 0);
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_instance_up",
+      help: "1 up, 0 down, -1 not known yet.",
+      labelNames: ["sandbox", "instance"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { sandboxId: sandbox, id: instance, state } of labelled(sources)) {
+          this.set({ sandbox, instance }, state === "up" ? 1 : state === "unknown" ? -1 : 0);
+        }
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_instance_in_flight",
+      help: "Requests an instance is working on.",
+      labelNames: ["sandbox", "instance"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { sandboxId: sandbox, id: instance, inFlight } of labelled(sources)) {
+          this.set({ sandbox, instance }, inFlight);
+        }
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_build_info",
+      help: "1, with the version as label.",
+      labelNames: ["version", "node"],
+      registers,
+      collect() {
+        this.set({ version: sources.version, node: process.version }, 1);
+      },
+    }),
+  ];
+  for (const metric of metrics) registry.registerMetric(metric);
   return registry;
 }
 

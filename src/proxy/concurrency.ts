@@ -33,8 +33,8 @@ export class ConcurrencyGate {
   readonly #max: number;
   readonly #maxPending: number;
   readonly #maxAgeMs: number;
-  #queue: Waiter[] = [];
-  #ageTimer: NodeJS.Timeout | undefined;
+  readonly #queue: Waiter[] = [];
+  #watchingAge = false;
   #listening = false;
 
   constructor(options: {
@@ -165,8 +165,10 @@ export class ConcurrencyGate {
   }
 
   #watchAge(): void {
-    this.#ageTimer ??= setTimeout(() => {
-      this.#ageTimer = undefined;
+    if (this.#watchingAge) return;
+    this.#watchingAge = true;
+    setTimeout(() => {
+      this.#watchingAge = false;
       const limit = performance.now() - this.#maxAgeMs;
       while (this.#queue[0] !== undefined && (this.#queue[0].gone || this.#queue[0].since <= limit)) {
         const waiter = this.#queue.shift() as Waiter;

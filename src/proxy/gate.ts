@@ -82,11 +82,12 @@ const USUAL_CONNECTION = /^(?:keep-alive|close)$/i;
 
 /**
  * Checks a request's head and returns what it says.
- * @throws GatewayError VAL_001 (malformed), VAL_006 (too many fields), VAL_007 (target too long), VAL_009 (expectation).
- *   The connection must be closed after any of them.
+ * @throws GatewayError VAL_001 (malformed), VAL_006 (too many fields), VAL_007 (target too long), VAL_009 (expectation):
+ *   the connection must be closed after any of them. ROUTE_003 for TRACE, which would show a client what others see.
  */
 export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor > 1) throw malformed("unsupported HTTP version");
+  if (req.method === "TRACE") throw new GatewayError("ROUTE_003", { details: "TRACE is not supported" });
   const raw = req.rawHeaders;
   if (raw.length > limits.maxHeadersCount * 2) {
     throw new GatewayError("VAL_006", { details: `more than ${limits.maxHeadersCount} fields` });

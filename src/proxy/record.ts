@@ -54,20 +54,17 @@ function isAudited(exchange: Exchange): boolean {
   return exchange.principal !== undefined || !UNAUDITED.has(exchange.rule);
 }
 
-function authFailure(error: GatewayError): AuthFailure | undefined {
-  switch (error.code) {
-    case "AUTH_001":
-      if (error.details === "Token has expired") return "expired";
-      return error.details === "Token has been revoked" ? "revoked" : "invalid";
-    case "AUTH_002":
-      return "missing";
-    case "AUTH_005":
-      return "malformed";
-    case "AUTH_003":
-    case "AUTH_004":
-    case "AUTH_006":
-      return "forbidden";
-    default:
-      return undefined;
-  }
+const AUTH_FAILURE: Partial<Record<ErrorCode, AuthFailure>> = {
+  AUTH_001: "invalid",
+  AUTH_002: "missing",
+  AUTH_003: "forbidden",
+  AUTH_004: "forbidden",
+  AUTH_005: "malformed",
+  AUTH_006: "forbidden",
+};
+
+function authFailure({ code, details }: GatewayError): AuthFailure | undefined {
+  if (code === "AUTH_001" && details === "Token has expired") return "expired";
+  if (code === "AUTH_001" && details === "Token has been revoked") return "revoked";
+  return AUTH_FAILURE[code];
 }

@@ -65,30 +65,29 @@ export function createGatewayServer(options: {
     refuse(socket, new GatewayError("ROUTE_003", { details: "CONNECT is not supported" }));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    // Bytes after the last request of a connection are nobody's: the answer goes out, then the connection closes.
+    if (error.code === "HPE_CLOSED_CONNECTION") return;
     if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
     refuse(socket, parserError(error));
   });
   return server;
 }
 
-function parserError(error: NodeJS.ErrnoException): GatewayError {
-  switch (error.code) {
-    case "HPE_HEADER_OVERFLOW":
-      return new GatewayError("VAL_006");
-    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return new GatewayError("VAL_004", { details: "chunk extensions" });
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return new GatewayError("VAL_008");
-    default:
-      return new GatewayError("VAL_001", { details: error.code ?? "" });
-  }
+/** What node:http reports, as an error of ours; everything else is VAL_001. */
+const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: "VAL_006",
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "VAL_004",
+  ERR_HTTP_REQUEST_TIMEOUT: "VAL_008",
+};
+
+function parserError({ code = "" }: NodeJS.ErrnoException): GatewayError {
+  return new GatewayError(PARSER_ERRORS[code] ?? "VAL_001", { details: code });
 }
 
 /** An answer to bytes that never became a request; then the connection is closed. */
 function writeRefusal(socket: Socket, error: GatewayError, requestId: string): void {
-  // Bytes that belong to an answer already under way must not be followed by a second one.
-  const busy = "_httpMessage" in socket && socket._httpMessage !== null && socket._httpMessage !== undefined;
-  if (busy || socket.bytesWritten === undefined || !socket.writable) return void socket.destroy();
+  // An answer that is under way must not be followed by a second one: what is written of it goes out, and no more.
+  if ("_httpMessage" in socket && socket._httpMessage) return socket.destroySoon();
   const body = errorBody(error, requestId);
   const retry = error.retryAfter === undefined ? "" : `retry-after: ${error.retryAfter}\r\n`;
   socket.end(
