@@ -22,7 +22,7 @@ export type HostOptions = z.infer<typeof HostOptions>;
  */
 export async function run([argument = ""]: readonly string[]): Promise<void> {
   const { socket, cacheDirectory, limits } = HostOptions.parse(JSON.parse(argument));
-  const runs = new Runs({ sandbox: await sandboxModule(cacheDirectory), limits });
+  const runs = new Runs({ sandbox: sandboxModule(cacheDirectory), limits });
   const end = () => {
     runs.close();
     fs.rmSync(socket, { force: true });

@@ -2,19 +2,17 @@ import { z } from "zod";
 import type { ExecutionResult } from "../../domain/execution.ts";
 
 /** One run, as the host gives it to a runner: everything decided, nothing optional. */
-export const Job = z.strictObject({
-  language: z.enum(["python", "javascript", "bash"]),
-  code: z.string(),
-  stdin: z.string(),
-  env: z.record(z.string(), z.string()),
+export interface Job {
+  readonly language: "python" | "javascript" | "bash";
+  readonly code: string;
+  readonly stdin: string;
+  readonly env: Readonly<Record<string, string>>;
   /** Absolute. */
-  cwd: z.string(),
+  readonly cwd: string;
   /** Path, absolute or below `cwd`, to content. */
-  files: z.record(z.string(), z.string()),
-  timeoutMs: z.int().positive(),
-});
-
-export type Job = z.infer<typeof Job>;
+  readonly files: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
 
 /** How a run ended. The runner may have been taken over by what it ran, so the host checks even this. */
 export const Outcome: z.ZodType<Outcome> = z.strictObject({

@@ -1,14 +1,10 @@
-import { z } from "zod";
-
 /** What the Python side leaves behind for the runner, in the sandbox's own file tree. */
-export const PythonNotes = z.object({
-  error: z.object({ name: z.string(), value: z.string(), traceback: z.array(z.string()) }).nullable(),
+export interface PythonNotes {
+  readonly error: { readonly name: string; readonly value: string; readonly traceback: string[] } | null;
   /** Whether the streams ended in the middle of a line. */
-  stdoutOpen: z.boolean(),
-  stderrOpen: z.boolean(),
-});
-
-export type PythonNotes = z.infer<typeof PythonNotes>;
+  readonly stdoutOpen: boolean;
+  readonly stderrOpen: boolean;
+}
 
 /**
  * Runs the program named by its first argument as `__main__` and writes its notes to the file named by the second.
@@ -41,7 +37,8 @@ def describe(error):
         parts += [p for p in (part.__cause__, part.__context__) if p is not None]
     text = "".join(whole.format())
     sys.stderr.write(text)
-    return {"name": type(error).__name__, "value": str(error), "traceback": text.splitlines()}
+    lines = [line[:1000] for line in text.splitlines()[-200:]]
+    return {"name": type(error).__name__, "value": str(error)[:10000], "traceback": lines}
 
 here = sys._getframe().f_code.co_filename
 path, notes = sys.argv[1:3]

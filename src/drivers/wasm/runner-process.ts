@@ -94,8 +94,8 @@ export class RunnerProcess {
     }
     try {
       this.#outcome.resolve(Outcome.parse(JSON.parse(line)));
-    } catch (cause) {
-      this.#outcome.reject(new Error("the runner answered something else than an outcome", { cause }));
+    } catch {
+      this.#kill("crash"); // no longer the program we started
     }
   }
 
