@@ -8,7 +8,7 @@ export type { Logger };
  * lines before a crash are the ones that matter, and the request path never logs.
  */
 export function createLogger(options: { level: string; format: "auto" | "json" | "pretty" }): Logger {
-  const pretty = options.format === "pretty" || (options.format === "auto" && process.stderr.isTTY === true);
+  const pretty = options.format === "pretty" || (options.format === "auto" && process.stderr.isTTY);
   const base = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return pino(
     base,

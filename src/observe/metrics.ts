@@ -154,7 +154,7 @@ export function createMetrics(sources: MetricSources): Registry {
       },
     }),
   ];
-  for (const metric of metrics) registry.registerMetric(metric);
+  for (const metric of metrics) registry.registerMetric(metric as Metric);
   return registry;
 }
 
