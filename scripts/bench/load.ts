@@ -35,23 +35,24 @@ export async function saturate(processes: Processes, load: Load): Promise<z.infe
   return report.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
 }
 
-const pacedReport = z.object({ requests: z.number(), failed: z.number(), p50_us: z.number(), p99_us: z.number() });
+const wayReport = z.object({ requests: z.number(), failed: z.number(), p50_us: z.number(), p99_us: z.number() });
+const pacedReport = z.object({ direct: wayReport, through: wayReport });
 
-export type PacedReport = z.infer<typeof pacedReport>;
-
-/** Open loop: `rate` requests a second whatever the answers do, after one second of warm-up. */
-export async function pace(processes: Processes, load: Load & { rate: number }): Promise<PacedReport> {
+/** Open loop: `rate` requests a second whatever the answers do, in turns to `directUrl` and `url`, `seconds` each. */
+export async function pace(
+  processes: Processes,
+  load: Load & { directUrl: string; rate: number },
+): Promise<z.infer<typeof pacedReport>> {
+  const script = fileURLToPath(new URL("paced-client.ts", import.meta.url));
+  const numbers = [load.rate, load.connections, load.seconds].map(String);
   const stdout = await processes.run(
     {
       program: process.execPath,
-      args: [
-        fileURLToPath(new URL("paced-client.ts", import.meta.url)),
-        ...[load.url, load.rate, load.connections, load.seconds].map(String),
-      ],
+      args: [script, load.directUrl, load.url, ...numbers],
       env: { BENCH_AUTHORIZATION: load.authorization },
       core: CORE.load,
     },
-    load.seconds + 10,
+    2 * load.seconds + 20,
   );
   return pacedReport.parse(JSON.parse(stdout));
 }

@@ -32,7 +32,7 @@ async function main(options: Options): Promise<void> {
     process.once(signal, () => void end().finally(() => process.exit(130)));
   }
   try {
-    const bench = await prepare(processes, folder);
+    const bench = await prepare(processes, folder, options);
     if (options.profile) await profileGateway(bench, options);
     else await compare(bench, options);
   } finally {
@@ -40,7 +40,7 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-async function prepare(processes: Processes, folder: string): Promise<Bench> {
+async function prepare(processes: Processes, folder: string, { nodeOptions }: Options): Promise<Bench> {
   const tokenSecret = randomBytes(32).toString("hex");
   const token = await new SignJWT({ role: "executor" })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
@@ -51,7 +51,8 @@ async function prepare(processes: Processes, folder: string): Promise<Bench> {
     .setIssuedAt()
     .setExpirationTime("1h")
     .sign(Buffer.from(tokenSecret));
-  return { processes, folder, tokenSecret, token, upstreamPort: await startUpstream(processes, folder) };
+  const upstreamPort = await startUpstream(processes, folder);
+  return { processes, folder, tokenSecret, token, upstreamPort, nodeOptions };
 }
 
 async function compare(bench: Bench, options: Options): Promise<void> {

@@ -55,9 +55,15 @@ async function saturated(started: Started, { processes }: Bench, { connections, 
 }
 
 async function addedLatency(started: Started, { processes, upstreamPort }: Bench, rate: number) {
-  const load = { ...PACED, rate, authorization: `Bearer ${started.token}` };
-  const direct = await pace(processes, { ...load, url: `http://127.0.0.1:${upstreamPort}/` });
-  const through = await pace(processes, { ...load, url: started.url });
+  const { url, token } = started;
+  const directUrl = `http://127.0.0.1:${upstreamPort}/`;
+  const { direct, through } = await pace(processes, {
+    ...PACED,
+    rate,
+    url,
+    directUrl,
+    authorization: `Bearer ${token}`,
+  });
   if (through.failed > 0) throw new Error(`${through.failed} requests failed at ${rate} requests/s`);
   return { p50: through.p50_us - direct.p50_us, p99: through.p99_us - direct.p99_us };
 }

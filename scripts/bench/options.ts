@@ -12,6 +12,8 @@ export interface Options {
   readonly rate: number;
   /** Where the results go as JSON. */
   readonly json: string;
+  /** Options for the gateway's Node, to try their effect. */
+  readonly nodeOptions: readonly string[];
   /** Show where the gateway's microseconds go, instead of comparing it with its peers. */
   readonly profile: boolean;
 }
@@ -24,6 +26,7 @@ export const USAGE = `npm run bench -- [options]
   --rounds N         rounds, each with every target once; medians are reported (1)
   --rate N           requests/s of the latency probe (2000), 0 for none
   --json PATH        where to write the results (dist/bench.json)
+  --node-options "…" options for the gateway's Node, to try their effect
   --profile          a CPU profile of the gateway by layer instead`;
 
 /** Parses the command line; throws a TypeError that names the offending option. */
@@ -37,20 +40,26 @@ export function parseOptions(args: string[]): Options | "help" {
       rounds: { type: "string", default: "1" },
       rate: { type: "string", default: "2000" },
       json: { type: "string", default: "dist/bench.json" },
+      "node-options": { type: "string", default: "" },
       profile: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return "help";
   return {
-    only: values.only.split(",").filter((name) => name !== ""),
+    only: words(values.only, ","),
     connections: count("--connections", values.connections, 1),
     seconds: count("--seconds", values.seconds, 1),
     rounds: count("--rounds", values.rounds, 1),
     rate: count("--rate", values.rate, 0),
     json: values.json,
+    nodeOptions: words(values["node-options"], " "),
     profile: values.profile,
   };
+}
+
+function words(text: string, separator: string): string[] {
+  return text.split(separator).filter((word) => word !== "");
 }
 
 function count(option: string, text: string, least: number): number {

@@ -6,6 +6,7 @@ import { threadTimes } from "./cpu-time.ts";
 import { LAYERS } from "./layers.ts";
 import { saturate } from "./load.ts";
 import type { Options } from "./options.ts";
+import { CORE } from "./processes.ts";
 import { table } from "./report.ts";
 import type { Bench, Started } from "./target.ts";
 import { startGateway } from "./targets/gateway.ts";
@@ -48,6 +49,7 @@ interface Threads {
   readonly data: number;
   /** V8's helpers (garbage collection, compiler), libuv's pool. */
   readonly helpers: number;
+  readonly helpersByName: ReadonlyMap<string, number>;
 }
 
 interface Run {
@@ -65,6 +67,7 @@ async function run(bench: Bench, options: Options, nodeOptions: readonly string[
     authorization: `Bearer ${started.token}`,
     connections: options.connections,
   };
+  if (nodeOptions.length > 0) await separateThreads(bench, started);
   await saturate(bench.processes, { ...load, seconds: WARM_UP_SECONDS });
   const [before, from] = [threadTimes(started.pid), monotonic()];
   const { requests } = await saturate(bench.processes, { ...load, seconds: options.seconds });
@@ -75,11 +78,21 @@ async function run(bench: Bench, options: Options, nodeOptions: readonly string[
   return { requests, threads, from, to };
 }
 
+/**
+ * Moves the control thread to the other core. V8 samples by the clock, so a data thread that is put aside for the control thread
+ * it has just woken would be charged with that thread's time, all of it in postMessage.
+ */
+async function separateThreads({ processes }: Bench, { pid }: Started): Promise<void> {
+  await processes.run({ program: "taskset", args: ["-cp", String(CORE.load), String(pid)], core: CORE.load }, 5);
+}
+
 function divide({ pid }: Started, before: ReturnType<typeof threadTimes>, requests: number): Threads {
-  const threads = { control: 0, data: 0, helpers: 0 };
+  const threads = { control: 0, data: 0, helpers: 0, helpersByName: new Map<string, number>() };
   for (const [id, { name, cpu }] of threadTimes(pid)) {
     const role = id === pid ? "control" : DATA_THREAD.test(name) ? "data" : "helpers";
-    threads[role] += (cpu - (before.get(id)?.cpu ?? 0)) / requests;
+    const cost = (cpu - (before.get(id)?.cpu ?? 0)) / requests;
+    threads[role] += cost;
+    if (role === "helpers") threads.helpersByName.set(name, (threads.helpersByName.get(name) ?? 0) + cost);
   }
   return threads;
 }
@@ -96,7 +109,8 @@ function layersTable(threads: Threads, shares: Record<"control" | "data", Share[
     `${(((data + control + helpers) / total(threads)) * 100).toFixed(0)} %`,
   ];
   const rows = LAYERS.map((layer) => line(layer, of("data", layer), of("control", layer)));
-  rows.push(line("V8's helper threads", 0, 0, threads.helpers));
+  for (const [name, cost] of threads.helpersByName)
+    if (cost > 0.05) rows.push(line(`other thread ${name}`, 0, 0, cost));
   rows.push(line("all", threads.data, threads.control, threads.helpers));
   return table(["layer", "data thread", "control thread", "together", "share"], rows);
 }

@@ -61,7 +61,7 @@ export async function startGateway(bench: Bench, options: GatewayOptions = {}): 
 
   const running = processes.start({
     program: process.execPath,
-    args: [...(options.nodeOptions ?? []), PROGRAM, "serve", "--data-dir", dataDir],
+    args: [...bench.nodeOptions, ...(options.nodeOptions ?? []), PROGRAM, "serve", "--data-dir", dataDir],
     env,
     core: CORE.target,
   });
