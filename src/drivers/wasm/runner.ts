@@ -28,7 +28,7 @@ export async function run([options = ""]: readonly string[]): Promise<void> {
   process.stdout.write(`${READY}\n`);
 
   async function take(line: string): Promise<void> {
-    const outcome = await runJob(Bash, JSON.parse(line), outputBytes);
+    const outcome = await runJob(Bash, JSON.parse(line), outputBytes).catch(impossible);
     process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit());
   }
 }
@@ -36,6 +36,7 @@ export async function run([options = ""]: readonly string[]): Promise<void> {
 const NOTES = "/run/notes.json";
 
 async function runJob(Sandbox: typeof Bash, job: Job, outputBytes: number): Promise<Outcome> {
+  const maxOutputSize = Math.max(outputBytes * HEADROOM, job.language === "bash" ? BASH_TRAFFIC : 0);
   const bash = new Sandbox({
     python: true,
     javascript: true,
@@ -46,8 +47,7 @@ async function runJob(Sandbox: typeof Bash, job: Job, outputBytes: number): Prom
       maxPythonTimeoutMs: job.timeoutMs,
       maxJsTimeoutMs: job.timeoutMs,
       maxSqliteTimeoutMs: job.timeoutMs,
-      // Printing somewhat too much is cut without stopping the program; printing without end stops it.
-      maxOutputSize: outputBytes * HEADROOM,
+      maxOutputSize,
       // Time and memory are limited, so counting is not needed and would only end long programs early.
       maxCommandCount: Number.POSITIVE_INFINITY,
       maxLoopIterations: Number.POSITIVE_INFINITY,
@@ -73,14 +73,17 @@ async function runJob(Sandbox: typeof Bash, job: Job, outputBytes: number): Prom
   if (ended.exitCode === 0) return { status: "ok", ...output, exit_code: 0, signal: null, error: null };
   if (late || interrupted(job, ended.stderr)) return { status: "timeout", ...output, ...KILLED, error: null };
   if (TOO_MUCH.test(ended.stderr)) {
-    const error = { name: "OutputLimit", value: `printed more than ${outputBytes * HEADROOM} bytes`, traceback: [] };
+    const error = { name: "OutputLimit", value: `printed more than ${maxOutputSize} bytes`, traceback: [] };
     return { status: "killed", ...output, ...KILLED, truncated: true, error };
   }
   const error = notes?.error ?? (job.language === "javascript" ? javascriptError(ended.stderr) : null);
   return { status: "error", ...output, exit_code: ended.exitCode, signal: null, error };
 }
 
+/** A program that prints somewhat too much goes on, and what is too much is cut; one that prints without end is stopped. */
 const HEADROOM = 4;
+/** For bash the same limit holds for all that passes through its pipes and into its files. */
+const BASH_TRAFFIC = 2 ** 24;
 const KILLED = { exit_code: null, signal: "SIGKILL" } as const;
 const TOO_MUCH = /total output size exceeded \(>\d+ bytes\)[^\n]*\n$/;
 
@@ -121,6 +124,21 @@ function javascriptError(stderr: string): Outcome["error"] {
   const last = stderr.trimEnd().split("\n").at(-1) ?? "";
   const value = /^at .*?\(.*?:\d+:\d+\): (.*)$/.exec(last)?.[1];
   return value === undefined ? null : { name: "Error", value, traceback: [last] };
+}
+
+/** The job could not even be begun: its files do not fit into the tree, for example. */
+function impossible(thrown: unknown): Outcome {
+  const { name, message } = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const error = { name, value: message, traceback: [] };
+  return {
+    status: "error",
+    stdout: "",
+    stderr: `${message}\n`,
+    exit_code: null,
+    signal: null,
+    error,
+    truncated: false,
+  };
 }
 
 function withoutLineFeed(output: string): string {
