@@ -6,6 +6,8 @@ export type Verdict =
   | { readonly intact: true; readonly records: number; readonly head: AuditHead | undefined }
   | { readonly intact: false; readonly seq: number; readonly reason: string };
 
+type Recorded = Pick<Store, "audit" | "changes" | "tokens">;
+
 const PAGE = 1000;
 
 /**
@@ -14,7 +16,7 @@ const PAGE = 1000;
  * start is only checked to be proven by a newer head.
  * What no record of itself can show is a folder put back whole to an earlier state.
  */
-export function verifyChain({ store, key }: { store: Store; key: Buffer }): Verdict {
+export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): Verdict {
   const { audit } = store;
   const chain = new AuditChain({ table: audit, key });
   const head = audit.head();
@@ -48,6 +50,6 @@ function broken(seq: number, reason: string): Verdict {
 }
 
 /** Every token and every change was written together with a record. */
-function hasHistory(store: Store): boolean {
+function hasHistory(store: Recorded): boolean {
   return store.audit.last(1).length > 0 || store.changes.revision() > 0 || store.tokens.list().length > 0;
 }

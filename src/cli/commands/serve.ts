@@ -37,8 +37,10 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
   });
   const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   for (const warning of warnings) log.warn(warning);
+  // Listened for before the start, so that a signal during it is not lost.
+  const asked = stopSignal();
   const daemon = await startDaemon({ config, log });
-  const signal = await stopSignal();
+  const signal = await asked;
   log.info({ signal }, "stopping");
   // The first signal lets calls in flight finish; the second one does not wait for them.
   void stopSignal().then(() => process.exit());

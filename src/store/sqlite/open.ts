@@ -23,18 +23,23 @@ const BUSY_TIMEOUT = 5_000;
  * Opens the database, making it when there is none. A file that is damaged, foreign or newer is left as it is.
  * @throws GatewayError GW_005 (damaged, or another program's), GW_006 (newer), GW_008 (cannot be opened or written).
  */
-export function openSqliteStore(file: string, { durability = "process" }: SqliteOptions = {}): Store {
+export function openSqliteStore(file: string, options: SqliteOptions = {}): Store {
+  return new SqliteStore(openConnection(file, options));
+}
+
+/** The connection of a store, with the schema up to date. */
+export function openConnection(file: string, { durability = "process" }: SqliteOptions = {}): Connection {
   privateFile(file);
   inspect(file);
   const connection = new Connection(file, { busyTimeout: BUSY_TIMEOUT });
   try {
-    useWal(connection);
+    if (connection.pragma("journal_mode") !== "wal") connection.pragma("journal_mode = WAL");
     connection.pragma(`synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
     connection.pragma("foreign_keys = ON");
     connection.pragma("trusted_schema = OFF");
     connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
     migrate(connection, file);
-    return new SqliteStore(connection);
+    return connection;
   } catch (error) {
     connection.close();
     throw error;
@@ -110,8 +115,4 @@ function checkPages(connection: Connection, file: string, size: number): void {
     const finding = connection.pragma(`quick_check(${scope})`);
     if (finding !== "ok") throw new GatewayError("GW_005", { details: `${file}: ${String(finding)}` });
   }
-}
-
-function useWal(connection: Connection): void {
-  if (connection.pragma("journal_mode") !== "wal") connection.pragma("journal_mode = WAL");
 }

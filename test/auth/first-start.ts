@@ -1,0 +1,19 @@
+// Waits for a byte on stdin, then does what every process does at start, and prints a proof of the keys it got.
+import { createHash } from "node:crypto";
+import { readSync } from "node:fs";
+import { openKeys } from "../../src/auth/keys.ts";
+import { openDataFolder } from "../../src/store/data-folder.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+
+process.stdout.write("ready\n");
+readSync(0, Buffer.alloc(1));
+const folder = openDataFolder(process.argv[2] ?? "");
+const store = openSqliteStore(folder.database);
+const { signing, tokenHashKey, auditKey } = openKeys({
+  folder,
+  store,
+  config: { TOKEN_SECRET: "", SECRETS_KEY_FILE: "" },
+});
+store.close();
+const proof = createHash("sha256").update(signing.secret).update(tokenHashKey).update(auditKey);
+process.stdout.write(`${proof.digest("hex")}\n`);

@@ -1,0 +1,84 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openDataFolder, privateFile } from "../../src/store/data-folder.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
+const isRoot = process.geteuid?.() === 0;
+
+function withUmask(mask: number): void {
+  const before = process.umask(mask);
+  onTestFinished(() => void process.umask(before));
+}
+
+describe("openDataFolder", () => {
+  it.each([0o000, 0o022, 0o277])("makes the folder and what is in it private, whatever the umask (%o)", (mask) => {
+    const root = join(temporaryFolder(), "deep", "data");
+    mkdirSync(join(root, ".."));
+    withUmask(mask);
+    const folder = openDataFolder(root);
+    for (const directory of [folder.root, folder.run, folder.cache]) expect(modeOf(directory)).toBe("700");
+    privateFile(folder.database);
+    expect(modeOf(folder.database)).toBe("600");
+  });
+
+  it("makes missing parents", () => {
+    const root = join(temporaryFolder(), "a", "b", "c");
+    expect(openDataFolder(root).root).toBe(root);
+    expect(existsSync(join(root, "run"))).toBe(true);
+  });
+
+  it("tightens a folder of ours that others could read", () => {
+    const root = temporaryFolder();
+    chmodSync(root, 0o755);
+    openDataFolder(root);
+    expect(modeOf(root)).toBe("700");
+  });
+
+  it("can be opened again and again", () => {
+    const root = temporaryFolder();
+    expect(openDataFolder(root)).toEqual(openDataFolder(root));
+  });
+
+  it("refuses a file in its place", () => {
+    const file = join(temporaryFolder(), "file");
+    writeFileSync(file, "");
+    expect(() => openDataFolder(file)).toThrow(expect.objectContaining({ code: "GW_008" }));
+  });
+
+  it.runIf(isRoot)("refuses a folder of somebody else and names both users", () => {
+    const root = join(temporaryFolder(), "theirs");
+    mkdirSync(root);
+    chownSync(root, 4242, 4242);
+    expect(() => openDataFolder(root)).toThrow(
+      expect.objectContaining({ code: "GW_008", details: expect.stringMatching(/user 4242.*user 0/) }),
+    );
+  });
+
+  it("follows a symbolic link to a folder of ours", () => {
+    const parent = temporaryFolder();
+    mkdirSync(join(parent, "real"));
+    symlinkSync(join(parent, "real"), join(parent, "link"));
+    expect(openDataFolder(join(parent, "link")).root).toBe(join(parent, "link"));
+  });
+});
+
+describe("privateFile", () => {
+  it("tightens a file that is there and keeps what is in it", () => {
+    const file = join(temporaryFolder(), "file");
+    writeFileSync(file, "kept", { mode: 0o644 });
+    privateFile(file);
+    expect(modeOf(file)).toBe("600");
+    expect(readFileSync(file, "utf8")).toBe("kept");
+  });
+});
