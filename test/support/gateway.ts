@@ -1,0 +1,128 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { AuditChain } from "../../src/audit/chain.ts";
+import { AuditWriter } from "../../src/audit/writer.ts";
+import { type KeyRing, openKeys } from "../../src/auth/keys.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Config } from "../../src/config/schema.ts";
+import { Control } from "../../src/control/control.ts";
+import { Gateway } from "../../src/daemon/gateway.ts";
+import { createSharedMemory, type SharedMemory } from "../../src/daemon/shared-memory.ts";
+import type { GatewayError } from "../../src/errors.ts";
+import { DRIVERS, RUNTIME_NAMES, STRATEGY_NAMES } from "../../src/registry.ts";
+import { ChangeFeed } from "../../src/store/change-feed.ts";
+import { openDataFolder } from "../../src/store/data-folder.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+import type { Store } from "../../src/store/store.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+/** A gateway with everything real but the threads: data path and control share the test's own thread. */
+export interface TestGateway {
+  readonly port: number;
+  readonly url: string;
+  readonly store: Store;
+  readonly control: Control;
+  readonly memory: SharedMemory;
+  readonly config: Config;
+  readonly keys: KeyRing;
+  readonly gateway: Gateway;
+  readonly internalErrors: GatewayError[];
+  /** A token for `role`, as the value of an Authorization field. */
+  authorization(role?: string, narrowed?: { sandboxes?: string[]; operations?: string[] }): Promise<string>;
+  /** Adds a static sandbox and returns when it is in force. */
+  addSandbox(id: string, ...urls: string[]): void;
+  /** Every audit record of a request so far, oldest first. */
+  records(): Record<string, unknown>[];
+}
+
+export interface TestGatewayOptions {
+  /** Configuration keys as they would stand in the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Stands between the audit writer and the store: to make commits fail. */
+  readonly transaction?: (store: Store) => Store["transaction"];
+}
+
+export async function startTestGateway({ env = {}, transaction }: TestGatewayOptions = {}): Promise<TestGateway> {
+  const folder = openDataFolder(join(temporaryFolder(), "data"));
+  const defaults = { RATE_LIMIT_ENABLED: "false", GATEWAY_PORT: "0", DATA_DIR: folder.root };
+  const { config } = loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: folder.root });
+  const store = openSqliteStore(folder.database);
+  const keys = openKeys({ folder, store, config });
+  const memory = createSharedMemory(1);
+  const internalErrors: GatewayError[] = [];
+  const writer = new AuditWriter({
+    store: transaction === undefined ? store : { transaction: transaction(store) },
+    chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
+    onState: (working) => void Atomics.store(memory.flags, 1, working ? 0 : 1),
+  });
+  const snapshot = store.snapshot(Date.now());
+  const gateway: Gateway = new Gateway({
+    config,
+    memory,
+    thread: 0,
+    snapshot,
+    signing: keys.signing,
+    salt: randomBytes(16).toString("hex"),
+    socketFolder: folder.run,
+    sendAudit: (batch) => writer.accept(batch, (last, written) => gateway.acknowledge(last, written)),
+    onInternalError: (error) => void internalErrors.push(error),
+  });
+  const feed = new ChangeFeed({
+    store,
+    revision: snapshot.revision,
+    onChanges: (changes) => gateway.apply(changes),
+    onResync: (whole) => gateway.replace(whole),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const control = new Control({
+    store,
+    keys,
+    config,
+    actor: "test",
+    runtimes: RUNTIME_NAMES,
+    strategies: STRATEGY_NAMES,
+    drivers: DRIVERS,
+  });
+  feed.start();
+  const port = await gateway.listen({ port: 0, reusePort: false });
+  onTestFinished(async () => {
+    feed.stop();
+    await gateway.close();
+    writer.close();
+    store.close();
+  });
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    store,
+    control,
+    memory,
+    config,
+    keys,
+    gateway,
+    internalErrors,
+    async authorization(role = "executor", { sandboxes, operations } = {}) {
+      const { token } = await control.createToken({
+        subject: `test-${role}`,
+        role,
+        expiresInMs: 3_600_000,
+        sandboxes: sandboxes ?? null,
+        operations: operations ?? null,
+      });
+      return `Bearer ${token}`;
+    },
+    addSandbox(id, ...urls) {
+      control.addSandbox({ id, runtime: "generic", driver: "static", strategy: null, urls });
+      feed.wake();
+    },
+    records() {
+      return store.audit
+        .after(0, 1_000_000)
+        .map(({ record }): Record<string, unknown> => JSON.parse(record))
+        .filter(({ kind }) => kind !== "admin");
+    },
+  };
+}
