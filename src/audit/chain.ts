@@ -1,4 +1,4 @@
-import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { AuditHead, AuditTable } from "../store/store.ts";
 
 /** What the first record is chained to. */
@@ -16,11 +16,12 @@ export function linkHash(previous: string, record: string): string {
  */
 export class AuditChain {
   readonly #table: AuditTable;
-  readonly #key: Buffer;
+  /** As an object: making one from bytes each time costs five times the HMAC (15 µs against 2.6). */
+  readonly #key: KeyObject;
 
   constructor(options: { table: AuditTable; key: Buffer }) {
     this.#table = options.table;
-    this.#key = options.key;
+    this.#key = createSecretKey(options.key);
   }
 
   /**

@@ -17,6 +17,9 @@ export interface ForwardContext {
   readonly firstByteMs: number;
 }
 
+/** Bytes up to which copying a body is cheaper than writing it apart from its head. */
+const ONE_WRITE = 4096;
+
 /** RFC 9110 section 9.2.2, without the ones nobody forwards. */
 const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
@@ -106,7 +109,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     if (res.destroyed) return;
     if (written) {
       this.#writeHead();
-      res.end(this.#held);
+      this.#end();
     } else if (this.#headWritten) {
       res.destroy();
     } else {
@@ -120,6 +123,14 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     if (recorded || this.#headWritten || this.#held !== undefined || res.destroyed) return;
     this.#writeHead();
     res.flushHeaders();
+  }
+
+  #end(): void {
+    const { res } = this.#exchange;
+    const held = this.#held;
+    // As a string of bytes a small body joins the head in one write; as a buffer it would need a vector of two.
+    if (held !== undefined && held.length <= ONE_WRITE) res.end(held.toString("latin1"), "latin1");
+    else res.end(held);
   }
 
   #writeHead(): void {
