@@ -5,15 +5,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { SignJWT } from "jose";
-import { measure, type Sample } from "./measure.ts";
+import { compare } from "./compare.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { Processes } from "./processes.ts";
 import { profileGateway } from "./profile.ts";
 import { findProgram } from "./program.ts";
 import { ratios } from "./ratios.ts";
-import { median, ratiosTable, resultsTable, type Row } from "./report.ts";
-import type { Bench, Target } from "./target.ts";
-import { TARGETS } from "./targets.ts";
+import { ratiosTable, resultsTable, toRow } from "./report.ts";
+import type { Bench } from "./target.ts";
 import { startUpstream } from "./upstream.ts";
 
 const wanted = parseOptions(process.argv.slice(2));
@@ -34,7 +33,7 @@ async function main(options: Options): Promise<void> {
   try {
     const bench = await prepare(processes, folder, options);
     if (options.profile) await profileGateway(bench, options);
-    else await compare(bench, options);
+    else await report(bench, options);
   } finally {
     await end();
   }
@@ -55,48 +54,15 @@ async function prepare(processes: Processes, folder: string, { nodeOptions }: Op
   return { processes, folder, tokenSecret, token, upstreamPort, nodeOptions };
 }
 
-async function compare(bench: Bench, options: Options): Promise<void> {
-  const targets = choose(options.only);
-  const samples = new Map<Target, Sample[]>();
-  // Interleaved, so that a slow minute of the machine hits every target alike.
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const target of targets) {
-      progress(`round ${round}/${options.rounds}  ${target.name}`);
-      try {
-        samples.set(target, [...(samples.get(target) ?? []), await measure(target, bench, options)]);
-      } catch (error) {
-        progress(`${target.name}: ${error instanceof Error ? error.message : String(error)}`);
-        process.exitCode = 1;
-      }
-    }
-  }
-  const rows: Row[] = [...samples].map(([{ name, about }, rounds]) => ({
-    name,
-    about,
-    median: median(rounds),
-    rounds,
-  }));
-  const found = ratios(rows);
-  console.log(`\n${machine()}, ${options.connections} connections\n\n${resultsTable(rows)}\n\n${ratiosTable(found)}`);
+async function report(bench: Bench, options: Options): Promise<void> {
+  const entrants = await compare(bench, options, progress);
+  const rows = entrants.map(toRow);
+  const figures = ratios(entrants);
+  console.log(`\n${machine()}, ${options.connections} connections\n\n${resultsTable(rows)}\n\n${ratiosTable(figures)}`);
   mkdirSync(path.dirname(path.resolve(options.json)), { recursive: true });
-  writeFileSync(
-    options.json,
-    `${JSON.stringify({ machine: machine(), options, rows, ratios: found }, undefined, 2)}\n`,
-  );
+  const json = JSON.stringify({ machine: machine(), options, rows, ratios: figures }, undefined, 2);
+  writeFileSync(options.json, `${json}\n`);
   progress(`\nwritten to ${options.json}`);
-}
-
-/** The targets asked for that can run here; says what is left out and why. */
-function choose(only: readonly string[]): Target[] {
-  const unknown = only.filter((name) => !TARGETS.some((target) => target.name === name));
-  if (unknown.length > 0) {
-    throw new TypeError(
-      `unknown target ${unknown.join(", ")}; there are ${TARGETS.map(({ name }) => name).join(", ")}`,
-    );
-  }
-  const chosen = TARGETS.filter(({ name }) => only.length === 0 || only.includes(name));
-  for (const { name, missing } of chosen) if (missing !== undefined) progress(`skipped: ${name}: ${missing}`);
-  return chosen.filter(({ missing }) => missing === undefined);
 }
 
 function checkMachine(): void {

@@ -3,14 +3,13 @@ import { busyTime, cpuTime } from "./cpu-time.ts";
 import { pace, saturate } from "./load.ts";
 import type { Options } from "./options.ts";
 import { CORE } from "./processes.ts";
-import type { Bench, Started, Target } from "./target.ts";
+import type { Bench, Started } from "./target.ts";
 
-const WARM_UP_SECONDS = 2;
 /** What is done after the last answer (relaxed audit, logs) belongs to the cost too. */
 const SETTLE_MS = 250;
 const PACED = { connections: 16, seconds: 4 } as const;
 
-/** One visit to one target. Times in microseconds. */
+/** One turn of one target under full load. Times in microseconds. */
 export interface Sample {
   readonly requestsPerSecond: number;
   readonly cpuPerRequest: number;
@@ -20,27 +19,23 @@ export interface Sample {
   readonly failed: number;
   /** Share of the target's core that other processes and the hypervisor took meanwhile; 0 on a quiet machine. */
   readonly noise: number;
-  /** What the target adds to the upstream's own latency at a fixed rate. */
-  readonly added?: { readonly p50: number; readonly p99: number };
 }
 
-/** Starts the target, loads it, stops it. */
-export async function measure(target: Target, bench: Bench, options: Options): Promise<Sample> {
-  const started = await target.start(bench);
-  try {
-    const sample = await saturated(started, bench, options);
-    if (target.paced !== true || options.rate === 0) return sample;
-    return { ...sample, added: await addedLatency(started, bench, options.rate) };
-  } finally {
-    await bench.processes.stop(started.pid);
-  }
+/** What a target adds to the upstream's own latency at a fixed rate, in microseconds. */
+export interface AddedLatency {
+  readonly p50: number;
+  readonly p99: number;
 }
 
-async function saturated(started: Started, { processes }: Bench, { connections, seconds }: Options): Promise<Sample> {
-  const load = { url: started.url, authorization: `Bearer ${started.token}`, connections };
-  await saturate(processes, { ...load, seconds: WARM_UP_SECONDS });
+export async function measure(started: Started, { processes }: Bench, options: Options): Promise<Sample> {
+  const { connections, seconds } = options;
   const before = { cpu: cpuTime(started.pid), busy: busyTime(CORE.target), at: performance.now() };
-  const report = await saturate(processes, { ...load, seconds });
+  const report = await saturate(processes, {
+    url: started.url,
+    authorization: `Bearer ${started.token}`,
+    connections,
+    seconds,
+  });
   await sleep(SETTLE_MS);
   const cpu = cpuTime(started.pid) - before.cpu;
   const foreign = busyTime(CORE.target) - before.busy - cpu;
@@ -54,15 +49,14 @@ async function saturated(started: Started, { processes }: Bench, { connections, 
   };
 }
 
-async function addedLatency(started: Started, { processes, upstreamPort }: Bench, rate: number) {
-  const { url, token } = started;
-  const directUrl = `http://127.0.0.1:${upstreamPort}/`;
-  const { direct, through } = await pace(processes, {
+/** Throws when a request failed. */
+export async function addedLatency(started: Started, bench: Bench, rate: number): Promise<AddedLatency> {
+  const { direct, through } = await pace(bench.processes, {
     ...PACED,
     rate,
-    url,
-    directUrl,
-    authorization: `Bearer ${token}`,
+    directUrl: `http://127.0.0.1:${bench.upstreamPort}/`,
+    url: started.url,
+    authorization: `Bearer ${started.token}`,
   });
   if (through.failed > 0) throw new Error(`${through.failed} requests failed at ${rate} requests/s`);
   return { p50: through.p50_us - direct.p50_us, p99: through.p99_us - direct.p99_us };

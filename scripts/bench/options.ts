@@ -22,11 +22,11 @@ export const USAGE = `npm run bench -- [options]
 
   --only a,b         run these targets only (names as in the table)
   --connections N    connections of the load generator (64)
-  --seconds N        seconds of load per target and round (5)
-  --rounds N         rounds, each with every target once; medians are reported (1)
+  --seconds N        seconds of load per target and round (2)
+  --rounds N         rounds, each with every target once; medians are reported (5)
   --rate N           requests/s of the latency probe (2000), 0 for none
   --json PATH        where to write the results (dist/bench.json)
-  --node-options "…" options for the gateway's Node, to try their effect
+  --node-options="…" options for the gateway's Node, to try their effect
   --profile          a CPU profile of the gateway by layer instead`;
 
 /** Parses the command line; throws a TypeError that names the offending option. */
@@ -36,8 +36,8 @@ export function parseOptions(args: string[]): Options | "help" {
     options: {
       only: { type: "string", default: "" },
       connections: { type: "string", default: "64" },
-      seconds: { type: "string", default: "5" },
-      rounds: { type: "string", default: "1" },
+      seconds: { type: "string", default: "2" },
+      rounds: { type: "string", default: "5" },
       rate: { type: "string", default: "2000" },
       json: { type: "string", default: "dist/bench.json" },
       "node-options": { type: "string", default: "" },

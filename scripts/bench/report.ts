@@ -1,49 +1,46 @@
-import type { Sample } from "./measure.ts";
+import type { Entrant } from "./compare.ts";
+import type { AddedLatency, Sample } from "./measure.ts";
+import { median } from "./median.ts";
 import type { Ratio } from "./ratios.ts";
 
 /** One target's results over all rounds. */
 export interface Row {
   readonly name: string;
   readonly about: string;
+  /** The middle of each figure on its own; failures are added up. */
   readonly median: Sample;
   readonly rounds: readonly Sample[];
+  readonly added: AddedLatency | undefined;
 }
 
-/** The middle of each figure on its own; failures are added up. */
-export function median(samples: readonly Sample[]): Sample {
-  const middle = (pick: (sample: Sample) => number | undefined): number | undefined => {
-    const values = samples.map(pick).filter((value) => value !== undefined);
-    values.sort((a, b) => a - b);
-    const [low, high] = [values[(values.length - 1) >> 1], values[values.length >> 1]];
-    return low === undefined || high === undefined ? undefined : (low + high) / 2;
+export function toRow({ target, rounds, added }: Entrant): Row {
+  const middle = (figure: keyof Sample) => median(rounds.map((sample) => sample[figure]));
+  const medians = {
+    requestsPerSecond: middle("requestsPerSecond"),
+    cpuPerRequest: middle("cpuPerRequest"),
+    p50: middle("p50"),
+    p99: middle("p99"),
+    noise: middle("noise"),
+    failed: rounds.reduce((sum, sample) => sum + sample.failed, 0),
   };
-  const p50 = middle((sample) => sample.added?.p50);
-  const p99 = middle((sample) => sample.added?.p99);
-  return {
-    requestsPerSecond: middle((sample) => sample.requestsPerSecond) ?? 0,
-    cpuPerRequest: middle((sample) => sample.cpuPerRequest) ?? 0,
-    p50: middle((sample) => sample.p50) ?? 0,
-    p99: middle((sample) => sample.p99) ?? 0,
-    noise: middle((sample) => sample.noise) ?? 0,
-    failed: samples.reduce((sum, sample) => sum + sample.failed, 0),
-    ...(p50 !== undefined && p99 !== undefined && { added: { p50, p99 } }),
-  };
+  return { name: target.name, about: target.about, median: medians, rounds, added };
 }
 
 /** The results as lines for a terminal. */
 export function resultsTable(rows: readonly Row[]): string {
-  const cells = rows.map(({ name, about, median: m }) => [
+  const cells = rows.map(({ name, about, median: m, rounds, added }) => [
     name,
     m.requestsPerSecond.toFixed(0),
     m.cpuPerRequest.toFixed(1),
+    range(rounds.map(({ cpuPerRequest }) => cpuPerRequest)),
     milliseconds(m.p50),
     milliseconds(m.p99),
-    m.added === undefined ? "" : `${milliseconds(m.added.p50)} / ${milliseconds(m.added.p99)}`,
+    added === undefined ? "" : `${milliseconds(added.p50)} / ${milliseconds(added.p99)}`,
     `${(m.noise * 100).toFixed(0)} %`,
-    m.failed === 0 ? "" : `${m.failed} FAILED`,
-    about,
+    m.failed === 0 ? about : `${m.failed} REQUESTS FAILED; ${about}`,
   ]);
-  return table(["target", "req/s", "CPU µs/req", "p50 ms", "p99 ms", "added p50/p99 ms", "noise", "", "how"], cells);
+  const head = ["target", "req/s", "CPU µs/req", "from-to", "p50 ms", "p99 ms", "added p50/p99 ms", "noise", "how"];
+  return table(head, cells);
 }
 
 export function ratiosTable(found: readonly Ratio[]): string {
@@ -64,6 +61,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   });
   const lines = [...rows.keys(), rows.length].map((line) => columns.map((column) => column[line]).join("  "));
   return lines.map((line) => line.trimEnd()).join("\n");
+}
+
+function range(values: readonly number[]): string {
+  return `${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)}`;
 }
 
 function milliseconds(microseconds: number): string {

@@ -5,16 +5,16 @@ import { haproxyJwtTarget, haproxyTarget } from "./targets/haproxy.ts";
 import { nginxTarget } from "./targets/nginx.ts";
 import { bareTarget, configurableHttpProxyTarget, httpProxyTarget, undiciTarget } from "./targets/node-peers.ts";
 
-/** Every target, in the order of the table. */
+/** Every target, in the order of the table and of their turns: the gateway comes next after its yardsticks. */
 export const TARGETS: readonly Target[] = [
   nginxTarget,
   haproxyTarget,
-  haproxyJwtTarget,
-  caddyTarget,
   httpProxyTarget,
   configurableHttpProxyTarget,
   bareTarget,
   undiciTarget,
+  caddyTarget,
+  haproxyJwtTarget,
   gatewayTarget,
   gatewayRelaxedTarget,
   gatewayOpenTarget,

@@ -18,6 +18,7 @@ export const gatewayTarget: Target = {
 export const gatewayRelaxedTarget: Target = {
   name: "sandboxgw relaxed",
   about: "the same, answers do not wait for their audit record",
+  paced: true,
   start: (bench) => startGateway(bench, { settings: { AUDIT_MODE: "relaxed" } }),
 };
 
