@@ -6,7 +6,7 @@ export function auditLine(row: AuditRow): string {
   const record = recordOf(row);
   const text = (name: string): string => asText(record[name]);
   const at = record["at_ms"];
-  const time = typeof at === "number" && Number.isFinite(at) ? timestamp(at) : "-";
+  const time = typeof at === "number" && Math.abs(at) <= 8.64e15 ? timestamp(at) : "-";
   const words =
     record["kind"] === "admin"
       ? [text("actor"), text("action"), text("target")]
@@ -30,7 +30,7 @@ function asText(value: unknown): string {
 
 /** One record as one JSON text, with its place in the chain. */
 export function auditJson(row: AuditRow): string {
-  return JSON.stringify({ seq: row.seq, hash: row.hash, ...recordOf(row) });
+  return JSON.stringify({ ...recordOf(row), seq: row.seq, hash: row.hash });
 }
 
 /** What was tampered with may be anything; it is shown, and `audit verify` says what is wrong with it. */

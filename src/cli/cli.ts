@@ -1,41 +1,99 @@
+import { once } from "node:events";
 import { userInfo } from "node:os";
-import type { LoadedConfig } from "../config/load.ts";
-import type { KeyName } from "../config/schema.ts";
+import { createInterface } from "node:readline/promises";
+import type { Readable, Writable } from "node:stream";
+import type { Texts } from "../config/layers.ts";
+import type { LoadedConfig, LoadOptions } from "../config/load.ts";
 import { EXIT } from "../errors.ts";
 import type { Output } from "./output.ts";
-import { Workspace } from "./workspace.ts";
+import { UsageError } from "./usage-error.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What the program runs in: the process's own, or a test's. */
+export interface Surroundings {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable;
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+  /** Default: the process's own. */
+  readonly env?: Texts;
+  readonly cwd?: string;
+}
+
+interface CliOptions extends Surroundings {
+  readonly output: Output;
+  /** Known once the command line is parsed. */
+  readonly globals: () => Globals;
+}
 
 interface Globals {
   readonly dataDir?: string;
   readonly config?: string;
 }
 
+const SECRET_LIMIT = 64 * 1024;
+
 /** What every command has at hand: where to print, the configuration, the data folder. */
 export class Cli {
   readonly output: Output;
   /** What the process ends with when nothing is thrown. */
   exitCode: number = EXIT.ok;
-  readonly #globals: () => Globals;
+  readonly #options: CliOptions;
 
-  constructor({ output, globals }: { output: Output; globals: () => Globals }) {
-    this.output = output;
-    this.#globals = globals;
+  constructor(options: CliOptions) {
+    this.output = options.output;
+    this.#options = options;
   }
 
-  /** The file given with --config. */
-  get configFile(): string | undefined {
-    return this.#globals().config;
+  /** Where the configuration is looked for. */
+  get place(): Omit<LoadOptions, "flags"> {
+    const { env, cwd, globals } = this.#options;
+    return { ...(env && { env }), ...(cwd !== undefined && { cwd }), configFile: globals().config };
   }
 
   /** @throws GatewayError GW_012 */
-  async loadConfig(flags: Partial<Record<KeyName, string | undefined>> = {}): Promise<LoadedConfig> {
+  async loadConfig(flags: LoadOptions["flags"] = {}): Promise<LoadedConfig> {
     const { loadConfig } = await import("../config/load.ts");
-    return loadConfig({ flags: { DATA_DIR: this.#globals().dataDir, ...flags }, configFile: this.configFile });
+    return loadConfig({ ...this.place, flags: { DATA_DIR: this.#options.globals().dataDir, ...flags } });
+  }
+
+  /**
+   * Asks before something is destroyed. Without a terminal nobody can be asked, so --yes must say it.
+   * @throws UsageError when there is no terminal and no --yes, or the answer was not yes.
+   */
+  async confirm(question: string, { yes = false }: { yes?: boolean }): Promise<void> {
+    if (yes) return;
+    const { stdin, stderr } = this.#options;
+    if (stdin.isTTY !== true || stderr.isTTY !== true) {
+      throw new UsageError("nobody can be asked: this is not a terminal", "Add --yes to do it without asking");
+    }
+    const terminal = createInterface({ input: stdin, output: stderr });
+    try {
+      // The end of the input (Ctrl-D) is an answer too: without it the process would just end, as if all were done.
+      const end = once(terminal, "close").then(() => "");
+      const answer = await Promise.race([terminal.question(`${question} [y/N] `), end]);
+      if (/^y(es)?$/i.test(answer.trim())) return;
+      throw new UsageError("not confirmed, nothing was changed", "Answer y, or add --yes");
+    } finally {
+      terminal.close();
+    }
+  }
+
+  /** All of stdin as text, without the white space around it. @throws UsageError when it is empty or far too long. */
+  async readSecret(): Promise<string> {
+    let text = "";
+    for await (const chunk of this.#options.stdin.setEncoding("utf8")) {
+      text += String(chunk);
+      if (text.length > SECRET_LIMIT) throw new UsageError("stdin is too long for a token");
+    }
+    const secret = text.trim();
+    if (secret === "") throw new UsageError("stdin is empty");
+    return secret;
   }
 
   /** Runs `work` on the data folder, making it when there is none, and closes it again. */
   async inWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>): Promise<T> {
     const { config } = await this.loadConfig();
+    const { Workspace } = await import("./workspace.ts");
     using workspace = Workspace.open({ config, actor: currentUser() });
     return await work(workspace);
   }
@@ -43,6 +101,7 @@ export class Cli {
   /** The same, but a data folder that is not there is an error: to find nothing in it would say nothing. */
   async inExistingWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>): Promise<T> {
     const { config } = await this.loadConfig();
+    const { Workspace } = await import("./workspace.ts");
     using workspace = Workspace.openExisting({ config, actor: currentUser() });
     return await work(workspace);
   }

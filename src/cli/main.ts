@@ -9,7 +9,8 @@ export async function main(): Promise<void> {
   process.stdout.on("error", leaveOnBrokenPipe);
   process.stderr.on("error", leaveOnBrokenPipe);
   const { runProgram } = await import("./program.ts");
-  process.exitCode = await runProgram(process.argv.slice(2));
+  const { stdin, stdout, stderr } = process;
+  process.exitCode = await runProgram(process.argv.slice(2), { stdin, stdout, stderr });
 }
 
 function leaveOnBrokenPipe(error: Error): void {

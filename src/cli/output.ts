@@ -1,19 +1,26 @@
+import type { Writable } from "node:stream";
 import { asGatewayError, ERRORS, EXIT } from "../errors.ts";
 import { UsageError } from "./usage-error.ts";
 
 export type OutputMode = "table" | "json";
 
+export interface OutputOptions {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Asked for each time: it is known only once the command line is parsed. */
+  readonly mode: () => OutputMode;
+}
+
 /** Data goes to stdout, everything else to stderr. */
 export class Output {
-  readonly #mode: () => OutputMode;
+  readonly #options: OutputOptions;
 
-  /** @param mode Asked for each time: it is known only once the command line is parsed. */
-  constructor(mode: () => OutputMode) {
-    this.#mode = mode;
+  constructor(options: OutputOptions) {
+    this.#options = options;
   }
 
   get isJson(): boolean {
-    return this.#mode() === "json";
+    return this.#options.mode() === "json";
   }
 
   /** `value` in JSON mode, otherwise the lines that `text` returns. */
@@ -23,16 +30,21 @@ export class Output {
   }
 
   line(text: string): void {
-    process.stdout.write(`${text}\n`);
+    this.#options.stdout.write(`${text}\n`);
   }
 
   /** For a person beside the data; nothing in JSON mode. */
   note(text: string): void {
-    if (!this.isJson) process.stderr.write(`${text}\n`);
+    if (!this.isJson) this.complain(text);
   }
 
   warn(text: string): void {
-    process.stderr.write(`warning: ${printable(text)}\n`);
+    this.complain(`warning: ${printable(text)}`);
+  }
+
+  /** A line on stderr. */
+  complain(text: string): void {
+    this.#options.stderr.write(`${text}\n`);
   }
 }
 
@@ -40,10 +52,10 @@ export class Output {
 export function renderError(output: Output, thrown: unknown): number {
   const { code, message, details, hint, exitCode } = describe(thrown);
   if (output.isJson) {
-    process.stderr.write(`${JSON.stringify({ error: { code, message, details, hint } })}\n`);
+    output.complain(JSON.stringify({ error: { code, message, details, hint } }));
   } else {
     const lines = details === "" ? [] : details.split("\n").map((line) => `  ${printable(line)}`);
-    process.stderr.write([`error: ${printable(message)}`, ...lines, `hint: ${hint}`, ""].join("\n"));
+    output.complain([`error: ${printable(message)}`, ...lines, `hint: ${hint}`].join("\n"));
   }
   return exitCode;
 }

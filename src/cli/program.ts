@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../version.ts";
-import { Cli } from "./cli.ts";
+import { Cli, type Surroundings } from "./cli.ts";
 import { Output, type OutputMode, renderError } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -53,41 +53,40 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 authentication, 5 not f
             7 daemon not running, 8 check failed`;
 
 /** Runs one command line (without the program's own name) to its end. Resolves to the exit code; never rejects. */
-export async function runProgram(argv: readonly string[]): Promise<number> {
-  const program = createProgram();
-  const output = new Output(() => modeOf(program, argv));
-  const cli = new Cli({ output, globals: () => program.opts() });
+export async function runProgram(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const program = createProgram(surroundings);
+  const output = new Output({ ...surroundings, mode: () => modeOf(program, argv) });
+  const cli = new Cli({ ...surroundings, output, globals: () => program.opts() });
   try {
     addNouns(program, cli);
     await program.parseAsync(askedForHelp(argv), { from: "user" });
     return cli.exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) {
-      if (thrown.exitCode === 0) return EXIT.ok;
-      // Commander has printed the help of a noun that was given no verb.
-      if (thrown.code === "commander.help") return EXIT.usage;
-    }
-    const error = thrown instanceof CommanderError ? usageErrorFrom(thrown) : thrown;
-    return renderError(output, error);
+    if (!(thrown instanceof CommanderError)) return renderError(output, thrown);
+    // Help and version were asked for and are printed, or a noun was given no verb and its help is.
+    if (thrown.exitCode === 0) return EXIT.ok;
+    return thrown.code === "commander.help" ? EXIT.usage : renderError(output, usageErrorFrom(thrown));
   }
 }
 
-function createProgram(): Command {
-  return (
-    new Command("sandboxgw")
-      .description("The front door of a fleet of sandboxes.")
-      .version(VERSION, "-V, --version", "print the version")
-      .option("--data-dir <folder>", "data folder [env: DATA_DIR]")
-      .option("--config <file>", "configuration file [env: SANDBOXGW_CONFIG]")
-      .addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table"))
-      .option("--json", "same as --output json")
-      .helpOption("-h, --help", "show help")
-      .helpCommand("help [command]", "show help of a command")
-      .addHelpText("after", HELP)
-      .exitOverride()
+function createProgram({ stdout, stderr }: Surroundings): Command {
+  return new Command("sandboxgw")
+    .description("The front door of a fleet of sandboxes.")
+    .version(VERSION, "-V, --version", "print the version")
+    .option("--data-dir <folder>", "data folder [env: DATA_DIR]")
+    .option("--config <file>", "configuration file [env: SANDBOXGW_CONFIG]")
+    .addOption(new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table"))
+    .option("--json", "same as --output json")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help of a command")
+    .addHelpText("after", HELP)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
       // Errors are printed by renderError, once and in one place.
-      .configureOutput({ outputError: () => {} })
-  );
+      outputError: () => {},
+    });
 }
 
 function addNouns(program: Command, cli: Cli): void {

@@ -8,3 +8,12 @@ export class UsageError extends Error {
     this.hint = hint;
   }
 }
+
+/**
+ * The value of an option that must be there. Commander's own required options are checked before misspelt ones are
+ * noticed, so `--subb x` would be answered with "--sub is missing".
+ */
+export function required(value: string | undefined, option: string): string {
+  if (value === undefined) throw new UsageError(`option ${option} is missing`);
+  return value;
+}

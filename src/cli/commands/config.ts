@@ -46,7 +46,7 @@ async function print(cli: Cli, { origin = false }: { origin?: boolean }): Promis
 
 /** Everything that is wrong is said at once: the file line by line, then what the environment adds. */
 async function validate(cli: Cli): Promise<void> {
-  const file = locateConfigFile({ configFile: cli.configFile });
+  const file = locateConfigFile(cli.place);
   const findings = file === null ? [] : lintIni(file.text, file.path);
   const problems = findings.filter(({ severity }) => severity === "error").map(formatFinding);
   const warnings = findings.filter(({ severity }) => severity === "warning").map(formatFinding);
@@ -66,7 +66,7 @@ async function validate(cli: Cli): Promise<void> {
 }
 
 async function printPath(cli: Cli): Promise<void> {
-  const path = locateConfigFile({ configFile: cli.configFile })?.path ?? null;
+  const path = locateConfigFile(cli.place)?.path ?? null;
   if (path === null) {
     cli.exitCode = EXIT.notFound;
     cli.output.note("no configuration file; looked for sandboxgw.ini here, in ~/.config/sandboxgw and /etc/sandboxgw");

@@ -3,9 +3,9 @@ import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
-import { confirm } from "../confirm.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
 import { table } from "../output.ts";
+import { required } from "../usage-error.ts";
 import { instanceView } from "../views.ts";
 import type { Workspace } from "../workspace.ts";
 
@@ -15,9 +15,9 @@ export function defineInstance(instance: Command, cli: Cli): void {
     .summary("add an instance to a sandbox")
     .description("Adds an address to a sandbox.")
     .argument("<sandbox>")
-    .requiredOption("--url <url>", "address of the instance, http://host:port")
+    .option("--url <url>", "address of the instance, http://host:port (required)")
     .addHelpText("after", "\nExamples:\n  sandboxgw instance add py --url http://127.0.0.1:9002")
-    .action((sandbox: string, { url }: { url: string }) => add(cli, sandbox, url));
+    .action((sandbox: string, { url }: { url?: string }) => add(cli, sandbox, required(url, "--url")));
   instance
     .command("list")
     .alias("ls")
@@ -69,7 +69,7 @@ function findInstances({ store }: Workspace, sandboxId: string | undefined): rea
 }
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
-  await confirm(`Remove instance ${id}?`, options);
+  await cli.confirm(`Remove instance ${id}?`, options);
   const instance = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).removeInstance(id));
   cli.output.print(instanceView(instance), () => `${id} removed from ${instance.sandboxId}`);
 }

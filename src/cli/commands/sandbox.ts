@@ -3,7 +3,6 @@ import type { Sandbox } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
-import { confirm } from "../confirm.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields, table, timestamp } from "../output.ts";
 import { sandboxView } from "../views.ts";
@@ -103,7 +102,7 @@ async function show(cli: Cli, id: string): Promise<void> {
 }
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
-  await confirm(`Remove sandbox ${id} and its instances?`, options);
+  await cli.confirm(`Remove sandbox ${id} and its instances?`, options);
   const sandbox = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).removeSandbox(id));
   cli.output.print(sandboxView(sandbox), () => `${id} removed`);
 }

@@ -6,8 +6,7 @@ import type { TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { briefDuration, fields, table, timestamp } from "../output.ts";
-import { readSecret } from "../read-secret.ts";
-import { UsageError } from "../usage-error.ts";
+import { required, UsageError } from "../usage-error.ts";
 import { narrowed, tokenStatus, tokenView } from "../views.ts";
 import type { Workspace } from "../workspace.ts";
 
@@ -16,8 +15,8 @@ export function defineToken(token: Command, cli: Cli): void {
     .command("create")
     .summary("create a token and print it, once")
     .description("Creates a token and prints it. It is not stored and cannot be shown again.")
-    .requiredOption("--sub <subject>", "who the token is for")
-    .requiredOption("--role <role>", `what it may do: ${ROLES.join(", ")}`)
+    .option("--sub <subject>", "who the token is for (required)")
+    .option("--role <role>", `what it may do: ${ROLES.join(", ")} (required)`)
     .option("--expires <duration>", "lifetime: 90s, 30m, 1h, 7d [default: AUTH_TOKEN_EXPIRY]")
     .option("--sandbox <pattern>", "only these sandboxes, * stands for anything (repeatable)", collect)
     .option("--operation <name>", "only these operations (repeatable)", collect)
@@ -62,8 +61,8 @@ Examples:
 }
 
 interface CreateOptions {
-  readonly sub: string;
-  readonly role: string;
+  readonly sub?: string;
+  readonly role?: string;
   readonly expires?: string;
   readonly sandbox?: readonly string[];
   readonly operation?: readonly string[];
@@ -72,8 +71,8 @@ interface CreateOptions {
 async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const { token, record } = await cli.inWorkspace((workspace) =>
     workspace.control().createToken({
-      subject: options.sub,
-      role: options.role,
+      subject: required(options.sub, "--sub"),
+      role: required(options.role, "--role"),
       expiresInMs: options.expires === undefined ? workspace.config.AUTH_TOKEN_EXPIRY : lifetime(options.expires),
       sandboxes: options.sandbox ?? null,
       operations: options.operation ?? null,
@@ -106,7 +105,7 @@ async function inspect(
 ): Promise<void> {
   const fromStdin = tokenStdin || id === "-";
   if (fromStdin === (id !== undefined && id !== "-")) throw new UsageError("give either an id or --token-stdin");
-  const token = fromStdin ? await readSecret(process.stdin) : undefined;
+  const token = fromStdin ? await cli.readSecret() : undefined;
   const now = Date.now();
   const record = await cli.inExistingWorkspace((workspace) =>
     token === undefined ? findById(workspace, id ?? "") : findByToken(workspace, token),

@@ -1,0 +1,330 @@
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import Database from "better-sqlite3";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { acquireDaemonLock } from "../../src/daemon/lock.ts";
+import { openDataFolder } from "../../src/store/data-folder.ts";
+import { openSqliteStore } from "../../src/store/sqlite/open.ts";
+import { VERSION } from "../../src/version.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { run, runAlone, type RunOptions, start } from "./run.ts";
+
+/** The program in an empty home, ready to be run again and again. */
+function fresh(env: RunOptions["env"] = {}) {
+  const folder = temporaryFolder();
+  const inHome = (line: string, options: Partial<RunOptions> = {}) => run(line.split(" "), { folder, env, ...options });
+  return {
+    folder,
+    data: join(folder, "data"),
+    run: inHome,
+    /** Its parsed JSON output. */
+    json: async (line: string, input = ""): Promise<Record<string, unknown>> => {
+      const { stdout } = await inHome(`${line} -o json`, { input });
+      return JSON.parse(stdout) as Record<string, unknown>;
+    },
+  };
+}
+
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+describe("the version", () => {
+  it("is the package's", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      version: string;
+    };
+    expect(VERSION).toBe(version);
+    const { code, stdout } = await runAlone(["--version"], fresh());
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${version}\n` });
+  });
+});
+
+describe("token", () => {
+  it("is printed alone on stdout, once, and everything about it on stderr", async () => {
+    const cli = fresh();
+    const { code, stdout, stderr } = await cli.run(
+      "token create --sub agent-1 --role executor --expires 1h --sandbox py-* --operation run_code",
+    );
+    expect(code).toBe(0);
+    expect(stdout.trim()).toMatch(JWT);
+    expect(stderr).toMatch(/^tok_\w+ {2}expires \d{4}-/);
+    const { code: listed, stdout: list } = await cli.run("token list");
+    expect(listed).toBe(0);
+    expect(list).toMatch(/^ID +SUBJECT .*\ntok_\w+ +agent-1 +executor +py-\* +run_code +active +in (59|60)m +\ds\n$/);
+    const kept = readFileSync(join(cli.data, "sandboxgw.db"), "latin1");
+    expect(kept).not.toContain(stdout.trim().split(".")[2]);
+  });
+
+  it("is made as JSON, found by id and by itself, revoked, and then shown as revoked", async () => {
+    const cli = fresh();
+    const made = await cli.json("token create --sub agent-1 --role viewer");
+    expect(made).toMatchObject({
+      id: expect.stringMatching(/^tok_/),
+      token: expect.stringMatching(JWT),
+      role: "viewer",
+    });
+    const { token, ...record } = made;
+    expect(await cli.json(`token inspect ${String(record["id"])}`)).toEqual(record);
+    expect(await cli.json("token inspect --token-stdin", `${String(token)}\n`)).toEqual(record);
+    expect((await cli.run(`token revoke ${String(record["id"])}`)).code).toBe(0);
+    expect(await cli.json("token inspect -", String(token))).toMatchObject({ status: "revoked", subject: "agent-1" });
+  });
+
+  it("made elsewhere with the shared secret can be inspected, one made with another secret cannot", async () => {
+    const secret = "0123456789abcdef0123456789abcdef";
+    const cli = fresh({ TOKEN_SECRET: secret });
+    await cli.run("token list");
+    const claims = { iss: "sandboxgw", aud: "sandboxgw", sub: "x", jti: "elsewhere-1", role: "viewer", exp: 4e9 };
+    const made = (key: string) => {
+      const parts = [{ alg: "HS256" }, claims]
+        .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+        .join(".");
+      return `${parts}.${createHmac("sha256", key).update(parts).digest("base64url")}`;
+    };
+    expect(await cli.json("token inspect -", made(secret))).toMatchObject({
+      id: "elsewhere-1",
+      subject: "x",
+      status: "active",
+    });
+    const refused = await cli.run("token inspect -", { input: made(`${secret}!`) });
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toContain("Signature does not match");
+  });
+
+  it("is refused as an argument, where others could read it", async () => {
+    const cli = fresh();
+    const { token } = await cli.json("token create --sub a --role viewer");
+    const { code, stderr } = await cli.run(`token inspect ${String(token)}`);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--token-stdin");
+    expect(stderr).not.toContain(String(token).split(".")[2]);
+  });
+});
+
+describe("sandbox and instance", () => {
+  it("are added, listed, shown and removed", async () => {
+    const cli = fresh();
+    const added = await cli.json(
+      "sandbox add py --url http://127.0.0.1:9000 --url http://127.0.0.1:9001 --runtime generic",
+    );
+    expect(added).toMatchObject({
+      id: "py",
+      driver: "static",
+      instances: [{ url: "http://127.0.0.1:9000" }, { sandbox_id: "py" }],
+    });
+    expect((await cli.run("sandbox add demo --driver wasm")).stdout).toBe("demo added, 1 instance\n");
+    const list = await cli.run("sandbox list");
+    expect(list.stdout).toMatch(/^ID +RUNTIME .*\ndemo +generic +wasm .*\npy +generic +static +default +2 +\ds\n$/);
+    const third = await cli.json("instance add py --url http://127.0.0.1:9002");
+    expect(await cli.json("instance list py")).toHaveLength(3);
+    const removed = await cli.run(`instance remove ${String(third["id"])} --yes`);
+    expect(removed).toMatchObject({ code: 0, stdout: `${String(third["id"])} removed from py\n` });
+    expect((await cli.run("sandbox remove py --yes")).code).toBe(0);
+    expect((await cli.run("sandbox show py")).code).toBe(5);
+  });
+
+  it("are not removed without a word when nobody can be asked", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add demo --driver wasm");
+    const { code, stderr } = await cli.run("sandbox remove demo", { input: "y\n" });
+    expect(code).toBe(2);
+    expect(stderr).toContain("--yes");
+    expect((await cli.run("sandbox show demo")).code).toBe(0);
+  });
+
+  it.each([
+    ["y\n", 0],
+    ["YES\n", 0],
+    ["n\n", 2],
+    ["\n", 2],
+    ["", 2],
+  ])("are removed from a terminal only when the answer is yes: %j", async (input, code) => {
+    const cli = fresh();
+    await cli.run("sandbox add demo --driver wasm");
+    const answered = await cli.run("sandbox remove demo", { isTTY: true, input });
+    expect(answered.code).toBe(code);
+    expect(answered.stderr).toContain("Remove sandbox demo and its instances? [y/N]");
+    expect((await cli.run("sandbox show demo")).code).toBe(code === 0 ? 5 : 0);
+  });
+});
+
+describe("audit", () => {
+  it("tail prints the newest records, one a line, and as NDJSON with their place in the chain", async () => {
+    const cli = fresh();
+    for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
+    const { stdout } = await cli.run("audit tail -n 2");
+    expect(stdout).toMatch(/^\S+Z {2}cli:\S+ {2}sandbox\.add {2}b\n\S+Z {2}cli:\S+ {2}sandbox\.add {2}c\n$/);
+    const lines = (await cli.run("audit tail -o json")).stdout.trim().split("\n");
+    const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records.map(({ seq, target }) => [seq, target])).toEqual([
+      [1, "a"],
+      [2, "b"],
+      [3, "c"],
+    ]);
+  });
+
+  it("tail -f prints what another process adds", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add first --driver wasm");
+    const tail = start(["audit", "tail", "-f"], { folder: cli.folder });
+    onTestFinished(() => void tail.kill("SIGKILL"));
+    const lines = createInterface({ input: tail.stdout })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toContain("first");
+    await cli.run("sandbox add second --driver wasm");
+    expect((await lines.next()).value).toContain("second");
+    tail.kill("SIGINT");
+    expect(await once(tail, "exit")).toEqual([null, "SIGINT"]);
+  });
+
+  it("verify says that the chain is whole, and where it is broken", async () => {
+    const cli = fresh();
+    for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
+    expect(await cli.json("audit verify")).toMatchObject({ intact: true, records: 3 });
+    const database = new Database(join(cli.data, "sandboxgw.db"));
+    database.exec("UPDATE audit SET record = replace(record, 'cli:', 'api:') WHERE seq = 2");
+    database.close();
+    const { code, stdout, stderr } = await cli.run("audit verify");
+    expect({ code, stdout }).toEqual({ code: 8, stdout: "" });
+    expect(stderr).toContain("record 2");
+  });
+
+  it("finds nothing where no gateway was ever set up, and says so", async () => {
+    const { code, stderr } = await fresh().run("audit verify");
+    expect(code).toBe(1);
+    expect(stderr).toContain("there is no gateway");
+  });
+});
+
+describe("status", () => {
+  it("says stopped with exit code 7, and running with what the daemon wrote and exit code 0", async () => {
+    const cli = fresh();
+    expect(await cli.run("status")).toMatchObject({ code: 7, stdout: expect.stringMatching(/^status: +stopped\n/) });
+    const folder = openDataFolder(cli.data);
+    const store = openSqliteStore(folder.database);
+    onTestFinished(() => store.close());
+    store.observed.put(
+      "daemon",
+      JSON.stringify({ port: 1234, instances: { ins_1: "up", ins_2: "down", ins_3: "up" } }),
+      1,
+    );
+    const lock = acquireDaemonLock(folder.lock);
+    const running = await cli.run("status");
+    expect(running.code).toBe(0);
+    expect(running.stdout).toMatch(/^status: +running\n/);
+    expect(running.stdout).toMatch(/\nport: +1234\n/);
+    expect(running.stdout).toMatch(/\ninstances: +2 up, 1 down\n/);
+    lock.release();
+    expect((await cli.json("status"))["running"]).toBe(false);
+  });
+});
+
+describe("config", () => {
+  it("print shows values with their origin and masks secrets", async () => {
+    const secret = "this-is-a-secret-of-more-than-32-bytes";
+    const cli = fresh({ GATEWAY_PORT: "9090", TOKEN_SECRET: secret });
+    const { stdout } = await cli.run("config print --origin");
+    expect(stdout).toMatch(/^GATEWAY_PORT +9090 +environment/m);
+    expect(stdout).toMatch(/^TOKEN_SECRET +\*{8} +/m);
+    expect(stdout).not.toContain(secret);
+    expect((await cli.json("config print"))["GATEWAY_PORT"]).toBe("9090");
+  });
+
+  it("validate names file, line, key and the key that was meant, with exit code 3", async () => {
+    const cli = fresh();
+    writeFileSync(join(cli.folder, "sandboxgw.ini"), "GATEWAY_PORT=99999\nGATEWAY_WORKRES=2\n");
+    const { code, stderr } = await cli.run("config validate");
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/sandboxgw\.ini:1: GATEWAY_PORT: /);
+    expect(stderr).toMatch(/sandboxgw\.ini:2: GATEWAY_WORKRES: .*GATEWAY_WORKERS/);
+  });
+
+  it("path prints the file that is read, even a broken one, or ends with 5", async () => {
+    const cli = fresh();
+    expect((await cli.run("config path")).code).toBe(5);
+    const file = join(cli.folder, "sandboxgw.ini");
+    writeFileSync(file, "GATEWAY_PORT=no\n");
+    expect(await cli.run("config path")).toMatchObject({ code: 0, stdout: `${file}\n` });
+  });
+});
+
+describe("a wrong command line", () => {
+  it.each([
+    ["tokn list", "Did you mean token?"],
+    ["token creat --sub a --role viewer", "Did you mean create?"],
+    ["token create --subb a", "Did you mean --sub?"],
+    ["token create --sub a", "option --role is missing"],
+    ["instance add py", "option --url is missing"],
+    ["token list extra", "too many arguments"],
+    ["token list -o yaml", "table, json"],
+    ["token create --sub a --role viewer --expires soon", "soon"],
+    ["token create --sub a --role boss", "admin, operator, executor, viewer"],
+    ["sandbox add py", "at least one URL"],
+    ["audit tail -n many", "many"],
+  ])("ends with 2 and says what is wrong: %s", async (line, expected) => {
+    const { code, stdout, stderr } = await fresh().run(line);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(expected);
+  });
+
+  it("is reported as JSON in JSON mode", async () => {
+    const { code, stderr } = await fresh().run("token revoke tok_unknown --json");
+    expect(code).toBe(5);
+    expect(JSON.parse(stderr)).toEqual({
+      error: { code: "ROUTE_005", message: "Unknown token", details: "tok_unknown", hint: expect.any(String) },
+    });
+  });
+
+  it("shows the help of a noun without a verb", async () => {
+    const { code, stdout, stderr } = await fresh().run("token");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/Commands:\n +create/);
+  });
+});
+
+describe("help", () => {
+  it.each(["--help", "help token create", "token create --help", "sandbox add -h"])(
+    "comes with examples: %s",
+    async (line) => {
+      const { code, stdout } = await fresh().run(line);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^Usage: sandboxgw/);
+      expect(stdout).toMatch(/Examples:\n {2}sandboxgw /);
+    },
+  );
+});
+
+describe("a broken data folder", () => {
+  it("is refused with a reason a person can act on", async () => {
+    const cli = fresh();
+    mkdirSync(cli.data, { mode: 0o700 });
+    writeFileSync(
+      join(cli.data, "sandboxgw.db"),
+      "garbage, but enough of it to not be taken for an empty file".repeat(20),
+    );
+    const { code, stderr } = await cli.run("sandbox list");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: The database is damaged\n.*sandboxgw\.db/);
+    expect(stderr).toContain("hint: Restore");
+  });
+});
+
+describe("start-up", () => {
+  it("loads neither server, client, logger nor embedded sandbox to print the version or make a token", async () => {
+    const folder = temporaryFolder();
+    const trace = join(folder, "loaded.mjs");
+    writeFileSync(
+      trace,
+      `import { registerHooks } from "node:module";
+       registerHooks({ load(url, context, next) { process._rawDebug("LOADED " + url); return next(url, context); } });`,
+    );
+    const env = { NODE_OPTIONS: `--import=${trace}` };
+    for (const line of ["--version", "token create --sub a --role viewer"]) {
+      const { code, stderr } = await runAlone(line.split(" "), { folder, env });
+      expect(code).toBe(0);
+      expect(stderr).toContain("LOADED");
+      expect(stderr).not.toMatch(/LOADED .*node_modules\/(undici|prom-client|pino|just-bash|zod|ink)\//);
+    }
+  });
+});
