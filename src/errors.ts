@@ -198,3 +198,8 @@ export function errorBody(error: GatewayError, requestId: string): string {
     },
   });
 }
+
+/** True for a system error with this code (`ENOENT`, …). */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

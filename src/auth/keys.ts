@@ -2,8 +2,8 @@ import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:
 import fs from "node:fs";
 import path from "node:path";
 import type { Config } from "../config/schema.ts";
-import { GatewayError } from "../errors.ts";
-import { type DataFolder, hasCode } from "../store/data-folder.ts";
+import { GatewayError, hasCode } from "../errors.ts";
+import type { DataFolder } from "../store/data-folder.ts";
 import type { KeyTable } from "../store/store.ts";
 
 /** A key tokens are signed with. The algorithm belongs to the key: a token cannot choose another one. */

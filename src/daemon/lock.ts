@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
-import { GatewayError } from "../errors.ts";
-import { hasCode, privateFile } from "../store/data-folder.ts";
+import { GatewayError, hasCode } from "../errors.ts";
+import { privateFile } from "../store/data-folder.ts";
 import { Connection } from "../store/sqlite/connection.ts";
 
 /** The daemon that holds a data folder, as it described itself. */

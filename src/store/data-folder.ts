@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, hasCode } from "../errors.ts";
 
 /** Where everything of one gateway lies. All of it is readable by its owner only. */
 export interface DataFolder {
@@ -54,11 +54,6 @@ export function privateFile(file: string): void {
     if (!hasCode(error, "EEXIST")) throw unusable(file, error);
     tighten(file, fs.statSync(file), 0o600);
   }
-}
-
-/** True for a system error with this code (`ENOENT`, …). */
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }
 
 function privateDirectory(directory: string): void {
