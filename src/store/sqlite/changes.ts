@@ -1,4 +1,5 @@
 import type { Change, Revised } from "../../domain/change.ts";
+import { GatewayError } from "../../errors.ts";
 import type { ChangeTable } from "../store.ts";
 import type { Connection, Query } from "./connection.ts";
 
@@ -33,6 +34,16 @@ export class SqliteChanges implements ChangeTable {
     const [first] = rows;
     // Revisions have no gaps. One from the future was seen before the file was replaced by an older one.
     const isComplete = first === undefined ? revision <= this.revision() : first.revision === revision + 1;
-    return isComplete ? rows.map((row) => ({ revision: row.revision, change: JSON.parse(row.change) })) : "resync";
+    return isComplete ? rows.map(revisedFrom) : "resync";
+  }
+}
+
+/** Only `append` writes these texts; one that is no JSON was damaged. */
+function revisedFrom({ revision, change: json }: { revision: number; change: string }): Revised {
+  try {
+    const change: Change = JSON.parse(json);
+    return { revision, change };
+  } catch (error) {
+    throw new GatewayError("GW_005", { details: `change ${revision} cannot be read`, cause: error });
   }
 }

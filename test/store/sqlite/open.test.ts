@@ -1,6 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
@@ -92,6 +101,21 @@ describe("openSqliteStore", () => {
     database.pragma(`user_version = ${MIGRATIONS.length + 1}`);
     database.close();
     expect(refusalOf(file)).toEqual({ code: "GW_006", untouched: true });
+  });
+
+  it("refuses a newer version that was killed, and leaves its log as it is too", () => {
+    const killed = madeDatabase();
+    const database = new Database(killed);
+    database.pragma("journal_mode = WAL");
+    database.pragma(`user_version = ${MIGRATIONS.length + 1}`);
+    // What lies on the disk while it is open is what a killed process leaves behind.
+    const file = join(temporaryFolder(), "sandboxgw.db");
+    for (const suffix of ["", "-wal"]) copyFileSync(killed + suffix, file + suffix);
+    database.close();
+    const log = readFileSync(`${file}-wal`);
+    expect(log.length).toBeGreaterThan(0);
+    expect(refusalOf(file)).toEqual({ code: "GW_006", untouched: true });
+    expect(readFileSync(`${file}-wal`).equals(log)).toBe(true);
   });
 
   it.each([0, 1])("refuses another program's database (its user_version %i)", (version) => {
