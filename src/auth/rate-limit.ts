@@ -46,6 +46,12 @@ export class RateLimiter {
     }
   }
 
+  /** Takes back one admission, for a request that was refused for another reason and so cost nothing. */
+  refund(key: bigint, now: bigint): void {
+    const cell = this.#claim(key, now);
+    Atomics.sub(this.#arrivals, cell, this.#interval);
+  }
+
   /** The key's cell: the one it has, else an idle one, else the one nearest to idle. */
   #claim(key: bigint, now: bigint): number {
     const home = Number(key & this.#mask);

@@ -93,10 +93,11 @@ export class Pipeline {
         return this.#o.responder.json(exchange, status, body);
       }
       if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
-      this.#limit(peer.rateKey);
+      const now = process.hrtime.bigint();
+      this.#limitAddress(peer, now);
       const caller = this.#known(head) ?? (await this.#verify(head));
       exchange.principal = caller.principal;
-      this.#limit(caller.rateKey);
+      this.#limitCaller(caller, peer, now);
       const waiting = this.#serve(exchange, head, caller);
       if (waiting !== undefined) await waiting;
     } catch (error) {
@@ -236,13 +237,24 @@ export class Pipeline {
     this.#o.responder.json(exchange, 200, JSON.stringify({ sandboxes }));
   }
 
-  /** Counts a request against a key. @throws GatewayError RATE_001 */
-  #limit(key: bigint): void {
-    const waitNs = this.#o.rateLimiter?.admit(key, process.hrtime.bigint()) ?? 0;
+  /** Before anybody is authenticated: guessing tokens is limited too. @throws GatewayError RATE_001 */
+  #limitAddress(peer: Peer, now: bigint): void {
+    const waitNs = this.#o.rateLimiter?.admit(peer.rateKey, now) ?? 0;
+    if (waitNs > 0) throw this.#overLimit(waitNs);
+  }
+
+  /** A caller over its limit does not use up the limit of the others at its address. @throws GatewayError RATE_001 */
+  #limitCaller(caller: Caller, peer: Peer, now: bigint): void {
+    const waitNs = this.#o.rateLimiter?.admit(caller.rateKey, now) ?? 0;
     if (waitNs === 0) return;
+    this.#o.rateLimiter?.refund(peer.rateKey, now);
+    throw this.#overLimit(waitNs);
+  }
+
+  #overLimit(waitNs: number): GatewayError {
     const seconds = Math.max(1, Math.ceil(waitNs / 1e9));
     const headers = { "ratelimit-policy": this.#o.ratePolicy, ratelimit: `"default";r=0;t=${seconds}` };
-    throw new GatewayError("RATE_001", { retryAfter: seconds, headers });
+    return new GatewayError("RATE_001", { retryAfter: seconds, headers });
   }
 
   #known(head: Head): Caller | undefined {
