@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..");
+const FILES = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => join("src", file));
+
+/** What a file imports of ours: paths from the root. `types`: also what exists only for the type checker. */
+function importsOf(file: string, { types }: { types: boolean }): string[] {
+  const source = readFileSync(join(ROOT, file), "utf8");
+  const statements = source.matchAll(/^(?:import|export) (type )?[^;]*?from "(\.[^"]+)";|import\("(\.[^"]+)"\)/gms);
+  return [...statements]
+    .filter(([, typeOnly]) => types || typeOnly === undefined)
+    .map(([, , from, lazy]) => relative(ROOT, join(ROOT, dirname(file), (from ?? lazy) as string)));
+}
+
+function under(...folders: string[]): string[] {
+  return FILES.filter((file) => folders.some((folder) => file.startsWith(`src/${folder}`)));
+}
+
+/** Every import of these files that is not allowed, as `file → import`. */
+function violations(files: string[], allowed: (imported: string, file: string) => boolean, types = true): string[] {
+  return files.flatMap((file) =>
+    importsOf(file, { types })
+      .filter((imported) => !allowed(imported, file))
+      .map((imported) => `${file} → ${imported}`),
+  );
+}
+
+const isIn = (file: string, ...folders: string[]): boolean =>
+  folders.some((folder) => file.startsWith(`src/${folder}`));
+
+describe("arrows point down", () => {
+  test("domain imports errors only", () => {
+    expect(violations(under("domain/"), (imported) => isIn(imported, "domain/", "errors.ts"))).toEqual([]);
+  });
+
+  test.each(["store/store.ts", "drivers/driver.ts", "runtimes/runtime.ts", "proxy/balance/strategy.ts"])(
+    "the contract %s imports domain only",
+    (contract) => {
+      expect(violations([`src/${contract}`], (imported) => isIn(imported, "domain/", "errors.ts"))).toEqual([]);
+    },
+  );
+
+  test("implementations of one contract never import each other", () => {
+    const folderOf = (file: string): string =>
+      /^src\/(?:runtimes|drivers|proxy\/balance)\/([^/.]+)/.exec(file)?.[1] ?? "";
+    const plugIns = ["static", "wasm", "generic", "round-robin"];
+    const files = under("runtimes/", "drivers/", "proxy/balance/");
+    const crossing = violations(files, (imported, file) => {
+      const [from, to] = [folderOf(file), folderOf(imported)];
+      return from === to || !plugIns.includes(from) || !plugIns.includes(to);
+    });
+    expect(crossing).toEqual([]);
+  });
+
+  test("auth, proxy, execution and audit read the snapshot, never the store", () => {
+    // Types of the store's contract are shared words; keys and audit links are handed tables by whoever opens the store.
+    const files = under("auth/", "proxy/", "execution/", "audit/").filter((file) => file !== "src/auth/keys.ts");
+    expect(violations(files, (imported) => !isIn(imported, "store/"), false)).toEqual([]);
+    expect(violations(under("proxy/", "execution/"), (imported) => !isIn(imported, "store/"))).toEqual([]);
+  });
+
+  test("only registry.ts and daemon/ name concrete plug-ins", () => {
+    const concrete =
+      /^src\/(?:runtimes\/(?!runtime\.ts)|drivers\/(?:static|wasm\/driver)|proxy\/balance\/(?!strategy\.ts))/;
+    const files = FILES.filter(
+      (file) => !isIn(file, "registry.ts", "daemon/", "drivers/", "runtimes/", "proxy/balance/"),
+    );
+    expect(violations(files, (imported) => !concrete.test(imported))).toEqual([]);
+  });
+
+  test("cli never reaches into proxy", () => {
+    expect(violations(under("cli/"), (imported) => !isIn(imported, "proxy/"))).toEqual([]);
+  });
+
+  test("nothing below daemon/ imports daemon/, but the command line that starts it", () => {
+    const files = FILES.filter((file) => !isIn(file, "daemon/", "cli/", "executable.ts"));
+    expect(violations(files, (imported) => !isIn(imported, "daemon/"))).toEqual([]);
+  });
+});
+
+test("control alone runs the store's write transactions, beside the daemon's own records of what it saw", () => {
+  const callers = FILES.filter((file) => /\bstore\.transaction\(/.test(readFileSync(join(ROOT, file), "utf8")));
+  expect(callers.toSorted()).toEqual(["src/audit/writer.ts", "src/control/control.ts", "src/daemon/observer.ts"]);
+});
+
+test("only config/load.ts reads the environment", () => {
+  const readers = FILES.filter((file) => /\bprocess\.env\b/.test(readFileSync(join(ROOT, file), "utf8")));
+  expect(readers).toEqual(["src/config/load.ts"]);
+});
+
+test("a data thread opens no database and reads no file on the way of a request", () => {
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const imported of importsOf(file, { types: false })) visit(imported);
+  };
+  visit("src/daemon/gateway.ts");
+  expect([...reached].filter((file) => isIn(file, "store/", "control/", "cli/"))).toEqual([]);
+});
+
+test("no file has grown past 400 lines", () => {
+  const long = FILES.filter((file) => readFileSync(join(ROOT, file), "utf8").split("\n").length > 400);
+  expect(long).toEqual([]);
+});
