@@ -32,11 +32,12 @@ export class AuditChain {
     const head = this.#table.head();
     let seq = head?.seq ?? 0;
     let link = head?.hash ?? GENESIS;
-    for (const record of records) {
+    const rows = records.map((record) => {
       seq += 1;
       link = linkHash(link, record);
-      this.#table.insert({ seq, record, hash: link });
-    }
+      return { seq, record, hash: link };
+    });
+    this.#table.insert(rows);
     this.#table.setHead({ seq, hash: link, mac: this.#proof(seq, link) });
   }
 

@@ -84,8 +84,8 @@ export interface AuditHead {
 
 export interface AuditTable {
   head(): AuditHead | undefined;
-  /** Inside a transaction. */
-  insert(row: AuditRow): void;
+  /** Inside a transaction; in the order of `seq`. */
+  insert(rows: readonly AuditRow[]): void;
   /** Inside a transaction. */
   setHead(head: AuditHead): void;
   /** Rows with `seq > after`, oldest first, at most `limit`. */

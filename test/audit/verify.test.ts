@@ -18,8 +18,8 @@ class Evidence implements AuditTable {
   setHead(head: AuditHead | undefined): void {
     this.#head = head;
   }
-  insert(row: AuditRow): void {
-    this.rows.push(row);
+  insert(rows: readonly AuditRow[]): void {
+    this.rows.push(...rows);
   }
   after(seq: number, limit: number): AuditRow[] {
     return this.rows.filter((row) => row.seq > seq).slice(0, limit);

@@ -154,7 +154,7 @@ describe.each(KINDS)("a $name store", ({ open }) => {
   it("keeps audit rows and the head of the chain", () =>
     withStore((store) => {
       expect(store.audit.head()).toBeUndefined();
-      for (let seq = 1; seq <= 5; seq += 1) store.audit.insert({ seq, record: `{"n":${seq}}`, hash: `${seq}` });
+      store.audit.insert([1, 2, 3, 4, 5].map((seq) => ({ seq, record: `{"n":${seq}}`, hash: `${seq}` })));
       store.audit.setHead({ seq: 4, hash: "4", mac: "m4" });
       store.audit.setHead({ seq: 5, hash: "5", mac: "m5" });
       expect(store.audit.head()).toEqual({ seq: 5, hash: "5", mac: "m5" });
@@ -164,6 +164,18 @@ describe.each(KINDS)("a $name store", ({ open }) => {
         { seq: 4, record: '{"n":4}', hash: "4" },
       ]);
     }));
+
+  it.each([0, 1, 9, 10, 11, 20, 57])("keeps %i audit rows inserted at once, in order", (count) =>
+    withStore((store) => {
+      const rows = Array.from({ length: count }, (_, index) => ({
+        seq: index + 1,
+        record: `r${index}`,
+        hash: `h${index}`,
+      }));
+      store.audit.insert(rows);
+      expect(store.audit.after(0, 100)).toEqual(rows);
+    }),
+  );
 
   it("keeps the last observation of a name", () =>
     withStore((store) => {

@@ -257,7 +257,7 @@ describe("every verb", () => {
     const { store, control } = fresh();
     control.addSandbox(SANDBOX);
     // The next place in the chain is taken: the record's insert will fail.
-    store.audit.insert({ seq: 2, record: "{}", hash: "" });
+    store.audit.insert([{ seq: 2, record: "{}", hash: "" }]);
     const before = store.snapshot(NOW);
     expect(() => control.removeSandbox("py")).toThrow(/UNIQUE|constraint/);
     expect(store.snapshot(NOW)).toEqual(before);

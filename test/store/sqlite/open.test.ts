@@ -26,9 +26,8 @@ const withCode = (code: string) => expect.objectContaining({ code });
 function madeDatabase(rows = 200): string {
   const file = join(temporaryFolder(), "sandboxgw.db");
   const store = openSqliteStore(file);
-  store.transaction(() => {
-    for (let n = 0; n < rows; n += 1) store.audit.insert({ seq: n + 1, record: "x".repeat(300), hash: `${n}` });
-  });
+  const records = Array.from({ length: rows }, (_, n) => ({ seq: n + 1, record: "x".repeat(300), hash: `${n}` }));
+  store.transaction(() => store.audit.insert(records));
   store.close();
   return file;
 }
