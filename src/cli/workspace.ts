@@ -47,7 +47,7 @@ export class Workspace implements Disposable {
     return this.#keys;
   }
 
-  /** Verbs about sandboxes need the catalogue. Those about tokens do not, and loading it takes longer than they do. */
+  /** The verbs that add need the catalogue. The others do not, and loading it takes longer than they do. */
   control(catalogue: Catalogue = NO_CATALOGUE): Control {
     const { store, keys, config } = this;
     return new Control({ store, keys, config, actor: this.#actor, ...catalogue });

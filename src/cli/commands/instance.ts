@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
-import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
 import { table } from "../output.ts";
@@ -46,6 +45,7 @@ export function instanceTable(instances: readonly Instance[], states: Readonly<R
 }
 
 async function add(cli: Cli, sandbox: string, url: string): Promise<void> {
+  const { CATALOGUE } = await import("../catalogue.ts");
   const instance = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).addInstance(sandbox, url));
   cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandbox}`);
 }
@@ -70,6 +70,6 @@ function findInstances({ store }: Workspace, sandboxId: string | undefined): rea
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
   await cli.confirm(`Remove instance ${id}?`, options);
-  const instance = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).removeInstance(id));
+  const instance = await cli.inWorkspace((workspace) => workspace.control().removeInstance(id));
   cli.output.print(instanceView(instance), () => `${id} removed from ${instance.sandboxId}`);
 }

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
-import { CATALOGUE } from "../catalogue.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields, table, timestamp } from "../output.ts";
@@ -61,6 +60,7 @@ interface AddOptions {
 }
 
 async function add(cli: Cli, id: string, { url, runtime, driver = "static", strategy }: AddOptions): Promise<void> {
+  const { CATALOGUE } = await import("../catalogue.ts");
   const sandbox = await cli.inWorkspace((workspace) =>
     workspace.control(CATALOGUE).addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
   );
@@ -103,7 +103,7 @@ async function show(cli: Cli, id: string): Promise<void> {
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
   await cli.confirm(`Remove sandbox ${id} and its instances?`, options);
-  const sandbox = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).removeSandbox(id));
+  const sandbox = await cli.inWorkspace((workspace) => workspace.control().removeSandbox(id));
   cli.output.print(sandboxView(sandbox), () => `${id} removed`);
 }
 
