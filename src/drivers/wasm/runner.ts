@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import type { Bash } from "just-bash";
 import { cut } from "./cut.ts";
 import type { Job, Outcome } from "./job.ts";
+import { makeWorkersPatient } from "./patient-workers.ts";
 import { PYTHON_MAIN, type PythonNotes } from "./python.ts";
 
 export interface RunnerOptions {
@@ -20,6 +21,7 @@ export const READY = "ready";
  */
 export async function run([options = ""]: readonly string[]): Promise<void> {
   const { sandbox, outputBytes }: RunnerOptions = JSON.parse(options);
+  makeWorkersPatient();
   const { Bash }: typeof import("just-bash") = await import(sandbox);
   await new Bash().exec("true"); // loads what every run needs
   const lines = createInterface({ input: process.stdin });
