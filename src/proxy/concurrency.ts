@@ -7,6 +7,7 @@ export interface GateWords {
   /** Per thread: slots it holds, callers it keeps waiting, slots handed to it that it has not picked up yet. */
   readonly held: Int32Array;
   readonly waiting: Int32Array;
+  /** A notification without a slot says that some may have come free. */
   readonly granted: Int32Array;
   readonly stride: number;
 }
@@ -17,7 +18,6 @@ interface Waiter {
   readonly since: number;
   readonly admit: () => void;
   readonly refuse: (error: GatewayError) => void;
-  gone: boolean;
 }
 
 /**
@@ -33,9 +33,9 @@ export class ConcurrencyGate {
   readonly #max: number;
   readonly #maxPending: number;
   readonly #maxAgeMs: number;
-  readonly #queue: Waiter[] = [];
+  /** Oldest first. */
+  readonly #queue = new Set<Waiter>();
   #watchingAge = false;
-  #listening = false;
 
   constructor(options: {
     words: GateWords;
@@ -51,6 +51,7 @@ export class ConcurrencyGate {
     this.#max = options.max;
     this.#maxPending = options.maxPending;
     this.#maxAgeMs = options.maxAgeMs;
+    this.#listen();
   }
 
   /** Slots taken over all threads. */
@@ -78,16 +79,16 @@ export class ConcurrencyGate {
    * @throws GatewayError RATE_002 when the queue is full or the wait too long, PROXY_005 when the signal fired.
    */
   acquire(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason as GatewayError);
     if (this.pending >= this.#maxPending) return Promise.reject(overloaded("The queue is full"));
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { since: performance.now(), admit: resolve, refuse: reject, gone: false };
+      const waiter: Waiter = { since: performance.now(), admit: resolve, refuse: reject };
       signal.addEventListener("abort", () => this.#drop(waiter, new GatewayError("PROXY_005")), { once: true });
-      this.#queue.push(waiter);
+      this.#queue.add(waiter);
       Atomics.add(this.#words.waiting, this.#me, 1);
-      this.#listen();
       this.#watchAge();
       // A slot may have come free between the caller's tryAcquire and now, when nobody was seen waiting.
-      if (this.#take()) this.#admitNext();
+      this.#takeFree();
     });
   }
 
@@ -130,38 +131,37 @@ export class ConcurrencyGate {
 
   /** Gives a slot held by nobody to this thread's oldest waiter. */
   #admitNext(): void {
-    let waiter = this.#queue.shift();
-    while (waiter?.gone) waiter = this.#queue.shift();
+    const { value: waiter } = this.#queue.values().next();
     if (waiter === undefined) return this.#passOn();
-    waiter.gone = true;
+    this.#queue.delete(waiter);
     Atomics.add(this.#words.held, this.#me, 1);
     Atomics.sub(this.#words.waiting, this.#me, 1);
     waiter.admit();
   }
 
+  #takeFree(): void {
+    while (this.#queue.size > 0 && this.#take()) this.#admitNext();
+  }
+
   #drop(waiter: Waiter, error: GatewayError): void {
-    if (waiter.gone) return;
-    waiter.gone = true;
+    if (!this.#queue.delete(waiter)) return;
     Atomics.sub(this.#words.waiting, this.#me, 1);
     waiter.refuse(error);
   }
 
-  /** While somebody waits here, other threads' releases wake this one: no polling. */
+  /**
+   * Picks up what other threads hand over and is woken by the next: no polling. It never stops listening, because a slot
+   * may be on its way to a caller who has left since; unheard, it would be lost to all threads.
+   */
   #listen(): void {
-    if (this.#listening) return;
     const { granted } = this.#words;
-    const wait = Atomics.waitAsync(granted, this.#me, 0);
-    if (!wait.async) return this.#pickUp();
-    this.#listening = true;
-    void wait.value.then(() => {
-      this.#listening = false;
-      this.#pickUp();
-    });
-  }
-
-  #pickUp(): void {
-    for (let left = Atomics.exchange(this.#words.granted, this.#me, 0); left > 0; left--) this.#admitNext();
-    if (this.#queue.length > 0) this.#listen();
+    let wait = Atomics.waitAsync(granted, this.#me, 0);
+    while (!wait.async) {
+      for (let left = Atomics.exchange(granted, this.#me, 0); left > 0; left--) this.#admitNext();
+      wait = Atomics.waitAsync(granted, this.#me, 0);
+    }
+    this.#takeFree();
+    void wait.value.then(() => this.#listen());
   }
 
   #watchAge(): void {
@@ -170,17 +170,18 @@ export class ConcurrencyGate {
     setTimeout(() => {
       this.#watchingAge = false;
       const limit = performance.now() - this.#maxAgeMs;
-      while (this.#queue[0] !== undefined && (this.#queue[0].gone || this.#queue[0].since <= limit)) {
-        const waiter = this.#queue.shift() as Waiter;
+      for (const waiter of this.#queue) {
+        if (waiter.since > limit) break;
         this.#drop(waiter, overloaded("No slot came free in time"));
       }
-      if (this.#queue.length > 0) this.#watchAge();
+      if (this.#queue.size > 0) this.#watchAge();
     }, this.#ageLeft()).unref();
   }
 
   #ageLeft(): number {
-    const oldest = this.#queue[0]?.since ?? performance.now();
-    return Math.max(1, Math.ceil(oldest + this.#maxAgeMs - performance.now()));
+    const now = performance.now();
+    const since = this.#queue.values().next().value?.since ?? now;
+    return Math.max(1, Math.ceil(since + this.#maxAgeMs - now));
   }
 }
 
