@@ -19,7 +19,8 @@ const dataDir = path.join(home, "data");
 const Listening = z.object({ msg: z.literal("listening"), url: z.url(), admin: z.url() });
 const Executed = z.object({ result: z.object({ stdout: z.string() }) });
 
-const env = { PATH: "/nonexistent", HOME: home };
+// NODE_OPTIONS would end every step if the packaged file heeded it.
+const env = { PATH: "/nonexistent", HOME: home, NODE_OPTIONS: "--require=/nonexistent/injected.cjs" };
 let daemon: ChildProcess | undefined;
 process.once("exit", () => daemon?.kill("SIGKILL"));
 
