@@ -1,4 +1,4 @@
-import { type AddedLatency, addedLatency, measure, type Sample } from "./measure.ts";
+import { type AddedLatency, addedLatency, measure, measureQuietly, type Sample } from "./measure.ts";
 import type { Options } from "./options.ts";
 import type { Bench, Started, Target } from "./target.ts";
 import { TARGETS } from "./targets.ts";
@@ -51,7 +51,7 @@ export async function compare(
   for (let round = 1; round <= options.rounds; round++) {
     progress(`round ${round} of ${options.rounds}`);
     await everyone(async ({ started, rounds }) => {
-      rounds.push(await measure(started, bench, options));
+      rounds.push(await measureQuietly(started, bench, options));
     });
   }
   if (options.rate > 0) {
