@@ -32,7 +32,8 @@ export function unpack({ files, content }: Archive, directory: string): string {
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (!isIntact(files, folder)) install({ files, content }, folder);
   for (const entry of fs.readdirSync(directory)) {
-    if (entry.startsWith(PREFIX) && entry !== name) remove(path.join(directory, entry));
+    // What begins with the name is being made, perhaps by another process.
+    if (entry.startsWith(PREFIX) && !entry.startsWith(name)) remove(path.join(directory, entry));
   }
   return folder;
 }
@@ -64,13 +65,9 @@ function install({ files, content }: Archive, folder: string): void {
     fs.writeFileSync(target, bytes.subarray(at, at + file.size), { mode: 0o400 });
     at += file.size;
   }
+  if (isIntact(files, folder)) return remove(beside); // another process was faster: its folder may be in use
   remove(folder);
-  try {
-    fs.renameSync(beside, folder);
-  } catch (error) {
-    remove(beside);
-    if (!isIntact(files, folder)) throw error; // otherwise another process was faster
-  }
+  fs.renameSync(beside, folder);
 }
 
 /** Moves it out of the way first: a folder is not removed in one step. */

@@ -65,6 +65,22 @@ test.each<[string, (folder: string) => void]>([
   expect(fs.readdirSync(cache)).toEqual([path.basename(folder)]);
 });
 
+test("a folder that another process has made meanwhile is left alone", () => {
+  const cache = temporaryFolder();
+  const { archive } = archiveOf(SOME);
+  let theirs = 0;
+  const slow: Archive = {
+    files: archive.files,
+    content: () => {
+      theirs = fs.statSync(unpack(archive, cache)).ino;
+      return archive.content();
+    },
+  };
+  const folder = unpack(slow, cache);
+  expect(fs.statSync(folder).ino).toBe(theirs);
+  expect(fs.readdirSync(cache)).toEqual([path.basename(folder)]);
+});
+
 test("another version gets another folder, and the old one is removed", () => {
   const cache = temporaryFolder();
   fs.writeFileSync(path.join(cache, "other.txt"), "not ours");
