@@ -6,21 +6,28 @@ const RETRY_MS = 250;
 /** Records kept for a later attempt while the disk refuses them. New calls are refused meanwhile, so few come in. */
 const BACKLOG_LIMIT = 100_000;
 
-interface Arrival {
-  readonly batch: AuditBatch;
-  readonly acknowledge: (last: number, written: boolean) => void;
-}
+/**
+ * A commit costs about 30 µs whatever it holds. When one held this many records, more are on their way, and the next one
+ * waits up to GROUP_MS for them; a quiet gateway never waits.
+ */
+const GROUP_FROM = 4;
+const GROUP_MS = 1;
+
+type Acknowledge = (last: number, written: boolean) => void;
 
 /**
- * The control thread's end of the audit path: commits what arrived in one event-loop turn as one transaction and then
- * acknowledges it. When the store refuses, the responses are told so, `onState(false)` closes the front door, and the
+ * The control thread's end of the audit path: commits what arrived in one event-loop turn (or, under load, one
+ * millisecond) as one transaction and then acknowledges it. When the store refuses, the responses are told so, `onState(false)` closes the front door, and the
  * records themselves, which tell of calls that did happen, are tried again until they are in.
  */
 export class AuditWriter {
   readonly #store: Pick<Store, "transaction">;
   readonly #chain: AuditChain;
   readonly #onState: (working: boolean, cause?: unknown) => void;
-  #arrivals: Arrival[] = [];
+  #records: string[] = [];
+  /** Whom to tell, and the last record of theirs that has arrived. */
+  #waiting = new Map<Acknowledge, number>();
+  #grouping = false;
   #backlog: string[] = [];
   #scheduled = false;
   #retry: NodeJS.Timeout | undefined;
@@ -36,31 +43,36 @@ export class AuditWriter {
     this.#onState = options.onState;
   }
 
-  accept(batch: AuditBatch, acknowledge: (last: number, written: boolean) => void): void {
-    this.#arrivals.push({ batch, acknowledge });
+  /** `acknowledge`: the same function for all batches of one thread. */
+  accept(batch: AuditBatch, acknowledge: Acknowledge): void {
+    for (const record of batch.lines.split("\n")) this.#records.push(record);
+    this.#waiting.set(acknowledge, batch.last);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.flush());
-  }
-
-  /** Commits everything that has arrived, now. */
-  flush(): void {
-    this.#scheduled = false;
-    const arrivals = this.#arrivals;
-    if (arrivals.length === 0) return;
-    this.#arrivals = [];
-    const records = arrivals.flatMap(({ batch }) => batch.lines.split("\n"));
-    const written = this.#retry === undefined && this.#commit(records);
-    if (!written) this.#keep(records);
-    for (const { batch, acknowledge } of arrivals) acknowledge(batch.last, written);
+    if (this.#grouping) setTimeout(this.#flush, GROUP_MS);
+    else setImmediate(this.#flush);
   }
 
   /** A last attempt at everything; then no more timers. */
   close(): void {
-    this.flush();
+    this.#flush();
     clearTimeout(this.#retry);
     if (this.#backlog.length > 0) this.#commit(this.#backlog);
   }
+
+  /** Commits everything that has arrived. */
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    const records = this.#records;
+    if (records.length === 0) return;
+    const waiting = this.#waiting;
+    this.#records = [];
+    this.#waiting = new Map();
+    this.#grouping = records.length >= GROUP_FROM;
+    const written = this.#retry === undefined && this.#commit(records);
+    if (!written) this.#keep(records);
+    for (const [acknowledge, last] of waiting) acknowledge(last, written);
+  };
 
   #commit(records: readonly string[]): boolean {
     try {
