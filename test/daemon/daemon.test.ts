@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { Agent, request } from "undici";
+import { expect, onTestFinished, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { type Daemon, type Log, startDaemon } from "../../src/daemon/daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const quiet: Log = { info() {}, warn() {}, error() {} };
+
+async function start(env: Record<string, string> = {}, log: Log = quiet): Promise<Daemon> {
+  const dataDir = join(temporaryFolder(), "data");
+  const defaults = { DATA_DIR: dataDir, GATEWAY_PORT: "0", ADMIN_PORT: "0", GATEWAY_WORKERS: "2" };
+  const { config } = loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
+  const daemon = await startDaemon({ config, log });
+  onTestFinished(() => daemon.close(0));
+  return daemon;
+}
+
+const health = async (daemon: Daemon): Promise<number> => {
+  const dispatcher = new Agent();
+  const response = await request(`http://127.0.0.1:${daemon.port}/health/proxy`, { dispatcher });
+  await response.body.dump();
+  await dispatcher.destroy();
+  return response.statusCode;
+};
+
+test("a data thread that ends is replaced, and its peer serves meanwhile", async () => {
+  const messages: string[] = [];
+  const daemon = await start({}, { ...quiet, error: (_fields, message) => void messages.push(message) });
+  await daemon.replaceThread(0);
+  // Whatever still reached the dead thread's listener was reset; new connections go to the peer.
+  expect(await health(daemon)).toBe(200);
+  await daemon.replaceThread(1);
+  await eventually("a thread started in place of a dead one serves", () =>
+    health(daemon).then(
+      (status) => status === 200,
+      () => false,
+    ),
+  );
+  expect(messages).toEqual(["data thread ended; starting another", "data thread ended; starting another"]);
+});
+
+test("readiness, liveness and metrics are on a listener of their own", async () => {
+  const daemon = await start();
+  const page = async (path: string, port = daemon.adminPort) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: response.status, text: await response.text() };
+  };
+  expect(await page("/livez")).toEqual({ status: 200, text: "ok\n" });
+  expect(await page("/readyz")).toEqual({ status: 200, text: "ok\n" });
+  await page("/s/nobody/", daemon.port);
+  const { text } = await page("/metrics");
+  expect(text).toMatch(/^sandboxgw_auth_failures_total\{reason="missing"\} 1$/m);
+  expect(text).toMatch(/^sandboxgw_errors_total\{code="AUTH_002"\} 1$/m);
+  expect((await page("/metrics", daemon.port)).status).toBe(401);
+  expect((await page("/anything")).status).toBe(404);
+});
