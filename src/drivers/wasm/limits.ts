@@ -10,7 +10,7 @@ export const WasmLimits = z.strictObject({
   outputBytes: z.int().positive(),
   /** Resident memory of one run, its runtime included (about 75 MB for bash, 160 MB for Python). */
   memoryBytes: z.int().positive(),
-  /** Runs at the same time; as many again times four may wait. */
+  /** Runs at the same time; eight times as many may wait. */
   maxRuns: z.int().positive(),
   /** Size of a request's body. */
   bodyBytes: z.int().positive(),
