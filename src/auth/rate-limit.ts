@@ -73,7 +73,8 @@ export class RateLimiter {
         if (owner === 0n) break;
       }
       if (Atomics.compareExchange(this.#keys, target, targetKey, key) === targetKey) {
-        Atomics.store(this.#arrivals, target, 0n);
+        // Swapped, not stored: what another thread has counted for this key meanwhile stays counted.
+        Atomics.compareExchange(this.#arrivals, target, targetArrival, 0n);
         return target;
       }
     }
