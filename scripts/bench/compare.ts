@@ -28,6 +28,7 @@ export async function compare(
       await work();
       return true;
     } catch (error) {
+      if (bench.processes.ended) throw error;
       progress(`${target.name} failed: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
       return false;

@@ -15,11 +15,16 @@ import { ratiosTable, resultsTable, toRow } from "./report.ts";
 import type { Bench } from "./target.ts";
 import { startUpstream } from "./upstream.ts";
 
-const wanted = parseOptions(process.argv.slice(2));
-if (wanted === "help") console.log(USAGE);
-else await main(wanted);
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === "help") console.log(USAGE);
+  else await run(options);
+} catch (error) {
+  progress(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
 
-async function main(options: Options): Promise<void> {
+async function run(options: Options): Promise<void> {
   checkMachine();
   const folder = mkdtempSync(path.join(os.tmpdir(), "sandboxgw-bench-"));
   const processes = new Processes(folder);
@@ -32,8 +37,7 @@ async function main(options: Options): Promise<void> {
   }
   try {
     const bench = await prepare(processes, folder, options);
-    if (options.profile) await profileGateway(bench, options);
-    else await report(bench, options);
+    await (options.profile ? profileGateway(bench, options) : report(bench, options));
   } finally {
     await end();
   }

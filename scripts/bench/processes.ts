@@ -24,10 +24,16 @@ export interface Running {
 export class Processes implements AsyncDisposable {
   readonly #folder: string;
   readonly #children = new Map<number, ChildProcess>();
+  #ended = false;
 
   /** `folder` is every child's home and working directory. */
   constructor(folder: string) {
     this.#folder = folder;
+  }
+
+  /** True once everything is being stopped: what fails from now on fails because of that. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   start(command: Command): Running {
@@ -76,10 +82,12 @@ export class Processes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
     await Promise.all([...this.#children.keys()].map((pid) => this.stop(pid)));
   }
 
   #spawn(command: Command): { child: ChildProcess; running: Running; stdout: () => string } {
+    if (this.#ended) throw new Error("the bench has ended");
     // taskset replaces itself by the program, so the child's pid is the program's.
     const child = spawn("taskset", ["-c", String(command.core), command.program, ...(command.args ?? [])], {
       cwd: this.#folder,
