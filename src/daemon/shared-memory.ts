@@ -60,7 +60,7 @@ export interface SharedMemory {
   readonly metrics: readonly Float64Array[];
 }
 
-/** A zeroed memory for `threads` data threads: about 5 MB and 1 MB a thread, of which the system commits what is touched. */
+/** A zeroed memory for `threads` data threads: 1.5 MB and 0.6 MB a thread, of which the system commits what is touched. */
 export function createSharedMemory(threads: number): SharedMemory {
   return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
 }
