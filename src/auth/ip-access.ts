@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, SocketAddress } from "node:net";
 import { GatewayError } from "../errors.ts";
 
 /** One client address: its text, whether it may call, and its key for limits. */
@@ -59,11 +59,25 @@ export class IpAccess {
   }
 }
 
-/** An address in one spelling: IPv4-mapped IPv6 as IPv4, no zone, lower case. */
+/** An address in one spelling: IPv4-mapped IPv6 as IPv4, no zone, shortest form. What is no address stays as it is. */
 export function canonicalAddress(address: string): string {
+  if (isIP(address) !== 6) return address;
   const zone = address.indexOf("%");
-  const plain = (zone < 0 ? address : address.slice(0, zone)).toLowerCase();
-  return plain.startsWith("::ffff:") && isIP(plain.slice(7)) === 4 ? plain.slice(7) : plain;
+  const plain = zone < 0 ? address : address.slice(0, zone);
+  const { address: canonical } = new SocketAddress({ address: plain, family: "ipv6" });
+  return MAPPED.exec(canonical)?.[1] ?? canonical;
+}
+
+const MAPPED = /^::ffff:([0-9.]+)$/;
+
+/** What a canonical address is limited by: an IPv6 customer has a whole /64 to choose from. */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [left = "", right] = address.split("::");
+  const head = left === "" ? [] : left.split(":");
+  const tail = right === undefined || right === "" ? [] : right.split(":");
+  const gap = right === undefined ? 0 : 8 - head.length - tail.length;
+  return [...head, ...Array.from({ length: gap }, () => "0"), ...tail].slice(0, 4).join(":");
 }
 
 /** @throws GatewayError GW_012 when an entry is neither an address nor a CIDR range. */
@@ -71,11 +85,11 @@ function blockList(entries: readonly string[]): BlockList | null {
   if (entries.length === 0) return null;
   const list = new BlockList();
   for (const entry of entries) {
-    const [address = "", bits] = entry.split("/");
+    const [, address = "", bits] = ENTRY.exec(entry) ?? [];
     const version = isIP(address);
     const size = version === 4 ? 32 : 128;
-    const prefix = bits === undefined ? size : Number(bits);
-    if (version === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > size) {
+    const prefix = Number(bits ?? size);
+    if (version === 0 || prefix > size) {
       throw new GatewayError("GW_012", { details: `${JSON.stringify(entry)} is not an address or CIDR range` });
     }
     list.addSubnet(address, prefix, version === 4 ? "ipv4" : "ipv6");
@@ -83,18 +97,10 @@ function blockList(entries: readonly string[]): BlockList | null {
   return list;
 }
 
+const ENTRY = /^([0-9A-Fa-f:.]+)(?:\/([0-9]{1,3}))?$/;
+
 function contains(list: BlockList | null, address: string): boolean {
   if (list === null) return false;
   const version = isIP(address);
   return version !== 0 && list.check(address, version === 4 ? "ipv4" : "ipv6");
-}
-
-/** What an address is limited by: an IPv6 customer has a whole /64 to choose from. */
-function networkOf(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [left = "", right] = address.split("::");
-  const head = left === "" ? [] : left.split(":");
-  const tail = right === undefined || right === "" ? [] : right.split(":");
-  const gap = right === undefined ? 0 : 8 - head.length - tail.length;
-  return [...head, ...Array.from({ length: gap }, () => "0"), ...tail].slice(0, 4).join(":");
 }

@@ -1,5 +1,6 @@
-import type { Socket } from "node:net";
 import { hash } from "node:crypto";
+import type { Socket } from "node:net";
+import { networkOf } from "../auth/ip-access.ts";
 
 /** Open connections of one thread, in shared memory. */
 export interface ConnectionLane {
@@ -10,7 +11,7 @@ export interface ConnectionLane {
 }
 
 /**
- * Caps on open connections, in all and per address, over all threads. Addresses are counted in a count-min sketch
+ * Caps on open connections, in all and per address (an IPv6 /64 is one), over all threads. Addresses are counted in a count-min sketch
  * (Cormode & Muthukrishnan 2005): bounded memory, and it errs only by counting too much, when two addresses share a
  * counter in every row.
  */
@@ -50,7 +51,7 @@ export class ConnectionCap {
   }
 
   #cells(address: string): number[] {
-    const digest = hash("sha256", `${this.#salt}\n${address}`);
+    const digest = hash("sha256", `${this.#salt}\n${networkOf(address)}`);
     const { rows, width } = this.#mine;
     return Array.from({ length: rows }, (_, row) => {
       return row * width + (Number.parseInt(digest.slice(row * 8, row * 8 + 8), 16) % width);
