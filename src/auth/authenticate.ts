@@ -76,13 +76,12 @@ export class Authenticator {
   }
 
   #remember(authorization: string, caller: Caller): void {
-    if (this.#known.size >= this.#cacheSize) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest);
-        break;
-      }
-    }
     this.#known.set(authorization, caller);
+    if (this.#known.size <= this.#cacheSize) return;
+    for (const oldest of this.#known.keys()) {
+      this.#known.delete(oldest);
+      break;
+    }
   }
 }
 

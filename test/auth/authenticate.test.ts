@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest";
+import { Authenticator, type Caller } from "../../src/auth/authenticate.ts";
+import { rateKey } from "../../src/auth/rate-limit.ts";
+import type { Principal } from "../../src/domain/principal.ts";
+import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot.ts";
+import { GatewayError } from "../../src/errors.ts";
+
+const START = 1_800_000_000_000;
+const MINUTE = 60_000;
+
+function snapshotWith(...revoked: string[]): Snapshot {
+  const entries = revoked.map((tokenId) => ({ tokenId, expiresAt: START + MINUTE }));
+  return snapshotFrom({ revision: 1, sandboxes: [], revoked: entries });
+}
+
+const NOTHING_REVOKED = snapshotWith();
+
+/** An authenticator for which every token of the form `name.token` is good for a minute from now. */
+function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
+  const clock = { now: START };
+  const verified: string[] = [];
+  const authenticator = new Authenticator({
+    verifier: {
+      async verify(token): Promise<Principal> {
+        verified.push(token);
+        await Promise.resolve();
+        const [name = "", ...rest] = token.split(".");
+        if (rest[0] !== "token") throw new GatewayError("AUTH_001", { details: "Token is malformed" });
+        return {
+          subject: name,
+          role: "executor",
+          tokenId: `tok_${name}`,
+          sandboxes: null,
+          operations: null,
+          expiresAt: clock.now + MINUTE,
+        };
+      },
+    },
+    cacheSize,
+    skewMs,
+    rateKey: (name) => rateKey("salt", name),
+    now: () => clock.now,
+  });
+  const call = async (authorization: string | undefined, snapshot = NOTHING_REVOKED): Promise<Caller> =>
+    authenticator.known(authorization, snapshot) ??
+    (await authenticator.verify(authorization as string, () => snapshot));
+  return { authenticator, clock, verified, call };
+}
+
+describe("a call", () => {
+  test("without an Authorization field is AUTH_002", async () => {
+    await expect(authenticatorWith().call(undefined)).rejects.toMatchObject({ code: "AUTH_002" });
+  });
+
+  test.each([
+    "",
+    "Bearer",
+    "Bearer ",
+    "Basic YTpi",
+    "a.token",
+    "Bearer a.token b.token",
+    "Bearer a.token,",
+    "Bearer a.token ",
+    " Bearer a.token",
+    "Bearer\ta.token",
+    "Bearer a.tökën",
+    "Bearer a.token\n",
+    'Bearer "a.token"',
+    "Token a.token",
+    "BearerX a.token",
+    `Bearer ${"a".repeat(8193)}`,
+  ])("with the malformed field %j is AUTH_005 and reaches no verifier", async (field) => {
+    const { call, verified, authenticator } = authenticatorWith();
+    await expect(call(field)).rejects.toMatchObject({ code: "AUTH_005" });
+    expect(verified).toEqual([]);
+    expect(authenticator.cached).toBe(0);
+  });
+
+  test.each(["Bearer a.token", "bearer a.token", "BEARER  a.token"])("with the field %j is good", async (field) => {
+    const { call, verified } = authenticatorWith();
+    expect((await call(field)).principal.subject).toBe("a");
+    expect(verified).toEqual(["a.token"]);
+  });
+
+  test("with a token that is not good gets the verifier's error, each time anew", async () => {
+    const { call, verified, authenticator } = authenticatorWith();
+    for (const times of [1, 2]) {
+      await expect(call("Bearer a.forged")).rejects.toMatchObject({ code: "AUTH_001", details: "Token is malformed" });
+      expect(verified).toHaveLength(times);
+    }
+    expect(authenticator.cached).toBe(0);
+  });
+
+  test("is limited by who makes it, whatever the token", async () => {
+    const { call } = authenticatorWith();
+    const [one, same, other] = [
+      await call("Bearer a.token"),
+      await call("Bearer a.token.new"),
+      await call("Bearer b.token"),
+    ];
+    expect(same.rateKey).toBe(one.rateKey);
+    expect(other.rateKey).not.toBe(one.rateKey);
+  });
+});
+
+describe("a verified token", () => {
+  test("is verified once", async () => {
+    const { call, verified, authenticator } = authenticatorWith();
+    const caller = await call("Bearer a.token");
+    expect(await call("Bearer a.token")).toBe(caller);
+    expect(authenticator.known("Bearer a.token", NOTHING_REVOKED)).toBe(caller);
+    expect(verified).toHaveLength(1);
+  });
+
+  test.each([0, 5000])("is forgotten when it expires, %i ms of clock difference included", async (skewMs) => {
+    const { call, clock, verified, authenticator } = authenticatorWith({ skewMs });
+    await call("Bearer a.token");
+    clock.now += MINUTE + skewMs - 1;
+    expect(authenticator.known("Bearer a.token", NOTHING_REVOKED)).toBeDefined();
+    clock.now += 1;
+    expect(authenticator.known("Bearer a.token", NOTHING_REVOKED)).toBeUndefined();
+    expect(authenticator.cached).toBe(0);
+    await call("Bearer a.token");
+    expect(verified).toHaveLength(2);
+  });
+
+  test("is refused from the moment it is revoked, though it is known", async () => {
+    const { call, verified } = authenticatorWith();
+    await call("Bearer a.token");
+    await call("Bearer b.token");
+    const revoked = snapshotWith("tok_a");
+    const refusal = { code: "AUTH_001", details: "Token has been revoked" };
+    await expect(call("Bearer a.token", revoked)).rejects.toMatchObject(refusal);
+    expect((await call("Bearer b.token", revoked)).principal.subject).toBe("b");
+    await expect(call("Bearer a.token", revoked)).rejects.toMatchObject(refusal);
+    expect(verified).toHaveLength(2);
+  });
+
+  test("that is revoked while it is being verified is refused and not remembered", async () => {
+    const { authenticator } = authenticatorWith();
+    let snapshot = NOTHING_REVOKED;
+    const verifying = authenticator.verify("Bearer a.token", () => snapshot);
+    snapshot = snapshotWith("tok_a");
+    await expect(verifying).rejects.toMatchObject({ code: "AUTH_001", details: "Token has been revoked" });
+    expect(authenticator.cached).toBe(0);
+  });
+});
+
+describe("the cache", () => {
+  test("holds no more than its size; the oldest entry leaves first", async () => {
+    const { call, verified, authenticator } = authenticatorWith({ cacheSize: 3 });
+    for (const name of ["a", "b", "c", "d"]) await call(`Bearer ${name}.token`);
+    expect(authenticator.cached).toBe(3);
+    verified.length = 0;
+    for (const name of ["d", "c", "b", "a"]) await call(`Bearer ${name}.token`);
+    expect(verified).toEqual(["a.token"]);
+    expect(authenticator.cached).toBe(3);
+  });
+
+  test("loses nothing when one token is verified twice at the same time", async () => {
+    const { call, verified, authenticator } = authenticatorWith({ cacheSize: 2 });
+    await call("Bearer a.token");
+    await Promise.all([call("Bearer b.token"), call("Bearer b.token")]);
+    expect(authenticator.cached).toBe(2);
+    await call("Bearer a.token");
+    expect(verified).toEqual(["a.token", "b.token", "b.token"]);
+  });
+
+  test("of size 0 holds nothing", async () => {
+    const { call, verified, authenticator } = authenticatorWith({ cacheSize: 0 });
+    for (const times of [1, 2, 3]) {
+      await call("Bearer a.token");
+      expect(authenticator.cached).toBe(0);
+      expect(verified).toHaveLength(times);
+    }
+  });
+});
