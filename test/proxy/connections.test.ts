@@ -116,7 +116,7 @@ describe("open connections", () => {
   });
 
   test("of 2,000 addresses do not get in each other's way", () => {
-    const { cap } = capsOf(1, { max: 10_000, maxPerAddress: 8 });
+    const { cap } = capsOf(1, { max: 10_000, maxPerAddress: 4 });
     for (let host = 0; host < 2000; host++) {
       expect(open(cap, `10.1.${host >> 8}.${host & 255}`)).toBeDefined();
     }
