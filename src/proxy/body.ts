@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
+import type { Exchange } from "./exchange.ts";
 import { checkTrailers } from "./gate.ts";
 
 /**
@@ -26,14 +27,15 @@ export class RequestBody extends Readable {
     if (!this.#attached) {
       this.#attached = true;
       this.#req.on("data", this.#onData).once("end", this.#onEnd);
-      this.#dispatch.bodyProgress(false);
     }
+    this.#dispatch.bodyProgress("client");
     this.#req.resume();
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#req.off("data", this.#onData).off("end", this.#onEnd);
-    this.#req.pause();
+    // Unless somebody reads on, to let the client finish.
+    if (this.#req.listenerCount("data") === 0) this.#req.pause();
     callback(error);
   }
 
@@ -41,8 +43,9 @@ export class RequestBody extends Readable {
     const { exchange } = this.#dispatch;
     exchange.bytesIn += chunk.length;
     if (exchange.bytesIn > this.#limit) return this.#refuse(tooLarge(this.#limit));
-    this.#dispatch.bodyProgress(false);
-    if (!this.push(chunk)) this.#req.pause();
+    if (this.push(chunk)) return this.#dispatch.bodyProgress("client");
+    this.#req.pause();
+    this.#dispatch.bodyProgress("instance");
   };
 
   readonly #onEnd = (): void => {
@@ -51,7 +54,7 @@ export class RequestBody extends Readable {
     } catch (error) {
       return this.#refuse(error as GatewayError);
     }
-    this.#dispatch.bodyProgress(true);
+    this.#dispatch.bodyProgress("instance");
     this.push(null);
   };
 
@@ -67,16 +70,18 @@ export function checkBodyLength(length: number, limit: number): void {
 
 /**
  * Reads a whole body.
- * @throws GatewayError VAL_004 over `limit` bytes, VAL_008 when it does not move for `timeoutMs`, PROXY_005 when the client leaves.
+ * @throws GatewayError VAL_004 over `limit` bytes, VAL_008 when it does not move for `timeoutMs`, and whatever the exchange
+ *   is cut with.
  */
-export function readBody(req: IncomingMessage, options: { limit: number; timeoutMs: number }): Promise<Buffer> {
+export function readBody(exchange: Exchange, options: { limit: number; timeoutMs: number }): Promise<Buffer> {
+  const { req } = exchange;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const timer = setTimeout(() => fail(new GatewayError("VAL_008")), options.timeoutMs);
     const stop = (): void => {
       clearTimeout(timer);
-      req.off("data", onData).off("end", onEnd).off("close", onClose);
+      req.off("data", onData).off("end", onEnd);
       req.pause();
     };
     const fail = (error: GatewayError): void => {
@@ -93,8 +98,8 @@ export function readBody(req: IncomingMessage, options: { limit: number; timeout
       stop();
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
     };
-    const onClose = (): void => fail(new GatewayError("PROXY_005"));
-    req.on("data", onData).once("end", onEnd).once("close", onClose);
+    req.on("data", onData).once("end", onEnd);
+    exchange.onCut(fail);
   });
 }
 

@@ -56,6 +56,7 @@ export interface DispatchContext {
 export class Dispatch implements UpstreamHandler, Watched {
   readonly exchange: Exchange;
   deadline = Number.POSITIVE_INFINITY;
+  place = -1;
   readonly #context: DispatchContext;
   readonly #sandbox: Sandbox;
   readonly #strategy: Strategy;
@@ -87,6 +88,8 @@ export class Dispatch implements UpstreamHandler, Watched {
   }
 
   start(): void {
+    this.exchange.onCut((error) => this.cancel(error, error.code === "PROXY_005" ? "client_gone" : "cut"));
+    if (this.#done) return;
     this.#context.deadlines.watch(this);
     this.#attempt(this.#strategy.pick(this.#sandbox, this.#tried));
   }
@@ -96,11 +99,11 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.#fail(error, outcome);
   }
 
-  /** The client is sending its body: the time to the first byte begins when it is done. */
-  bodyProgress(finished: boolean): void {
+  /** The body is on its way. Now the client must send more of it, or the instance take what came and answer. */
+  bodyProgress(turn: "client" | "instance"): void {
     if (this.#answered) return;
-    this.#waitingFor = finished ? "instance" : "client body";
-    this.deadline = performance.now() + (finished ? this.#outbound.firstByteMs : this.#context.sendTimeoutMs);
+    this.#waitingFor = turn === "client" ? "client body" : "instance";
+    this.deadline = performance.now() + (turn === "client" ? this.#context.sendTimeoutMs : this.#outbound.firstByteMs);
   }
 
   /** Stops the instance's answer until the client has read what it was sent. */
@@ -235,10 +238,9 @@ function unreachable(cause: Error): GatewayError {
 }
 
 function broken(cause: Error): GatewayError {
-  const code = "code" in cause ? String(cause.code) : "";
   const invalid =
-    code.startsWith("HPE_") ||
-    PROTOCOL_ERRORS.has(code) ||
+    cause.name === "HTTPParserError" ||
+    ("code" in cause && PROTOCOL_ERRORS.has(String(cause.code))) ||
     /^(?:bad upgrade|bad response|too many)/.test(cause.message);
   return new GatewayError(invalid ? "PROXY_004" : "PROXY_002", { details: reason(cause), executed: "maybe", cause });
 }
@@ -246,9 +248,11 @@ function broken(cause: Error): GatewayError {
 const PROTOCOL_ERRORS: ReadonlySet<string> = new Set([
   "UND_ERR_HEADERS_OVERFLOW",
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+  "ERR_ASSERTION", // undici's answer to a status under 100
 ]);
 
 /** What a client may know of an upstream error: its code, not addresses or paths. */
 function reason(cause: Error): string {
+  if (cause.name === "HTTPParserError") return "malformed response";
   return "code" in cause && typeof cause.code === "string" ? cause.code : "connection failed";
 }

@@ -3,6 +3,7 @@ import type { AuditReceiver } from "../audit/outbox.ts";
 import type { ExecutionFacts, RequestFacts } from "../audit/record.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
+import type { GatewayError } from "../errors.ts";
 import type { RouteKind } from "../observe/metric-slots.ts";
 import type { Head } from "./gate.ts";
 
@@ -38,8 +39,9 @@ export class Exchange implements RequestFacts, AuditReceiver {
   recorded = false;
   /** Waits for the record to be committed. */
   receiver: AuditReceiver | null = null;
-  /** Called when the client goes away before the end. Set by whoever is working for this exchange. */
-  onClientGone: (() => void) | null = null;
+  /** Why it ended early from the client's side, if it did. */
+  cutBy: GatewayError | undefined;
+  #stop: ((error: GatewayError) => void) | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, requestId: string) {
     this.req = req;
@@ -47,6 +49,19 @@ export class Exchange implements RequestFacts, AuditReceiver {
     this.requestId = requestId;
     this.at = Date.now();
     this.startedAt = performance.now();
+  }
+
+  /** Ends the exchange from the client's side: it went away, or the rest of its request makes no sense. */
+  cut(error: GatewayError): void {
+    if (this.recorded || this.cutBy !== undefined) return;
+    this.cutBy = error;
+    this.#stop?.(error);
+  }
+
+  /** Whoever works for this exchange says how to stop that; called at once when it has been cut already. */
+  onCut(stop: (error: GatewayError) => void): void {
+    this.#stop = stop;
+    if (this.cutBy !== undefined) stop(this.cutBy);
   }
 
   /** The record is committed, or cannot be: gives the slot back and lets the response end. */
@@ -70,6 +85,11 @@ export class Exchange implements RequestFacts, AuditReceiver {
     const target = this.head?.target ?? "";
     const query = target.indexOf("?");
     return query < 0 ? target : target.slice(0, query);
+  }
+
+  /** Part of the request's body has not come yet: what follows it on the connection must not be taken for a request. */
+  get unread(): boolean {
+    return this.head?.bodyLength !== 0 && !this.req.complete;
   }
 
   get instanceId(): string {

@@ -1,10 +1,11 @@
 import type { AuditReceiver } from "../audit/outbox.ts";
-import { GatewayError } from "../errors.ts";
+import type { GatewayError } from "../errors.ts";
 import { RequestBody } from "./body.ts";
 import type { Dispatch, Outbound, Receiver } from "./dispatch.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Head } from "./gate.ts";
 import { requestFields, responseFields } from "./headers.ts";
+import { linger } from "./linger.ts";
 import type { Recorder } from "./record.ts";
 import type { Responder } from "./respond.ts";
 
@@ -60,16 +61,14 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     this.#context = context;
   }
 
-  /** Starts the dispatch this is the receiver of, and follows the client's connection. */
+  /** Starts the dispatch this is the receiver of. */
   start(dispatch: Dispatch): void {
     this.#dispatch = dispatch;
-    this.#exchange.onClientGone = () =>
-      dispatch.cancel(new GatewayError("PROXY_005", { executed: "maybe" }), "client_gone");
     dispatch.start();
   }
 
   head(status: number, raw: readonly Buffer[]): void {
-    const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
+    const { fields, contentLength } = responseFields(status, raw, this.#exchange.requestId);
     this.#exchange.status = status;
     this.#fields = fields;
     this.#left = contentLength;
@@ -101,6 +100,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     exchange.outcome = error.code;
     this.#context.recorder.refusal(error);
     this.#context.recorder.record(exchange, null);
+    // Where the end of the connection is the end of the body, only a reset tells that something is missing.
+    if (exchange.req.httpVersionMinor === 0) exchange.res.socket?.resetAndDestroy();
     exchange.res.destroy();
   }
 
@@ -126,8 +127,12 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   }
 
   #end(): void {
-    const { res } = this.#exchange;
+    const { req, res, unread } = this.#exchange;
     const held = this.#held;
+    if (unread) {
+      if (held !== undefined) res.write(held);
+      return linger(req, () => res.end());
+    }
     // As a string of bytes a small body joins the head in one write; as a buffer it would need a vector of two.
     if (held !== undefined && held.length <= ONE_WRITE) res.end(held.toString("latin1"), "latin1");
     else res.end(held);
@@ -136,9 +141,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   #writeHead(): void {
     if (this.#headWritten || this.#fields === undefined) return;
     this.#headWritten = true;
-    const { req, res, head, status } = this.#exchange;
-    // An answer that came before the whole body did: the rest must not be read as the next request.
-    if (head?.bodyLength !== 0 && !req.complete) this.#fields.push("connection", "close");
+    const { res, status, unread } = this.#exchange;
+    if (unread) this.#fields.push("connection", "close");
     res.writeHead(status, this.#fields);
   }
 

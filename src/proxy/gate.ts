@@ -25,6 +25,9 @@ export interface GateLimits {
   readonly maxUrlLength: number;
 }
 
+/** The answer to CONNECT and TRACE: what every sandbox may be asked. */
+export const ALLOW = { allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" };
+
 /** Fields that mean one thing and must not come twice (RFC 9110 section 5.3); node:http drops or joins repeats silently. */
 const SINGLETONS: ReadonlySet<string> = new Set([
   "host",
@@ -87,7 +90,8 @@ const USUAL_CONNECTION = /^(?:keep-alive|close)$/i;
  */
 export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor > 1) throw malformed("unsupported HTTP version");
-  if (req.method === "TRACE") throw new GatewayError("ROUTE_003", { details: "TRACE is not supported" });
+  if (req.method === "TRACE")
+    throw new GatewayError("ROUTE_003", { details: "TRACE is not supported", headers: ALLOW });
   const raw = req.rawHeaders;
   if (raw.length > limits.maxHeadersCount * 2) {
     throw new GatewayError("VAL_006", { details: `more than ${limits.maxHeadersCount} fields` });

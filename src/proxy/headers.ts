@@ -33,7 +33,10 @@ const FROM_CLIENT_DROPPED: ReadonlySet<string> = new Set([
 ]);
 const FROM_CLIENT_DROPPED_PREFIX = /^x-(?:forwarded|sandbox)-/;
 
-/** Never taken from a sandbox: framing of its connection, and what would speak in the gateway's name. */
+/**
+ * Never taken from a sandbox: framing of its connection, and what would speak in the gateway's name. The last ones hold
+ * for a whole origin, which all sandboxes behind the gateway share.
+ */
 const FROM_SANDBOX_DROPPED: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,
   "x-request-id",
@@ -41,6 +44,10 @@ const FROM_SANDBOX_DROPPED: ReadonlySet<string> = new Set([
   "x-sendfile",
   "alt-svc",
   "strict-transport-security",
+  "clear-site-data",
+  "service-worker-allowed",
+  "nel",
+  "report-to",
 ]);
 const FROM_SANDBOX_DROPPED_PREFIX = /^x-sandbox-/;
 
@@ -84,9 +91,11 @@ export interface ResponseFields {
 
 /**
  * `raw`: the instance's fields as received, name, value, name, value…
- * @throws GatewayError PROXY_004 when a value has a character that must not be in a field.
+ * @throws GatewayError PROXY_004 when the status means nothing, the body is coded or measured in a way we did not ask for,
+ *   or a value has a character that must not be in a field.
  */
-export function responseFields(raw: readonly Buffer[], requestId: string): ResponseFields {
+export function responseFields(status: number, raw: readonly Buffer[], requestId: string): ResponseFields {
+  if (status > 599) throw invalid("status");
   const fields: string[] = [];
   let contentLength = -1;
   let named: string[] | null = null;
@@ -98,13 +107,17 @@ export function responseFields(raw: readonly Buffer[], requestId: string): Respo
         const names = value.toLowerCase().split(/[\s,]+/);
         named = named === null ? names : named.concat(names);
       }
+      // Taken apart by now, except for codings other than this one, of which the client would not be told.
+      if (name === "transfer-encoding" && value.toLowerCase() !== "chunked") throw invalid("transfer coding");
       continue;
     }
     if (name.charCodeAt(0) === LETTER_X && FROM_SANDBOX_DROPPED_PREFIX.test(name)) continue;
-    if (INVALID_VALUE.test(value)) {
-      throw new GatewayError("PROXY_004", { details: "invalid response field", executed: "maybe" });
+    if (INVALID_VALUE.test(value)) throw invalid("field");
+    if (name === "content-length") {
+      if (status === 204) continue; // RFC 9110 section 8.6; some clients would wait for the bytes
+      contentLength = Number(value);
+      if (!Number.isSafeInteger(contentLength)) throw invalid("length");
     }
-    if (name === "content-length") contentLength = Number(value);
     fields.push(name, value);
   }
   if (named !== null) dropNamed(fields, named);
@@ -115,6 +128,10 @@ export function responseFields(raw: readonly Buffer[], requestId: string): Respo
 const LETTER_X = 0x78;
 /** What a field value must not contain (RFC 9110 section 5.5). */
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+function invalid(what: string): GatewayError {
+  return new GatewayError("PROXY_004", { details: `invalid response ${what}`, executed: "maybe" });
+}
 
 /** Removes the fields that a Connection field declared hop-by-hop; framing cannot be declared away. */
 function dropNamed(fields: string[], named: readonly string[]): void {

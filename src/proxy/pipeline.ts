@@ -76,9 +76,8 @@ export class Pipeline {
   /** Never rejects: every failure becomes an answer. */
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const exchange = new Exchange(req, res, this.newRequestId());
-    res.once("close", () => {
-      if (!exchange.recorded) exchange.onClientGone?.();
-    });
+    (req.socket as PeerSocket).exchange = exchange;
+    res.once("close", () => exchange.cut(new GatewayError("PROXY_005", { executed: "maybe" })));
     try {
       const head = checkHead(req, this.#o.gateLimits);
       exchange.head = head;
@@ -143,7 +142,6 @@ export class Pipeline {
   }
 
   #forward(exchange: Exchange, head: Head, sandbox: Sandbox, path: string): void {
-    if (exchange.res.destroyed) throw new GatewayError("PROXY_005");
     if (head.expectsContinue) exchange.res.writeContinue();
     const forward = new Forward(exchange, this.#o.forwarding);
     forward.start(
@@ -164,7 +162,7 @@ export class Pipeline {
     checkContentType(head.contentType);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
     if (head.expectsContinue) exchange.res.writeContinue();
-    const body = await readBody(exchange.req, { limit: this.#o.maxBodySize, timeoutMs: this.#o.sendTimeoutMs });
+    const body = await readBody(exchange, { limit: this.#o.maxBodySize, timeoutMs: this.#o.sendTimeoutMs });
     exchange.bytesIn = body.length;
     checkTrailers(exchange.req);
     const request = parseExecute(body, this.#o.maxExecuteMs);
@@ -214,7 +212,6 @@ export class Pipeline {
       },
       receiver: collect,
     });
-    exchange.onClientGone = () => dispatch.cancel(new GatewayError("PROXY_005", { executed: "maybe" }), "client_gone");
     dispatch.start();
     return collect.reply;
   }
@@ -280,9 +277,10 @@ export class Pipeline {
 
   async #waitForSlot(exchange: Exchange): Promise<void> {
     const left = new AbortController();
-    exchange.onClientGone = () => left.abort();
-    await this.#o.gate.acquire(left.signal);
-    exchange.onClientGone = null;
+    exchange.onCut(() => left.abort());
+    await this.#o.gate.acquire(left.signal).catch((error: unknown) => {
+      throw exchange.cutBy ?? error;
+    });
     exchange.slot = this.#o.gate;
   }
 

@@ -1,13 +1,9 @@
 // The gateway's own answers, and the only place where an error becomes HTTP.
 
-import type { ServerResponse } from "node:http";
 import { asGatewayError, type ErrorCode, errorBody, GatewayError } from "../errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { linger } from "./linger.ts";
 import type { Recorder } from "./record.ts";
-
-/** How much of a refused body is read away so that the client gets to see the refusal. */
-const LINGER_BYTES = 64 * 1024;
-const LINGER_MS = 500;
 
 /** After these the connection's framing cannot be trusted. */
 const CLOSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -93,7 +89,7 @@ const NO_FIELDS: readonly string[] = [];
 function send(exchange: Exchange, status: number, body: string, extra: readonly string[], close: boolean): void {
   const { req, res } = exchange;
   if (res.destroyed || res.headersSent) return void res.destroy();
-  const unread = exchange.head?.bodyLength !== 0 && !req.complete;
+  const { unread } = exchange;
   const fields = [
     "content-type",
     "application/json",
@@ -109,29 +105,8 @@ function send(exchange: Exchange, status: number, body: string, extra: readonly 
   ];
   if (close || unread) fields.push("connection", "close");
   res.writeHead(status, fields);
-  if (unread && req.method !== "HEAD") lingerThenEnd(exchange, res, body);
-  else res.end(req.method === "HEAD" ? undefined : body);
-}
-
-/**
- * The whole answer goes out at once, but the connection is only closed when the client has stopped sending or has sent
- * enough: closing on unread data makes the kernel reset the connection, and the client loses the answer.
- */
-function lingerThenEnd({ req, head }: Exchange, res: ServerResponse, body: string): void {
+  if (req.method === "HEAD") return void res.end();
+  if (!unread) return void res.end(body);
   res.write(body);
-  if (head?.expectsContinue) return void res.end(); // it was never told to send
-  let read = 0;
-  const end = (): void => {
-    clearTimeout(timer);
-    req.off("data", onData).off("end", end);
-    req.pause();
-    res.end();
-  };
-  const onData = (chunk: Buffer): void => {
-    read += chunk.length;
-    if (read > LINGER_BYTES) end();
-  };
-  const timer = setTimeout(end, LINGER_MS);
-  req.on("data", onData).once("end", end);
-  req.resume();
+  linger(req, () => res.end());
 }

@@ -1,12 +1,20 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { IpAccess, Peer } from "../auth/ip-access.ts";
 import { type ErrorCode, errorBody, GatewayError } from "../errors.ts";
 import type { ConnectionCap } from "./connections.ts";
+import type { Exchange } from "./exchange.ts";
+import { ALLOW } from "./gate.ts";
+import { LINGER_BYTES, LINGER_MS } from "./linger.ts";
 
 /** A client connection, with what was decided about it when it opened. */
 export interface PeerSocket extends Socket {
   peer?: Peer;
+  /** The request being served; those sent behind it wait for their turn. */
+  exchange?: Exchange;
+  waiting?: number;
+  /** `bytesRead` when what it brought stopped to be HTTP. */
+  brokenAt?: number;
 }
 
 export interface ServerLimits {
@@ -17,6 +25,9 @@ export interface ServerLimits {
   /** A connection on which nothing moves for this long is cut, whatever state it is in. */
   readonly idleTimeoutMs: number;
 }
+
+/** Requests a client may send behind one that is being served. */
+const MAX_WAITING = 100;
 
 /**
  * node:http set up as a gateway: its own defaults are those of an application server.
@@ -47,9 +58,31 @@ export function createGatewayServer(options: {
   server.maxHeadersCount = 0; // node:http drops surplus fields silently; the gate counts and refuses
   server.setTimeout(limits.idleTimeoutMs);
 
-  const refuse = (socket: Socket, error: GatewayError): void => {
+  /** Pipelined requests are served one after the other: what stands behind a request that closes must not be done. */
+  const inTurn = (req: IncomingMessage, res: ServerResponse): void => {
+    const socket: PeerSocket = req.socket;
+    if (!socket.writable) return;
+    if (res.socket !== null) return handle(req, res);
+    socket.waiting = (socket.waiting ?? 0) + 1;
+    if (socket.waiting > MAX_WAITING) return void socket.destroy();
+    res.once("socket", () => {
+      socket.waiting = (socket.waiting as number) - 1;
+      handle(req, res);
+    });
+  };
+
+  const refuse = (socket: PeerSocket, error: GatewayError): void => {
+    if (!socket.writable) return; // it is closing already
     onRefused(error.code);
     writeRefusal(socket, error, newRequestId());
+  };
+
+  /** Bytes that are no request: those before them are answered first; the one they belong to gets the refusal. */
+  const refuseRest = (socket: PeerSocket, error: GatewayError): void => {
+    const { exchange } = socket;
+    if (exchange === undefined || exchange.res.writableFinished) return refuse(socket, error);
+    if (!exchange.req.complete) return exchange.cut(error);
+    exchange.res.once("close", () => refuseRest(socket, error));
   };
 
   server.on("connection", (socket: PeerSocket) => {
@@ -57,18 +90,26 @@ export function createGatewayServer(options: {
     socket.peer = peer;
     if (!connections.admit(socket, peer.address)) refuse(socket, new GatewayError("RATE_003", { retryAfter: 1 }));
   });
-  server.on("request", handle);
+  server.on("request", inTurn);
   // With listeners of their own these reach the gate too, instead of being answered before anybody is authenticated.
-  server.on("checkContinue", handle);
-  server.on("checkExpectation", handle);
-  server.on("connect", (_req: IncomingMessage, socket: Socket) => {
-    refuse(socket, new GatewayError("ROUTE_003", { details: "CONNECT is not supported" }));
+  server.on("checkContinue", inTurn);
+  server.on("checkExpectation", inTurn);
+  server.on("connect", (_req: IncomingMessage, socket: PeerSocket) => {
+    // node:http has let go of the connection: an answer that is under way cannot be finished any more.
+    if (socket.exchange?.res.writableFinished === false) return void socket.destroy();
+    refuse(socket, new GatewayError("ROUTE_003", { details: "CONNECT is not supported", headers: ALLOW }));
+    socket.resume();
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: PeerSocket) => {
     // Bytes after the last request of a connection are nobody's: the answer goes out, then the connection closes.
     if (error.code === "HPE_CLOSED_CONNECTION") return;
-    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-    refuse(socket, parserError(error));
+    if (error.code === "ECONNRESET") return void socket.destroy();
+    if (socket.brokenAt !== undefined) {
+      if (socket.bytesRead - socket.brokenAt > LINGER_BYTES) socket.destroy();
+      return;
+    }
+    socket.brokenAt = socket.bytesRead;
+    refuseRest(socket, parserError(error));
   });
   return server;
 }
@@ -85,23 +126,18 @@ function parserError({ code = "" }: NodeJS.ErrnoException): GatewayError {
 }
 
 /** An answer to bytes that never became a request; then the connection is closed. */
-function writeRefusal(socket: Socket, error: GatewayError, requestId: string): void {
-  // An answer that is under way must not be followed by a second one: what is written of it goes out, and no more.
-  if ("_httpMessage" in socket && socket._httpMessage) return socket.destroySoon();
+function writeRefusal(socket: PeerSocket, error: GatewayError, requestId: string): void {
   const body = errorBody(error, requestId);
-  const retry = error.retryAfter === undefined ? "" : `retry-after: ${error.retryAfter}\r\n`;
-  socket.end(
-    `HTTP/1.1 ${error.status} ${REASONS[error.status] ?? "Error"}\r\ncontent-type: application/json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\n${retry}connection: close\r\n\r\n${body}`,
-    () => socket.destroySoon(),
-  );
+  const fields = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    "connection: close",
+    ...Object.entries(error.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
+  ];
+  if (error.retryAfter !== undefined) fields.push(`retry-after: ${error.retryAfter}`);
+  socket.end(`${fields.join("\r\n")}\r\n\r\n${body}`);
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  413: "Content Too Large",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-};
