@@ -17,8 +17,9 @@ type Acknowledge = (last: number, written: boolean) => void;
 
 /**
  * The control thread's end of the audit path: commits what arrived in one event-loop turn (or, under load, one
- * millisecond) as one transaction and then acknowledges it. When the store refuses, the responses are told so, `onState(false)` closes the front door, and the
- * records themselves, which tell of calls that did happen, are tried again until they are in.
+ * millisecond) as one transaction and then acknowledges it. When the store refuses, the responses are told so,
+ * `onState(false)` closes the front door, and the records themselves, which tell of calls that did happen, are tried
+ * again until they are in.
  */
 export class AuditWriter {
   readonly #store: Pick<Store, "transaction">;
@@ -57,7 +58,7 @@ export class AuditWriter {
   close(): void {
     this.#flush();
     clearTimeout(this.#retry);
-    if (this.#backlog.length > 0) this.#commit(this.#backlog);
+    if (this.#backlog.length > 0 && this.#commit(this.#backlog)) this.#backlog = [];
   }
 
   /** Commits everything that has arrived. */

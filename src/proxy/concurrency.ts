@@ -34,7 +34,7 @@ export class ConcurrencyGate {
   readonly #maxPending: number;
   readonly #maxAgeMs: number;
   /** Oldest first. */
-  readonly #queue = new Set<Waiter>();
+  readonly #queue: Waiter[] = [];
   #watchingAge = false;
 
   constructor(options: {
@@ -79,12 +79,12 @@ export class ConcurrencyGate {
    * @throws GatewayError RATE_002 when the queue is full or the wait too long, PROXY_005 when the signal fired.
    */
   acquire(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason as GatewayError);
+    if (signal.aborted) return Promise.reject(new GatewayError("PROXY_005"));
     if (this.pending >= this.#maxPending) return Promise.reject(overloaded("The queue is full"));
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { since: performance.now(), admit: resolve, refuse: reject };
       signal.addEventListener("abort", () => this.#drop(waiter, new GatewayError("PROXY_005")), { once: true });
-      this.#queue.add(waiter);
+      this.#queue.push(waiter);
       Atomics.add(this.#words.waiting, this.#me, 1);
       this.#watchAge();
       // A slot may have come free between the caller's tryAcquire and now, when nobody was seen waiting.
@@ -131,20 +131,21 @@ export class ConcurrencyGate {
 
   /** Gives a slot held by nobody to this thread's oldest waiter. */
   #admitNext(): void {
-    const { value: waiter } = this.#queue.values().next();
+    const waiter = this.#queue.shift();
     if (waiter === undefined) return this.#passOn();
-    this.#queue.delete(waiter);
     Atomics.add(this.#words.held, this.#me, 1);
     Atomics.sub(this.#words.waiting, this.#me, 1);
     waiter.admit();
   }
 
   #takeFree(): void {
-    while (this.#queue.size > 0 && this.#take()) this.#admitNext();
+    while (this.#queue.length > 0 && this.#take()) this.#admitNext();
   }
 
   #drop(waiter: Waiter, error: GatewayError): void {
-    if (!this.#queue.delete(waiter)) return;
+    const place = this.#queue.indexOf(waiter);
+    if (place < 0) return;
+    this.#queue.splice(place, 1);
     Atomics.sub(this.#words.waiting, this.#me, 1);
     waiter.refuse(error);
   }
@@ -170,17 +171,16 @@ export class ConcurrencyGate {
     setTimeout(() => {
       this.#watchingAge = false;
       const limit = performance.now() - this.#maxAgeMs;
-      for (const waiter of this.#queue) {
-        if (waiter.since > limit) break;
-        this.#drop(waiter, overloaded("No slot came free in time"));
+      for (let oldest = this.#queue[0]; oldest !== undefined && oldest.since <= limit; oldest = this.#queue[0]) {
+        this.#drop(oldest, overloaded("No slot came free in time"));
       }
-      if (this.#queue.size > 0) this.#watchAge();
+      if (this.#queue.length > 0) this.#watchAge();
     }, this.#ageLeft()).unref();
   }
 
   #ageLeft(): number {
     const now = performance.now();
-    const since = this.#queue.values().next().value?.since ?? now;
+    const since = this.#queue[0]?.since ?? now;
     return Math.max(1, Math.ceil(since + this.#maxAgeMs - now));
   }
 }

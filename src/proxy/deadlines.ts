@@ -33,7 +33,7 @@ export class Deadlines<T extends Watched> {
   }
 
   unwatch(item: T): void {
-    if (this.#watched[item.place] !== item) return;
+    if (!this.#watches(item)) return;
     const last = this.#watched.pop();
     if (last === undefined || last === item) return;
     this.#watched[item.place] = last;
@@ -54,8 +54,13 @@ export class Deadlines<T extends Watched> {
     const stalled = now - this.#sweptAt - SWEEP_MS;
     this.#sweptAt = now;
     for (const item of this) {
+      if (!this.#watches(item)) continue; // another one's expiry ended it
       if (stalled > SWEEP_MS) item.deadline += stalled;
       if (item.deadline <= now) item.expire();
     }
+  }
+
+  #watches(item: T): boolean {
+    return this.#watched[item.place] === item;
   }
 }

@@ -43,7 +43,7 @@ class Caller {
   }
 
   leave(): void {
-    this.#leave.abort(new GatewayError("PROXY_005"));
+    this.#leave.abort();
   }
 }
 
@@ -236,7 +236,7 @@ describe("the queue", () => {
 
   test("is not entered by a caller that has gone already", async () => {
     const { gate } = gatesOf(1);
-    await expect(gate.acquire(AbortSignal.abort(new GatewayError("PROXY_005")))).rejects.toEqual(refusal("PROXY_005"));
+    await expect(gate.acquire(AbortSignal.abort())).rejects.toEqual(refusal("PROXY_005"));
     expect(gate.pending).toBe(0);
     expect(gate.taken).toBe(0);
   });

@@ -4,6 +4,7 @@ import { eventually } from "../support/eventually.ts";
 
 class Call implements Watched {
   deadline: number;
+  place = -1;
   expired = 0;
   readonly #onExpire: (call: Call) => void;
 

@@ -1,0 +1,231 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { AuditChain } from "../../src/audit/chain.ts";
+import { verifyChain } from "../../src/audit/verify.ts";
+import { AuditWriter } from "../../src/audit/writer.ts";
+import { GatewayError } from "../../src/errors.ts";
+import type { AuditHead, AuditRow, AuditTable, Store } from "../../src/store/store.ts";
+import { openTestStore } from "../support/stores.ts";
+
+const KEY = Buffer.alloc(32, 7);
+
+/** A writer on a real store that can be made to fail, and everything it says. */
+function startWriter(store: Store = openTestStore()) {
+  const disk = { failing: false, transactions: 0 };
+  const states: boolean[] = [];
+  const acknowledged: string[] = [];
+  /** What comes back to a thread is noted as `thread:last:written:records in the store`. */
+  const threads = new Map<string, (last: number, written: boolean) => void>();
+  const acknowledgeTo = (thread: string) => (last: number, written: boolean) =>
+    void acknowledged.push(`${thread}:${last}:${written}:${recordsIn(store).length}`);
+  const writer = new AuditWriter({
+    store: {
+      transaction(work) {
+        disk.transactions += 1;
+        return store.transaction(() => {
+          const result = work();
+          if (disk.failing) throw new GatewayError("GW_008", { details: "the disk is full" });
+          return result;
+        });
+      },
+    },
+    chain: new AuditChain({ table: store.audit, key: KEY }),
+    onState: (working) => void states.push(working),
+  });
+  return {
+    store,
+    writer,
+    disk,
+    states,
+    acknowledged,
+    /** Hands in records of a thread, the last of which has the number `last`. */
+    accept: (thread: string, last: number, ...records: string[]): void => {
+      const acknowledge = threads.get(thread) ?? acknowledgeTo(thread);
+      threads.set(thread, acknowledge);
+      writer.accept({ last, lines: records.join("\n") }, acknowledge);
+    },
+  };
+}
+
+function recordsIn(store: Store): string[] {
+  return store.audit.after(0, 1_000_000).map(({ record }) => record);
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Timers only: turns of the event loop stay real. */
+const stopClock = () => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+
+afterEach(() => void vi.useRealTimers());
+
+describe("what arrives in one turn", () => {
+  test("is committed as one transaction, then acknowledged once to each thread", async () => {
+    const { accept, acknowledged, disk, store, states } = startWriter();
+    accept("a", 2, "1", "2");
+    accept("b", 1, "3");
+    accept("a", 3, "4");
+    expect(acknowledged).toEqual([]);
+    await turn();
+    expect(acknowledged).toEqual(["a:3:true:4", "b:1:true:4"]);
+    expect(recordsIn(store)).toEqual(["1", "2", "3", "4"]);
+    expect(disk.transactions).toBe(1);
+    expect(states).toEqual([]);
+  });
+
+  test("continues the chain of the turn before, also when another process has written in between", async () => {
+    const { accept, store } = startWriter();
+    accept("a", 1, "1");
+    await turn();
+    store.transaction(() => new AuditChain({ table: store.audit, key: KEY }).append(["2"]));
+    accept("a", 3, "3", "4");
+    await turn();
+    expect(recordsIn(store)).toEqual(["1", "2", "3", "4"]);
+    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 4 });
+  });
+
+  test("is committed together with what arrives within a millisecond when the turn before was a busy one", async () => {
+    stopClock();
+    const { accept, acknowledged, disk } = startWriter();
+    accept("a", 4, "1", "2", "3", "4");
+    await turn();
+    accept("a", 5, "5");
+    await turn();
+    accept("b", 1, "6");
+    vi.advanceTimersByTime(1);
+    expect(acknowledged).toEqual(["a:4:true:4", "a:5:true:6", "b:1:true:6"]);
+    expect(disk.transactions).toBe(2);
+    accept("a", 6, "7"); // two came last time: nobody waits any more
+    await turn();
+    expect(acknowledged.at(-1)).toBe("a:6:true:7");
+  });
+});
+
+describe("while the store refuses", () => {
+  test("responses are told so, and the records are written later, in order, before newer ones", async () => {
+    stopClock();
+    const { accept, acknowledged, disk, store, states } = startWriter();
+    accept("a", 1, "1");
+    await turn();
+    disk.failing = true;
+    accept("a", 3, "2", "3");
+    accept("b", 1, "4");
+    await turn();
+    accept("a", 4, "5");
+    await turn();
+    expect(acknowledged).toEqual(["a:1:true:1", "a:3:false:1", "b:1:false:1", "a:4:false:1"]);
+    vi.advanceTimersByTime(1000);
+    expect(states).toEqual([false]);
+    disk.failing = false;
+    accept("b", 2, "6"); // before the next attempt: still behind the others
+    await turn();
+    expect(acknowledged.at(-1)).toBe("b:2:false:1");
+    vi.advanceTimersByTime(250);
+    expect(states).toEqual([false, true]);
+    accept("a", 5, "7");
+    await turn();
+    expect(acknowledged.at(-1)).toBe("a:5:true:7");
+    expect(recordsIn(store)).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
+    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 7 });
+  });
+
+  test("each outage is told once, with its cause", async () => {
+    stopClock();
+    const { accept, disk, states } = startWriter();
+    for (const outage of [1, 2]) {
+      disk.failing = true;
+      for (const record of ["a", "b"]) {
+        accept("a", 1, record);
+        await turn();
+      }
+      vi.advanceTimersByTime(5000);
+      disk.failing = false;
+      vi.advanceTimersByTime(250);
+      expect(states).toHaveLength(2 * outage);
+    }
+    expect(states).toEqual([false, true, false, true]);
+  });
+
+  test("no more is kept than fits: the oldest 100,000 records", async () => {
+    stopClock();
+    const table = new Rows();
+    let failing = true;
+    const writer = new AuditWriter({
+      store: {
+        transaction(work) {
+          if (failing) throw new Error("full");
+          return work();
+        },
+      },
+      chain: new AuditChain({ table, key: KEY }),
+      onState: () => undefined,
+    });
+    const lines = Array.from({ length: 60_000 }, (_, index) => String(index)).join("\n");
+    for (const last of [60_000, 120_000]) {
+      writer.accept({ last, lines }, () => undefined);
+      await turn();
+    }
+    failing = false;
+    vi.advanceTimersByTime(250);
+    expect(table.rows).toHaveLength(100_000);
+    expect(table.rows.at(-1)?.record).toBe("39999");
+  });
+});
+
+describe("close", () => {
+  test("writes what has arrived and acknowledges it", () => {
+    const { accept, writer, acknowledged } = startWriter();
+    accept("a", 2, "1", "2");
+    writer.close();
+    expect(acknowledged).toEqual(["a:2:true:2"]);
+  });
+
+  test("writes what was kept during an outage, once, and leaves no timer", async () => {
+    stopClock();
+    const { accept, writer, disk, store, acknowledged } = startWriter();
+    disk.failing = true;
+    accept("a", 1, "1");
+    await turn();
+    accept("a", 2, "2");
+    disk.failing = false;
+    writer.close();
+    writer.close();
+    vi.advanceTimersByTime(1000);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(recordsIn(store)).toEqual(["1", "2"]);
+    expect(acknowledged).toEqual(["a:1:false:0", "a:2:false:0"]);
+    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 2 });
+  });
+
+  test("does not fail when the store still refuses, and leaves no timer", async () => {
+    stopClock();
+    const { accept, writer, disk, states, acknowledged } = startWriter();
+    disk.failing = true;
+    accept("a", 1, "1");
+    writer.close();
+    expect(acknowledged).toEqual(["a:1:false:0"]);
+    expect(states).toEqual([false]);
+    await turn();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+/** An audit table as plain data. */
+class Rows implements AuditTable {
+  readonly rows: AuditRow[] = [];
+  #head: AuditHead | undefined;
+
+  head(): AuditHead | undefined {
+    return this.#head;
+  }
+  setHead(head: AuditHead): void {
+    this.#head = head;
+  }
+  insert(rows: readonly AuditRow[]): void {
+    for (const row of rows) this.rows.push(row);
+  }
+  after(): AuditRow[] {
+    return [];
+  }
+  last(): AuditRow[] {
+    return [];
+  }
+}
