@@ -43,7 +43,7 @@ export function createGatewayServer(options: {
 }): Server {
   const { limits, access, connections, handle, onRefused, newRequestId } = options;
   const server = createServer({
-    headersTimeout: limits.headersTimeoutMs,
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs), // more is an error to node:http
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: 1000,
