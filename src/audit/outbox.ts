@@ -25,6 +25,7 @@ interface Sent {
 export class AuditOutbox {
   readonly #send: (batch: AuditBatch) => void;
   readonly #strict: boolean;
+  readonly #onError: (error: unknown) => void;
   #lines = "";
   #submitted = 0;
   /**
@@ -35,16 +36,22 @@ export class AuditOutbox {
   readonly #sent: Sent[] = [];
   #scheduled = false;
 
-  constructor(options: { send: (batch: AuditBatch) => void; strict: boolean }) {
+  constructor(options: {
+    send: (batch: AuditBatch) => void;
+    strict: boolean;
+    /** A receiver threw. It has been told, and so will be all others. */
+    onError: (error: unknown) => void;
+  }) {
     this.#send = options.send;
     this.#strict = options.strict;
+    this.#onError = options.onError;
   }
 
   submit(record: string, receiver: AuditReceiver | null): void {
     this.#lines = this.#lines === "" ? record : `${this.#lines}\n${record}`;
     this.#submitted += 1;
     if (this.#strict && receiver !== null) this.#receivers.push(receiver);
-    else receiver?.audited(true);
+    else if (receiver !== null) this.#tell(receiver, true);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#flush);
@@ -54,7 +61,15 @@ export class AuditOutbox {
   acknowledge(last: number, written: boolean): void {
     for (let sent = this.#sent[0]; sent !== undefined && sent.last <= last; sent = this.#sent[0]) {
       this.#sent.shift();
-      for (const receiver of sent.receivers) receiver.audited(written);
+      for (const receiver of sent.receivers) this.#tell(receiver, written);
+    }
+  }
+
+  #tell(receiver: AuditReceiver, written: boolean): void {
+    try {
+      receiver.audited(written);
+    } catch (error) {
+      this.#onError(error);
     }
   }
 

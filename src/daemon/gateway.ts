@@ -9,7 +9,7 @@ import type { Config } from "../config/schema.ts";
 import type { Change, Revised } from "../domain/change.ts";
 import type { Principal } from "../domain/principal.ts";
 import { applyChange, type Snapshot, type SnapshotData, snapshotFrom } from "../domain/snapshot.ts";
-import { GatewayError } from "../errors.ts";
+import { asGatewayError, GatewayError } from "../errors.ts";
 import { MetricLane } from "../observe/metric-slots.ts";
 import { ConcurrencyGate } from "../proxy/concurrency.ts";
 import { ConnectionCap } from "../proxy/connections.ts";
@@ -59,7 +59,11 @@ export class Gateway {
     const lane = new MetricLane(memory.metrics[thread] as Float64Array);
     const board = new SharedBoard({ words: memory.instances, thread });
     const keyOf = (name: string): bigint => rateKey(salt, name);
-    this.#outbox = new AuditOutbox({ send: options.sendAudit, strict: config.AUDIT_MODE === "strict" });
+    this.#outbox = new AuditOutbox({
+      send: options.sendAudit,
+      strict: config.AUDIT_MODE === "strict",
+      onError: (error) => options.onInternalError(asGatewayError(error), ""),
+    });
     this.#deadlines = new Deadlines();
     this.#client = new UndiciClient({
       connections: config.PROXY_POOL_SIZE,

@@ -12,6 +12,7 @@ const KEY = Buffer.alloc(32, 7);
 function startWriter(store: Store = openTestStore()) {
   const disk = { failing: false, transactions: 0 };
   const states: boolean[] = [];
+  const causes: unknown[] = [];
   const acknowledged: string[] = [];
   /** What comes back to a thread is noted as `thread:last:written:records in the store`. */
   const threads = new Map<string, (last: number, written: boolean) => void>();
@@ -29,13 +30,17 @@ function startWriter(store: Store = openTestStore()) {
       },
     },
     chain: new AuditChain({ table: store.audit, key: KEY }),
-    onState: (working) => void states.push(working),
+    onState(working, cause) {
+      states.push(working);
+      if (!working) causes.push(cause);
+    },
   });
   return {
     store,
     writer,
     disk,
     states,
+    causes,
     acknowledged,
     /** Hands in records of a thread, the last of which has the number `last`. */
     accept: (thread: string, last: number, ...records: string[]): void => {
@@ -129,7 +134,7 @@ describe("while the store refuses", () => {
 
   test("each outage is told once, with its cause", async () => {
     stopClock();
-    const { accept, disk, states } = startWriter();
+    const { accept, disk, states, causes } = startWriter();
     for (const outage of [1, 2]) {
       disk.failing = true;
       for (const record of ["a", "b"]) {
@@ -142,6 +147,7 @@ describe("while the store refuses", () => {
       expect(states).toHaveLength(2 * outage);
     }
     expect(states).toEqual([false, true, false, true]);
+    expect(causes).toEqual(Array(2).fill(expect.objectContaining({ code: "GW_008", details: "the disk is full" })));
   });
 
   test("no more is kept than fits: the oldest 100,000 records", async () => {
