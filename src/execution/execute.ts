@@ -9,12 +9,13 @@ export type Send = (call: ReturnType<Runtime["call"]>, firstByteMs: number) => P
 
 /** What is known of an execution from its request alone. */
 export function executionFacts(request: ExecuteRequest): ExecutionFacts {
-  const { payload } = request;
-  const code = typeof payload["code"] === "string" ? payload["code"] : payload["command"];
+  const { operation, payload } = request;
+  // What runs, not what lies beside it: a command must not be able to hide behind harmless code.
+  const code = operation === "run_command" ? payload["command"] : (payload["code"] ?? payload["command"]);
   const text = typeof code === "string" ? code : "";
   return {
     id: newId("exe"),
-    operation: request.operation,
+    operation,
     language: typeof payload["language"] === "string" ? payload["language"] : "",
     codeBytes: Buffer.byteLength(text),
     codeSha256: hash("sha256", text),
