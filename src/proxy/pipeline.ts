@@ -77,7 +77,9 @@ export class Pipeline {
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const exchange = new Exchange(req, res, this.newRequestId());
     (req.socket as PeerSocket).exchange = exchange;
-    res.once("close", () => exchange.cut(new GatewayError("PROXY_005", { executed: "maybe" })));
+    res.once("close", () => {
+      if (!exchange.recorded) exchange.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
+    });
     try {
       const head = checkHead(req, this.#o.gateLimits);
       exchange.head = head;
