@@ -15,7 +15,8 @@ export class ChangeFeed {
   readonly #onResync: (snapshot: SnapshotData) => void;
   readonly #onError: (error: unknown) => void;
   #revision: number;
-  #version: number;
+  /** The store's version up to which everything has been handed out; undefined after a failure, so that it is tried again. */
+  #version: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -24,7 +25,7 @@ export class ChangeFeed {
     revision: number;
     onChanges: (changes: readonly Revised[]) => void;
     onResync: (snapshot: SnapshotData) => void;
-    /** The store could not be read; the next poll tries again. */
+    /** The store could not be read, or a subscriber failed. The next poll tries again; told once until that works. */
     onError: (error: unknown) => void;
   }) {
     this.#store = options.store;
@@ -47,33 +48,45 @@ export class ChangeFeed {
 
   /** Looks for changes now. */
   wake(): void {
-    try {
-      const changes = this.#store.changes.since(this.#revision);
-      if (changes === "resync") return this.resync();
-      const last = changes.at(-1);
-      if (last === undefined) return;
-      this.#revision = last.revision;
-      this.#onChanges(changes);
-    } catch (error) {
-      this.#onError(error);
-    }
+    this.#attempt(() => this.#handOut());
   }
 
   /** Hands out a whole snapshot. */
   resync(): void {
-    const snapshot = this.#store.snapshot(Date.now());
-    this.#revision = snapshot.revision;
-    this.#onResync(snapshot);
+    this.#attempt(() => this.#handOutAll());
   }
 
   #poll(): void {
-    try {
+    this.#attempt(() => {
       const version = this.#store.dataVersion();
       if (version === this.#version) return;
+      this.#handOut();
       this.#version = version;
+    });
+  }
+
+  #handOut(): void {
+    const changes = this.#store.changes.since(this.#revision);
+    if (changes === "resync") return this.#handOutAll();
+    const last = changes.at(-1);
+    if (last === undefined) return;
+    this.#onChanges(changes);
+    this.#revision = last.revision;
+  }
+
+  #handOutAll(): void {
+    const snapshot = this.#store.snapshot(Date.now());
+    this.#onResync(snapshot);
+    this.#revision = snapshot.revision;
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
     } catch (error) {
-      return this.#onError(error);
+      const isNews = this.#version !== undefined;
+      this.#version = undefined;
+      if (isNews) this.#onError(error);
     }
-    this.wake();
   }
 }
