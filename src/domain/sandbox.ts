@@ -43,8 +43,8 @@ export function isSandboxId(value: string): boolean {
  * @throws GatewayError VAL_010 when it is not `http://host[:port]`, or carries credentials, a path, a query or a fragment.
  */
 export function parseInstanceUrl(text: string): string {
-  const wrong = (why: string) =>
-    new GatewayError("VAL_010", { details: `instance URL ${JSON.stringify(text)}: ${why}` });
+  const shown = JSON.stringify(text.replace(/\/\/.*@/s, "//…@")); // never repeat a password
+  const wrong = (why: string) => new GatewayError("VAL_010", { details: `instance URL ${shown}: ${why}` });
   if (!URL.canParse(text)) throw wrong("not a URL; expected http://host:port");
   const url = new URL(text);
   if (url.protocol !== "http:") throw wrong("only http:// is supported");
