@@ -4,8 +4,9 @@ import { ERROR_CODES } from "../errors.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
 import { AUTH_FAILURES, LATENCY_BUCKETS, type MetricTotals, OUTCOMES, ROUTES } from "./metric-slots.ts";
 
-/** How many sandboxes get a label of their own; further ones only count in the totals. */
+/** How many sandboxes, and instances of all of them, have series of their own: the page must not grow with the fleet. */
 const MAX_SANDBOX_LABELS = 200;
+const MAX_INSTANCE_LABELS = 1000;
 
 export interface MetricSources {
   readonly totals: MetricTotals;
@@ -122,7 +123,7 @@ export function createMetrics(sources: MetricSources): Registry {
     }),
     new Gauge({
       name: "sandboxgw_instance_up",
-      help: "1 up, 0 down, -1 not known yet.",
+      help: "1 up, 0 down or starting, -1 not known yet.",
       labelNames: ["sandbox", "instance"],
       registers,
       collect() {
@@ -154,16 +155,20 @@ export function createMetrics(sources: MetricSources): Registry {
       },
     }),
   ];
-  for (const metric of metrics) registry.registerMetric(metric as Metric);
+  for (const metric of metrics as readonly Metric[]) registry.registerMetric(metric);
   return registry;
 }
 
 /** The instances that get labels of their own. */
 function* labelled({ sandboxes, instance }: MetricSources) {
-  let left = MAX_SANDBOX_LABELS;
+  let sandboxesLeft = MAX_SANDBOX_LABELS;
+  let instancesLeft = MAX_INSTANCE_LABELS;
   for (const sandbox of sandboxes()) {
-    if (left-- === 0) return;
-    for (const one of sandbox.instances) yield { ...one, ...instance(one) };
+    if (sandboxesLeft-- === 0) return;
+    for (const one of sandbox.instances) {
+      if (instancesLeft-- === 0) return;
+      yield { ...one, ...instance(one) };
+    }
   }
 }
 
