@@ -1,6 +1,6 @@
 // The gateway's own answers, and the only place where an error becomes HTTP.
 
-import { asGatewayError, type ErrorCode, errorBody, GatewayError } from "../errors.ts";
+import { type ErrorCode, errorBody, GatewayError } from "../errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { linger } from "./linger.ts";
 import type { Recorder } from "./record.ts";
@@ -44,7 +44,8 @@ export class Responder {
   /** Answers with the error's envelope once the exchange is recorded. */
   error(exchange: Exchange, thrown: unknown): void {
     if (exchange.recorded) return;
-    const error = asGatewayError(thrown);
+    const executed = exchange.instance === undefined ? "no" : "maybe";
+    const error = thrown instanceof GatewayError ? thrown : new GatewayError("GW_001", { cause: thrown, executed });
     if (error.code === "GW_001") this.#onInternalError(error, exchange.requestId);
     this.#recorder.refusal(error);
     exchange.status = error.status;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ExecuteRequest } from "../domain/execution.ts";
+import { isTooDeep } from "../domain/json-depth.ts";
 import { isSandboxId } from "../domain/sandbox.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -13,10 +14,10 @@ const executeBody = z.strictObject({
 });
 
 /** What the operations that every runtime knows must bring along. */
-const payloads: Readonly<Record<string, z.ZodType>> = {
-  run_code: z.looseObject({ code: z.string(), language: z.string().min(1).max(64).optional() }),
-  run_command: z.looseObject({ command: z.string().min(1) }),
-};
+const payloads: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
+  ["run_code", z.looseObject({ code: z.string(), language: z.string().min(1).max(64).optional() })],
+  ["run_command", z.looseObject({ command: z.string().min(1) })],
+]);
 
 /** @throws GatewayError VAL_005 when the body is not declared as JSON. */
 export function checkContentType(contentType: string | undefined): void {
@@ -28,11 +29,11 @@ export function checkContentType(contentType: string | undefined): void {
 
 /**
  * The body of an execute call.
- * @throws GatewayError VAL_002 (not JSON), VAL_003 (wrong shape; details name the fields).
+ * @throws GatewayError VAL_002 (not JSON, or too deep), VAL_003 (wrong shape; details name the fields).
  */
 export function parseExecute(body: Buffer, maxTimeoutMs: number): ExecuteRequest {
   const parsed = checked(executeBody, parseJson(body), "");
-  const payload = payloads[parsed.operation];
+  const payload = payloads.get(parsed.operation);
   if (payload !== undefined) checked(payload, parsed.payload, "payload.");
   if (parsed.timeout_ms !== undefined && parsed.timeout_ms > maxTimeoutMs) {
     throw new GatewayError("VAL_003", { details: `timeout_ms: at most ${maxTimeoutMs}` });
@@ -48,12 +49,16 @@ export function parseExecute(body: Buffer, maxTimeoutMs: number): ExecuteRequest
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 function parseJson(body: Buffer): unknown {
+  if (isTooDeep(body)) throw new GatewayError("VAL_002", { details: "Nested too deeply" });
   try {
     return JSON.parse(UTF8.decode(body));
   } catch (cause) {
     throw new GatewayError("VAL_002", { details: cause instanceof SyntaxError ? "Syntax error" : "Not UTF-8", cause });
   }
 }
+
+/** Details name the client's own fields: it must not be given back megabytes of them. */
+const MAX_DETAILS = 500;
 
 function checked<T>(schema: z.ZodType<T>, value: unknown, prefix: string): T {
   const result = schema.safeParse(value);
@@ -62,5 +67,5 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, prefix: string): T {
     .slice(0, 5)
     .map((issue) => `${prefix}${issue.path.join(".") || "body"}: ${issue.message}`)
     .join("; ");
-  throw new GatewayError("VAL_003", { details });
+  throw new GatewayError("VAL_003", { details: details.slice(0, MAX_DETAILS) });
 }

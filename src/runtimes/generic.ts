@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ExecuteRequest, ExecutionResult } from "../domain/execution.ts";
+import { isTooDeep } from "../domain/json-depth.ts";
 import { GatewayError } from "../errors.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "./runtime.ts";
 
@@ -65,6 +66,7 @@ function refusalText(body: Buffer): string {
 }
 
 function json(body: Buffer): unknown {
+  if (isTooDeep(body)) return undefined;
   try {
     return JSON.parse(body.toString("utf8"));
   } catch {
