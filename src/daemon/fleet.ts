@@ -36,7 +36,8 @@ export class Fleet {
     const driver = this.#drivers[sandbox.driver];
     if (driver === undefined) return this.#onError(sandbox.id, new Error(`unknown driver ${sandbox.driver}`));
     const kept = new Set(sandbox.instances.map(({ id }) => id));
-    for (const { id } of this.#running.get(sandbox.id)?.instances ?? []) if (!kept.has(id)) this.#stop(sandbox, id);
+    const before = this.#running.get(sandbox.id);
+    for (const { id } of before?.instances ?? []) if (!kept.has(id)) this.#stop(before as Sandbox, id);
     this.#running.set(sandbox.id, sandbox);
     for (const instance of sandbox.instances) {
       try {
