@@ -45,6 +45,7 @@ const UNAUDITED: ReadonlySet<string> = new Set<ErrorCode>([
   "RATE_002",
   "RATE_003",
   "AUTH_006",
+  "ROUTE_003",
   "GW_002",
   "GW_003",
 ]);
