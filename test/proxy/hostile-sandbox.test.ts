@@ -292,6 +292,26 @@ describe("an answer that stops early", () => {
   });
 });
 
+/** Whether a client that reads by the rules takes `text` for one answer, whole or broken, with nothing behind it. */
+function isOneAnswer(text: string): boolean {
+  const end = text.indexOf("\r\n\r\n");
+  const head = text.slice(0, end + 2);
+  if (end < 0 || !/^HTTP\/1\.1 [2-5]\d\d [A-Za-z -]+\r\n(?:[!-9;-~]+: [\t -~\x80-\xff]*\r\n)+$/.test(head))
+    return false;
+  const body = text.slice(end + 4);
+  if (/^HTTP\/1\.1 (?:204|304)/.test(head)) return body === "";
+  const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
+  if (length !== undefined) return body.length <= Number(length);
+  if (!/\r\ntransfer-encoding: chunked\r\n/i.test(head)) return false;
+  let rest = body;
+  for (let line = /^([0-9a-f]+)\r\n/.exec(rest); line !== null; line = /^([0-9a-f]+)\r\n/.exec(rest)) {
+    const size = Number.parseInt(line[1] as string, 16);
+    if (size === 0) return rest === "0\r\n\r\n";
+    rest = rest.slice(line[0].length + size + 2);
+  }
+  return rest === "";
+}
+
 describe("whatever is changed in a valid answer,", () => {
   const splice = fc.record({
     at: fc.nat({ max: 1_000 }),
@@ -347,8 +367,7 @@ describe("whatever is changed in a valid answer,", () => {
           }, bases[base] as string);
           answers.set(`/${index}`, bytes);
           const { text } = await ask(`/${index}`);
-          const heads = text.match(/^HTTP\/1\.1 \d+ [A-Za-z -]+\r$/gm) ?? [];
-          return text.startsWith("HTTP/1.1 ") && (heads.length === 1 || text.includes("evil")) ? "one" : text;
+          return isOneAnswer(text) ? "one" : text;
         });
         const following = mutants.map(async () => bodyOf((await ask("/")).text));
         expect(await Promise.all(replies)).toEqual(mutants.map(() => "one"));
