@@ -192,7 +192,7 @@ export function errorBody(error: GatewayError, requestId: string): string {
       message: known.message,
       details: error.details,
       remediation: known.remediation,
-      retryable: known.retryable,
+      retryable: known.retryable && error.executed === "no",
       executed: error.executed,
       request_id: requestId,
     },

@@ -38,7 +38,7 @@ export class Responder {
 
   /** Answers a call that was carried out but could not be recorded: its result must not look like a success. */
   unrecorded(exchange: Exchange): void {
-    this.#sendError(exchange, new GatewayError("GW_003", { executed: "yes", retryAfter: 5 }));
+    this.#sendError(exchange, new GatewayError("GW_003", { executed: "yes" }));
   }
 
   /** Answers with the error's envelope once the exchange is recorded. */

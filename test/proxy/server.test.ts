@@ -78,6 +78,7 @@ describe("a slow client", () => {
     await Promise.all([proxied.end(3_000), executing.end(3_000)]);
     expect(proxied.statuses).toEqual([408]);
     expect(proxied.text).toContain('"code":"PROXY_006"');
+    expect(proxied.text).toContain('"retryable":false,"executed":"maybe"');
     expect(received).toContain("hello");
     await eventually("the sandbox's connection closes", () => cancelled);
     expect(executing.statuses).toEqual([408]);
