@@ -4,9 +4,9 @@ import type { AuditHead, AuditTable } from "../store/store.ts";
 /** What the first record is chained to. */
 export const GENESIS = "0".repeat(64);
 
-/** The hash of a record in its place: SHA-256 over the previous link's hash and the record's text, hex. */
-export function linkHash(previous: string, record: string): string {
-  return hash("sha256", previous + record);
+/** The hash of a link in its place: SHA-256 over the previous link's hash and this one's records, hex. */
+export function linkHash(previous: string, lines: string): string {
+  return hash("sha256", previous + lines);
 }
 
 /**
@@ -25,19 +25,14 @@ export class AuditChain {
   }
 
   /**
-   * Appends records in order. Call inside a write transaction: another process may append too, so the head is read
-   * here each time and never remembered.
+   * Appends a link of `count` records, a line each. Call inside a write transaction: another process may append too, so
+   * the head is read here each time and never remembered.
    */
-  append(records: readonly string[]): void {
+  append(lines: string, count: number): void {
     const head = this.#table.head();
-    let seq = head?.seq ?? 0;
-    let link = head?.hash ?? GENESIS;
-    const rows = records.map((record) => {
-      seq += 1;
-      link = linkHash(link, record);
-      return { seq, record, hash: link };
-    });
-    this.#table.insert(rows);
+    const seq = (head?.seq ?? 0) + count;
+    const link = linkHash(head?.hash ?? GENESIS, lines);
+    this.#table.insert({ seq, count, lines, hash: link });
     this.#table.setHead({ seq, hash: link, mac: this.#proof(seq, link) });
   }
 

@@ -2,6 +2,7 @@
 export interface AuditBatch {
   /** Number of the last record in it; records are numbered from 1 in the order they were submitted. */
   readonly last: number;
+  readonly count: number;
   /** Records as JSON texts, a line each. */
   readonly lines: string;
 }
@@ -28,6 +29,7 @@ export class AuditOutbox {
   readonly #onError: (error: unknown) => void;
   #lines = "";
   #submitted = 0;
+  #sentUpTo = 0;
   /**
    * Receivers of this turn. A new array each turn on purpose: one that lived longer would keep finished requests reachable
    * from V8's old generation, and every collection would copy them (that cost a quarter of the processor time).
@@ -80,6 +82,8 @@ export class AuditOutbox {
     this.#lines = "";
     this.#receivers = [];
     if (batch.receivers.length > 0) this.#sent.push(batch);
-    this.#send({ last: batch.last, lines });
+    const count = batch.last - this.#sentUpTo;
+    this.#sentUpTo = batch.last;
+    this.#send({ last: batch.last, count, lines });
   };
 }

@@ -1,4 +1,4 @@
-import type { AuditHead, Store } from "../store/store.ts";
+import type { AuditHead, AuditLink, Store } from "../store/store.ts";
 import { AuditChain, GENESIS, linkHash } from "./chain.ts";
 
 /** What a walk along the chain found. `seq` is the first place where it does not hold. */
@@ -8,12 +8,14 @@ export type Verdict =
 
 type Recorded = Pick<Store, "audit" | "changes" | "tokens">;
 
-const PAGE = 1000;
+/** Links read at once. */
+const PAGE = 100;
 
 /**
- * Walks the whole chain: each record must follow from the one before it, and the last one must be the one the head
- * proves. Reads in pages, so memory stays flat and a running daemon can go on appending; what it appends after the
- * start is only checked to be proven by a newer head.
+ * Walks the whole chain: each link must follow from the one before it, and the last one must be the one the head
+ * proves. A hash covers the records only; a link's number and count must be what the records say. Reads in pages, so
+ * memory stays flat and a running daemon can go on appending; what it appends after the start is only checked to be
+ * proven by a newer head.
  * What no record of itself can show is a folder put back whole to an earlier state.
  */
 export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): Verdict {
@@ -27,13 +29,14 @@ export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): V
   let seq = 0;
   let link = GENESIS;
   while (seq < end) {
-    const page = audit.after(seq, Math.min(PAGE, end - seq));
+    // From the very first row: one with a number that no record has is found too.
+    const page = audit.after(seq === 0 ? -Infinity : seq, PAGE).filter((next) => next.seq <= end);
     if (page.length === 0) return broken(seq + 1, "the end of the chain is missing");
-    for (const row of page) {
-      if (row.seq !== seq + 1) return broken(seq + 1, "a record is missing");
-      if (row.hash !== linkHash(link, row.record)) return broken(row.seq, "the record was changed");
-      seq = row.seq;
-      link = row.hash;
+    for (const next of page) {
+      const reason = reasonAgainst(next, seq, link);
+      if (reason !== undefined) return broken(seq + 1, reason);
+      seq = next.seq;
+      link = next.hash;
     }
   }
   if (head !== undefined && head.hash !== link) return broken(end, "the last record is not the one the head proves");
@@ -43,6 +46,19 @@ export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): V
   const newestProven = audit.head()?.seq ?? 0;
   if (newest > newestProven) return broken(newestProven + 1, "a record was added without proof");
   return { intact: true, records: end, head };
+}
+
+/** Why this link does not follow the one that ends with record `seq` and has the hash `previous`. */
+function reasonAgainst(
+  { seq: last, count, lines, hash }: AuditLink,
+  seq: number,
+  previous: string,
+): string | undefined {
+  if (last - count !== seq) return "a record is missing";
+  if (hash !== linkHash(previous, lines)) {
+    return count === 1 ? "the record was changed" : `a record from here to ${last} was changed`;
+  }
+  return count === lines.split("\n").length ? undefined : "a record is missing";
 }
 
 function broken(seq: number, reason: string): Verdict {

@@ -5,6 +5,8 @@ import type { AuditBatch } from "./outbox.ts";
 const RETRY_MS = 250;
 /** Records kept for a later attempt while the disk refuses them. New calls are refused meanwhile, so few come in. */
 const BACKLOG_LIMIT = 100_000;
+/** No more than this many records are put together into one link: whoever reads the chain holds whole links in memory. */
+const LINK_LIMIT = 1000;
 
 /**
  * A commit costs about 30 µs whatever it holds. When one held this many records, more are on their way, and the next one
@@ -13,6 +15,7 @@ const BACKLOG_LIMIT = 100_000;
 const GROUP_FROM = 4;
 const GROUP_MS = 1;
 
+type Records = Pick<AuditBatch, "lines" | "count">;
 type Acknowledge = (last: number, written: boolean) => void;
 
 /**
@@ -25,11 +28,13 @@ export class AuditWriter {
   readonly #store: Pick<Store, "transaction">;
   readonly #chain: AuditChain;
   readonly #onState: (working: boolean, cause?: unknown) => void;
-  #records: string[] = [];
+  #arrived: Records[] = [];
   /** Whom to tell, and the last record of theirs that has arrived. */
   #waiting = new Map<Acknowledge, number>();
   #grouping = false;
-  #backlog: string[] = [];
+  #backlog: Records[] = [];
+  /** Records in the backlog. */
+  #kept = 0;
   #scheduled = false;
   #retry: NodeJS.Timeout | undefined;
 
@@ -46,7 +51,7 @@ export class AuditWriter {
 
   /** `acknowledge`: the same function for all batches of one thread. */
   accept(batch: AuditBatch, acknowledge: Acknowledge): void {
-    for (const record of batch.lines.split("\n")) this.#records.push(record);
+    this.#arrived.push(batch);
     this.#waiting.set(acknowledge, batch.last);
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -58,26 +63,29 @@ export class AuditWriter {
   close(): void {
     this.#flush();
     clearTimeout(this.#retry);
-    if (this.#backlog.length > 0 && this.#commit(this.#backlog)) this.#backlog = [];
+    if (this.#kept > 0) this.#commitBacklog();
   }
 
   /** Commits everything that has arrived. */
   readonly #flush = (): void => {
     this.#scheduled = false;
-    const records = this.#records;
-    if (records.length === 0) return;
+    const arrived = this.#arrived;
+    if (arrived.length === 0) return;
     const waiting = this.#waiting;
-    this.#records = [];
+    this.#arrived = [];
     this.#waiting = new Map();
-    this.#grouping = records.length >= GROUP_FROM;
-    const written = this.#retry === undefined && this.#commit(records);
-    if (!written) this.#keep(records);
+    this.#grouping = arrived.reduce((sum, { count }) => sum + count, 0) >= GROUP_FROM;
+    const written = this.#retry === undefined && this.#commit(arrived);
+    if (!written) this.#keep(arrived);
     for (const [acknowledge, last] of waiting) acknowledge(last, written);
   };
 
-  #commit(records: readonly string[]): boolean {
+  /** One transaction, and almost always one link. */
+  #commit(batches: readonly Records[]): boolean {
     try {
-      this.#store.transaction(() => this.#chain.append(records));
+      this.#store.transaction(() => {
+        for (const { lines, count } of linksOf(batches)) this.#chain.append(lines, count);
+      });
       return true;
     } catch (cause) {
       if (this.#retry === undefined) this.#onState(false, cause);
@@ -85,18 +93,41 @@ export class AuditWriter {
     }
   }
 
-  #keep(records: readonly string[]): void {
-    this.#backlog = this.#backlog.concat(records).slice(0, BACKLOG_LIMIT);
+  #keep(batches: readonly Records[]): void {
+    for (const batch of batches) {
+      if (this.#kept + batch.count > BACKLOG_LIMIT) break;
+      this.#backlog.push(batch);
+      this.#kept += batch.count;
+    }
     this.#retry ??= setTimeout(() => this.#tryAgain(), RETRY_MS);
   }
 
   #tryAgain(): void {
-    if (this.#commit(this.#backlog)) {
-      this.#backlog = [];
+    if (this.#commitBacklog()) {
       this.#retry = undefined;
       this.#onState(true);
     } else {
       this.#retry = setTimeout(() => this.#tryAgain(), RETRY_MS);
     }
   }
+
+  #commitBacklog(): boolean {
+    const written = this.#commit(this.#backlog);
+    if (written) {
+      this.#backlog = [];
+      this.#kept = 0;
+    }
+    return written;
+  }
+}
+
+/** The batches in order, put together as far as LINK_LIMIT allows. */
+function linksOf(batches: readonly Records[]): Records[] {
+  const links: Records[] = [];
+  for (const batch of batches) {
+    const last = links.at(-1);
+    if (last === undefined || last.count + batch.count > LINK_LIMIT) links.push(batch);
+    else links[links.length - 1] = { lines: `${last.lines}\n${batch.lines}`, count: last.count + batch.count };
+  }
+  return links;
 }

@@ -1,9 +1,9 @@
-import type { AuditRow } from "../store/store.ts";
+import type { AuditEntry } from "../audit/entries.ts";
 import { printable, timestamp } from "./output.ts";
 
 /** One record as one line: time, who, what, decision, status. */
-export function auditLine(row: AuditRow): string {
-  const record = recordOf(row);
+export function auditLine(entry: AuditEntry): string {
+  const record = recordOf(entry);
   const text = (name: string): string => asText(record[name]);
   const at = record["at_ms"];
   const time = typeof at === "number" && Math.abs(at) <= 8.64e15 ? timestamp(at) : "-";
@@ -29,12 +29,12 @@ function asText(value: unknown): string {
 }
 
 /** One record as one JSON text, with its place in the chain. */
-export function auditJson(row: AuditRow): string {
-  return JSON.stringify({ ...recordOf(row), seq: row.seq, hash: row.hash });
+export function auditJson(entry: AuditEntry): string {
+  return JSON.stringify({ ...recordOf(entry), seq: entry.seq, hash: entry.hash });
 }
 
 /** What was tampered with may be anything; it is shown, and `audit verify` says what is wrong with it. */
-function recordOf({ record }: AuditRow): Readonly<Record<string, unknown>> {
+function recordOf({ record }: AuditEntry): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(record);
     if (typeof value === "object" && value !== null) return { ...value };

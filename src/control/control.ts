@@ -213,7 +213,7 @@ export class Control {
   }
 
   #record(action: string, target: string, details: Readonly<Record<string, unknown>>): void {
-    this.#chain.append([adminRecord({ at: this.#now(), actor: this.#options.actor, action, target, details })]);
+    this.#chain.append(adminRecord({ at: this.#now(), actor: this.#options.actor, action, target, details }), 1);
   }
 }
 

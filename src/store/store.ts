@@ -66,11 +66,17 @@ export interface ChangeTable {
   since(revision: number): Revised[] | "resync";
 }
 
-/** One link of the audit chain. */
-export interface AuditRow {
+/**
+ * One link of the audit chain: the records of one commit. A row per commit and not per record, because that is cheaper:
+ * with 40 records of 400 bytes to a commit, 2.8 µs of processor time a record against 4.8.
+ */
+export interface AuditLink {
+  /** Place of its last record in the order of all records, which begins with 1. */
   readonly seq: number;
-  /** The record as the JSON text that was hashed. */
-  readonly record: string;
+  /** How many records it holds. */
+  readonly count: number;
+  /** The records as JSON texts, a line each: the text that was hashed. */
+  readonly lines: string;
   /** Hex. */
   readonly hash: string;
 }
@@ -84,14 +90,14 @@ export interface AuditHead {
 
 export interface AuditTable {
   head(): AuditHead | undefined;
-  /** Inside a transaction; in the order of `seq`. */
-  insert(rows: readonly AuditRow[]): void;
+  /** Inside a transaction. */
+  insert(link: AuditLink): void;
   /** Inside a transaction. */
   setHead(head: AuditHead): void;
-  /** Rows with `seq > after`, oldest first, at most `limit`. */
-  after(seq: number, limit: number): AuditRow[];
-  /** The last `count` rows, oldest first. */
-  last(count: number): AuditRow[];
+  /** The links that hold the records after `seq`, oldest first, at most `limit` links. */
+  after(seq: number, limit: number): AuditLink[];
+  /** The links that hold the newest `count` records, oldest first. */
+  last(count: number): AuditLink[];
 }
 
 /** What the daemon saw, written back about once a second for `status` and the lists: name → JSON text. */

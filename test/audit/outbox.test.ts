@@ -31,8 +31,8 @@ describe("the records of one turn", () => {
     await turn();
     await turn();
     expect(sent).toEqual([
-      { last: 3, lines: "a\nb\nc" },
-      { last: 4, lines: "d" },
+      { last: 3, count: 3, lines: "a\nb\nc" },
+      { last: 4, count: 1, lines: "d" },
     ]);
   });
 });
@@ -83,7 +83,7 @@ describe("in strict mode a receiver", () => {
     outbox.acknowledge(2, true);
     expect(told).toEqual(["c:true"]);
     await turn();
-    expect(sent.at(-1)).toEqual({ last: 3, lines: "b" });
+    expect(sent.at(-1)).toEqual({ last: 3, count: 1, lines: "b" });
     outbox.acknowledge(3, true);
     expect(told).toEqual(["c:true", "b:true"]);
   });
@@ -114,7 +114,7 @@ describe("in relaxed mode a receiver", () => {
     submit("a");
     expect(told).toEqual(["a:true"]);
     await turn();
-    expect(sent).toEqual([{ last: 1, lines: "a" }]);
+    expect(sent).toEqual([{ last: 1, count: 1, lines: "a" }]);
     outbox.acknowledge(1, false);
     expect(told).toEqual(["a:true"]);
   });
@@ -128,7 +128,7 @@ describe("in relaxed mode a receiver", () => {
       },
     });
     await turn();
-    expect(sent).toEqual([{ last: 1, lines: "a" }]);
+    expect(sent).toEqual([{ last: 1, count: 1, lines: "a" }]);
     expect(errors).toEqual([failure]);
   });
 });
@@ -163,6 +163,7 @@ test("whatever comes in whatever turns, each receiver is told once, in order, wh
       for (const { last, written } of due) outbox.acknowledge(last, written);
       expect(told).toEqual(expected);
       const lines = sent.flatMap((batch) => batch.lines.split("\n"));
+      expect(sent.map(({ count }) => count)).toEqual(sent.map((batch) => batch.lines.split("\n").length));
       expect(lines).toEqual(Array.from({ length: number }, (_, index) => `r${index + 1}`));
     }),
     { numRuns: 60 },

@@ -1,15 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AuditChain } from "../../src/audit/chain.ts";
+import { AuditChain, GENESIS, linkHash } from "../../src/audit/chain.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
-import type { AuditHead, AuditRow, AuditTable, Store } from "../../src/store/store.ts";
+import type { AuditHead, AuditLink, AuditTable, Store } from "../../src/store/store.ts";
 import { openTestStore } from "../support/stores.ts";
 
 const KEY = Buffer.alloc(32, 7);
 
 /** The audit table as somebody finds it who can write the file: plain data. */
 class Evidence implements AuditTable {
-  rows: AuditRow[] = [];
+  links: AuditLink[] = [];
   #head: AuditHead | undefined;
 
   head(): AuditHead | undefined {
@@ -18,20 +18,24 @@ class Evidence implements AuditTable {
   setHead(head: AuditHead | undefined): void {
     this.#head = head;
   }
-  insert(rows: readonly AuditRow[]): void {
-    this.rows.push(...rows);
+  insert(link: AuditLink): void {
+    this.links.push(link);
   }
-  after(seq: number, limit: number): AuditRow[] {
-    return this.rows.filter((row) => row.seq > seq).slice(0, limit);
+  after(seq: number, limit: number): AuditLink[] {
+    const ordered = this.links.toSorted((one, other) => one.seq - other.seq);
+    return ordered.filter((link) => link.seq > seq).slice(0, limit);
   }
-  last(count: number): AuditRow[] {
-    return this.rows.slice(-count);
+  last(count: number): AuditLink[] {
+    const newest = Math.max(...this.links.map(({ seq }) => seq));
+    return this.after(newest - count, count);
   }
 }
 
-function recorded(records: readonly string[]): Evidence {
+/** Each group of records as one link. */
+function recorded(groups: readonly (readonly string[])[]): Evidence {
   const evidence = new Evidence();
-  new AuditChain({ table: evidence, key: KEY }).append(records);
+  const chain = new AuditChain({ table: evidence, key: KEY });
+  for (const records of groups) chain.append(records.join("\n"), records.length);
   return evidence;
 }
 
@@ -43,9 +47,87 @@ function storeWith(
   return { audit, changes, tokens };
 }
 
-const many = (count: number) => Array.from({ length: count }, (_, index) => `{"n":${index}}`);
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => `{"n":${index}}`);
 
-type Damage = (rows: AuditRow[], index: number) => void;
+/** Groups of records; no two records are the same. */
+const groupsOfRecords = fc
+  .array(fc.array(fc.json(), { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 6 })
+  .map((groups) => groups.map((texts, group) => texts.map((text, n) => `[${group},${n},${text}]`)));
+
+/** The links with something done to the one at `index`; `where` chooses among the ways to do it. */
+type Damage = (links: readonly AuditLink[], index: number, where: number) => AuditLink[];
+
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  "an edited record": (links, index, where) => changed(links, index, ({ lines }) => ({ lines: edited(lines, where) })),
+  "a record that is gone": (links, index, where) =>
+    renumbered(
+      changed(links, index, ({ count, lines }) => ({
+        count: count - 1,
+        lines: lines
+          .split("\n")
+          .toSpliced(where % count, 1)
+          .join("\n"),
+      })),
+    ),
+  "records in another order": (links, _, where) => {
+    const records = links.flatMap(({ lines }) => lines.split("\n"));
+    const at = where % (records.length - 1);
+    records.splice(at, 2, ...records.slice(at, at + 2).toReversed());
+    return links.map((link) => ({ ...link, lines: records.splice(0, link.count).join("\n") }));
+  },
+  "a missing link": (links, index) => links.toSpliced(index, 1),
+  "a missing link and numbers made to fit": (links, index) => renumbered(links.toSpliced(index, 1)),
+  "a cut": (links, index) => links.slice(0, index),
+  "an added link": (links, _, where) => [...links, forged((links.at(-1)?.seq ?? 0) + 1 + (where % 3))],
+  "an added link before the first": (links, _, where) => [forged(-(where % 3)), ...links],
+  "an added link in between": (links, index) => renumbered(links.toSpliced(index, 0, forged(0))),
+  "links in another order": (links, index, where) => {
+    const other = (index + 1 + (where % (links.length - 1))) % links.length;
+    const order = links.map((_, n) => (n === index ? other : n === other ? index : n));
+    return renumbered(order.flatMap((from) => links.slice(from, from + 1)));
+  },
+  "a changed count": (links, index, where) =>
+    changed(links, index, ({ count }) => ({ count: where % 2 === 0 ? count + 1 : count - 1 })),
+  "a changed count and numbers made to fit": (links, index, where) =>
+    renumbered(changed(links, index, ({ count }) => ({ count: where % 2 === 0 ? count + 1 : count - 1 }))),
+  "a record counted to the next link": (links, index) => {
+    const more = index % (links.length - 1);
+    const longer = changed(links, more, ({ count }) => ({ count: count + 1 }));
+    return renumbered(changed(longer, more + 1, ({ count }) => ({ count: count - 1 })));
+  },
+  "a changed number": (links, index, where) =>
+    changed(links, index, ({ seq }) => ({ seq: where % 2 === 0 ? seq + 1 : seq - 1 })),
+  "all numbers shifted": (links, _, where) => links.map((link) => ({ ...link, seq: link.seq + 1 + (where % 3) })),
+  "a record moved to the link before": (links, index) => {
+    const to = index % (links.length - 1);
+    const [moved = "", ...rest] = links[to + 1]?.lines.split("\n") ?? [];
+    const longer = changed(links, to, ({ count, lines }) => ({ count: count + 1, lines: `${lines}\n${moved}` }));
+    if (rest.length === 0) return longer.toSpliced(to + 1, 1); // which makes one link of the two
+    return renumbered(changed(longer, to + 1, () => ({ count: rest.length, lines: rest.join("\n") })));
+  },
+  "a link made two": (links, index, where) =>
+    renumbered(
+      links.flatMap((link, n) => {
+        if (n !== index) return [link];
+        // An empty half is a forgery as well: a line break before the records or after them.
+        const records = link.lines.split("\n");
+        const first = where % (records.length + 1);
+        return [records.slice(0, first), records.slice(first)].map((half) => ({
+          ...link,
+          count: Math.max(1, half.length),
+          lines: half.join("\n"),
+        }));
+      }),
+    ),
+};
+
+function changed(
+  links: readonly AuditLink[],
+  index: number,
+  change: (link: AuditLink) => Partial<AuditLink>,
+): AuditLink[] {
+  return links.map((link, n) => (n === index ? { ...link, ...change(link) } : link));
+}
 
 /** Replaces one character by another one. */
 function edited(text: string, where: number): string {
@@ -53,79 +135,98 @@ function edited(text: string, where: number): string {
   return text.slice(0, at) + (text[at] === "x" ? "y" : "x") + text.slice(at + 1);
 }
 
-const DAMAGES: Readonly<Record<string, (where: number) => Damage>> = {
-  "an edited record": (where) => (rows, index) => {
-    rows.splice(
-      index,
-      1,
-      ...rows.slice(index, index + 1).map((row) => ({ ...row, record: edited(row.record, where) })),
-    );
-  },
-  "an edited hash": (where) => (rows, index) => {
-    rows.splice(index, 1, ...rows.slice(index, index + 1).map((row) => ({ ...row, hash: edited(row.hash, where) })));
-  },
-  "a missing row": () => (rows, index) => {
-    rows.splice(index, 1);
-  },
-  "a cut": () => (rows, index) => {
-    rows.splice(index);
-  },
-  "an added row": (where) => (rows) => {
-    rows.push({ seq: rows.length + 1, record: `{"n":${where}}`, hash: "0".repeat(64) });
-  },
-  "rows in another order": (where) => (rows, index) => {
-    // The rows change places and take over each other's numbers, as if they had been written so.
-    const other = (index + 1 + (where % (rows.length - 1))) % rows.length;
-    const order = rows.map((_, n) => (n === index ? other : n === other ? index : n));
-    rows.splice(
-      0,
-      rows.length,
-      ...order.flatMap((from, n) => rows.slice(from, from + 1).map((row) => ({ ...row, seq: n + 1 }))),
-    );
-  },
-};
+function forged(seq: number): AuditLink {
+  return { seq, count: 1, lines: '{"forged":true}', hash: "0".repeat(64) };
+}
+
+/** With the numbers that follow from the counts. */
+function renumbered(links: readonly AuditLink[]): AuditLink[] {
+  let seq = 0;
+  return links.map((link) => {
+    seq += link.count;
+    return { ...link, seq };
+  });
+}
+
+/** With the hashes that follow from the lines: anybody can do that, but nobody can prove the last one without the key. */
+function rehashed(links: readonly AuditLink[]): AuditLink[] {
+  let hash = GENESIS;
+  return links.map((link) => {
+    hash = linkHash(hash, link.lines);
+    return { ...link, hash };
+  });
+}
 
 describe("verifyChain", () => {
   it("finds nothing wrong with a chain that was only appended to, over several pages", () => {
     const store = openTestStore();
     const chain = new AuditChain({ table: store.audit, key: KEY });
-    store.transaction(() => chain.append(many(2_345)));
-    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 2_345 });
+    store.transaction(() => {
+      for (let link = 0; link < 345; link += 1) chain.append(numbered(1 + (link % 7)).join("\n"), 1 + (link % 7));
+    });
+    // 49 times 1 to 7 records, and 1 + 2.
+    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 49 * 28 + 3 });
   });
 
   it("finds nothing wrong before the first record", () => {
     expect(verifyChain({ store: openTestStore(), key: KEY })).toEqual({ intact: true, records: 0, head: undefined });
   });
 
-  it("names the first record that does not follow", () => {
-    const evidence = recorded(many(10));
-    evidence.rows = evidence.rows.map((row) => (row.seq === 4 || row.seq === 7 ? { ...row, record: "{}" } : row));
-    expect(verifyChain({ store: storeWith(evidence), key: KEY })).toMatchObject({ intact: false, seq: 4 });
+  it.each([
+    [1, { seq: 1, reason: "the record was changed" }],
+    [3, { seq: 2, reason: "a record from here to 4 was changed" }],
+  ])("names the first link that does not follow: record %i", (record, verdict) => {
+    const evidence = recorded([["[1]"], ["[2]", "[3]", "[4]"], ["[5]"]]);
+    evidence.links = evidence.links.map((link) =>
+      link.seq >= record ? { ...link, lines: edited(link.lines, 1) } : link,
+    );
+    expect(verifyChain({ store: storeWith(evidence), key: KEY })).toEqual({ intact: false, ...verdict });
   });
 
-  it.each(Object.entries(DAMAGES))("finds %s, wherever it is", (_, damage) => {
+  it("names the first record that is missing", () => {
+    const evidence = recorded([["[1]"], ["[2]", "[3]"], ["[4]"]]);
+    evidence.links.splice(1, 1);
+    const verdict = { intact: false, seq: 2, reason: "a record is missing" };
+    expect(verifyChain({ store: storeWith(evidence), key: KEY })).toEqual(verdict);
+  });
+
+  it.each(Object.entries(DAMAGES))("finds %s, wherever it is, also when all hashes are made to fit", (_, damage) => {
     const store = openTestStore();
-    const texts = fc.uniqueArray(fc.json(), { minLength: 2, maxLength: 12 });
     fc.assert(
-      fc.property(texts, fc.nat(), fc.nat(), (records, index, where) => {
-        const evidence = recorded(records);
+      fc.property(groupsOfRecords, fc.nat(), fc.nat(), (groups, index, where) => {
+        const evidence = recorded(groups);
         expect(verifyChain({ store: storeWith(evidence, store), key: KEY }).intact).toBe(true);
-        damage(where)(evidence.rows, index % evidence.rows.length);
+        const damaged = damage(evidence.links, index % evidence.links.length, where);
+        for (const links of [damaged, rehashed(damaged)]) {
+          evidence.links = links;
+          expect(verifyChain({ store: storeWith(evidence, store), key: KEY }).intact).toBe(false);
+        }
+      }),
+    );
+  });
+
+  it("finds an edited hash, wherever it is", () => {
+    const store = openTestStore();
+    fc.assert(
+      fc.property(groupsOfRecords, fc.nat(), fc.nat(), (groups, index, where) => {
+        const evidence = recorded(groups);
+        const at = index % evidence.links.length;
+        evidence.links = changed(evidence.links, at, ({ hash }) => ({ hash: edited(hash, where) }));
         expect(verifyChain({ store: storeWith(evidence, store), key: KEY }).intact).toBe(false);
       }),
     );
   });
 
   it("is not fooled by a cut with a head made to fit, for that needs the key", () => {
-    const evidence = recorded(many(10));
-    evidence.rows.splice(5);
+    const evidence = recorded([["[1]"], ["[2]", "[3]"], ["[4]"]]);
     const mac = evidence.head()?.mac ?? "";
-    evidence.setHead({ seq: 5, hash: evidence.rows[4]?.hash ?? "", mac });
-    expect(verifyChain({ store: storeWith(evidence), key: KEY })).toMatchObject({ intact: false, seq: 5 });
+    evidence.links.splice(2);
+    evidence.setHead({ seq: 3, hash: evidence.links[1]?.hash ?? "", mac });
+    expect(verifyChain({ store: storeWith(evidence), key: KEY })).toMatchObject({ intact: false, seq: 3 });
   });
 
   it("is not fooled by a chain made anew under another key", () => {
-    const store = storeWith(recorded(many(3)));
+    const store = storeWith(recorded([["[1]", "[2]"], ["[3]"]]));
     expect(verifyChain({ store, key: Buffer.alloc(32, 8) }).intact).toBe(false);
   });
 
@@ -135,18 +236,18 @@ describe("verifyChain", () => {
     expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: false, seq: 1 });
   });
 
-  it("notices rows whose head is gone", () => {
-    const evidence = recorded(many(3));
+  it("notices links whose head is gone", () => {
+    const evidence = recorded([["[1]", "[2]"], ["[3]"]]);
     evidence.setHead(undefined);
     expect(verifyChain({ store: storeWith(evidence), key: KEY })).toMatchObject({ intact: false, seq: 1 });
   });
 
   it("accepts what is appended while it walks", () => {
-    const evidence = recorded(many(3));
+    const evidence = recorded([["[1]", "[2]"], ["[3]"]]);
     const chain = new AuditChain({ table: evidence, key: KEY });
     const after = evidence.after.bind(evidence);
     evidence.after = (seq, limit) => {
-      chain.append(["{}"]);
+      chain.append("{}\n{}", 2);
       return after(seq, limit);
     };
     expect(verifyChain({ store: storeWith(evidence), key: KEY })).toMatchObject({ intact: true, records: 3 });

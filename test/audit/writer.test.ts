@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { AuditChain } from "../../src/audit/chain.ts";
+import { entriesOf } from "../../src/audit/entries.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
 import { AuditWriter } from "../../src/audit/writer.ts";
 import { GatewayError } from "../../src/errors.ts";
-import type { AuditHead, AuditRow, AuditTable, Store } from "../../src/store/store.ts";
+import type { AuditHead, AuditLink, AuditTable, Store } from "../../src/store/store.ts";
 import { openTestStore } from "../support/stores.ts";
 
 const KEY = Buffer.alloc(32, 7);
@@ -46,14 +47,18 @@ function startWriter(store: Store = openTestStore()) {
     accept: (thread: string, last: number, ...records: string[]): void => {
       const acknowledge = threads.get(thread) ?? acknowledgeTo(thread);
       threads.set(thread, acknowledge);
-      writer.accept({ last, lines: records.join("\n") }, acknowledge);
+      writer.accept({ last, count: records.length, lines: records.join("\n") }, acknowledge);
     },
   };
 }
 
 function recordsIn(store: Store): string[] {
-  return store.audit.after(0, 1_000_000).map(({ record }) => record);
+  return entriesOf(store.audit.after(0, 1_000_000)).map(({ record }) => record);
 }
+
+const linksIn = (store: Store) => store.audit.after(0, 100).map(({ seq, count }) => [seq, count]);
+
+const manyRecords = (count: number) => Array.from({ length: count }, (_, index) => String(index));
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -80,7 +85,7 @@ describe("what arrives in one turn", () => {
     const { accept, store } = startWriter();
     accept("a", 1, "1");
     await turn();
-    store.transaction(() => new AuditChain({ table: store.audit, key: KEY }).append(["2"]));
+    store.transaction(() => new AuditChain({ table: store.audit, key: KEY }).append("2", 1));
     accept("a", 3, "3", "4");
     await turn();
     expect(recordsIn(store)).toEqual(["1", "2", "3", "4"]);
@@ -150,9 +155,9 @@ describe("while the store refuses", () => {
     expect(causes).toEqual(Array(2).fill(expect.objectContaining({ code: "GW_008", details: "the disk is full" })));
   });
 
-  test("no more is kept than fits: the oldest 100,000 records", async () => {
+  test("no more is kept than 100,000 records, the oldest", async () => {
     stopClock();
-    const table = new Rows();
+    const table = new Links();
     let failing = true;
     const writer = new AuditWriter({
       store: {
@@ -164,15 +169,60 @@ describe("while the store refuses", () => {
       chain: new AuditChain({ table, key: KEY }),
       onState: () => undefined,
     });
-    const lines = Array.from({ length: 60_000 }, (_, index) => String(index)).join("\n");
-    for (const last of [60_000, 120_000]) {
-      writer.accept({ last, lines }, () => undefined);
+    const lines = Array.from({ length: 40_000 }, (_, index) => String(index)).join("\n");
+    for (const last of [40_000, 80_000, 120_000]) {
+      writer.accept({ last, count: 40_000, lines }, () => undefined);
       await turn();
+      vi.advanceTimersByTime(1);
     }
     failing = false;
     vi.advanceTimersByTime(250);
-    expect(table.rows).toHaveLength(100_000);
-    expect(table.rows.at(-1)?.record).toBe("39999");
+    expect(table.links.map(({ seq, count }) => [seq, count])).toEqual([
+      [40_000, 40_000],
+      [80_000, 40_000],
+    ]);
+  });
+});
+
+describe("a link of the chain", () => {
+  test("holds what was committed together", async () => {
+    const { accept, store } = startWriter();
+    accept("a", 2, "1", "2");
+    accept("b", 1, "3");
+    await turn();
+    accept("a", 3, "4");
+    await turn();
+    expect(linksIn(store)).toEqual([
+      [3, 3],
+      [4, 1],
+    ]);
+  });
+
+  test("is closed before it would hold more than 1,000 records, in the same transaction", async () => {
+    const { accept, store, disk } = startWriter();
+    for (const last of [400, 800, 1200, 1400]) accept("a", last, ...manyRecords(last === 1400 ? 200 : 400));
+    await turn();
+    expect(disk.transactions).toBe(1);
+    expect(linksIn(store)).toEqual([
+      [800, 800],
+      [1400, 600],
+    ]);
+    expect(recordsIn(store)).toEqual([400, 400, 400, 200].flatMap(manyRecords));
+    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 1400 });
+  });
+
+  test("puts together what came bit by bit while the store refused", async () => {
+    stopClock();
+    const { accept, store, disk } = startWriter();
+    disk.failing = true;
+    for (const last of [1, 2, 3]) {
+      accept("a", last, String(last));
+      await turn();
+    }
+    disk.failing = false;
+    vi.advanceTimersByTime(250);
+    expect(linksIn(store)).toEqual([[3, 3]]);
+    expect(recordsIn(store)).toEqual(["1", "2", "3"]);
   });
 });
 
@@ -215,8 +265,8 @@ describe("close", () => {
 });
 
 /** An audit table as plain data. */
-class Rows implements AuditTable {
-  readonly rows: AuditRow[] = [];
+class Links implements AuditTable {
+  readonly links: AuditLink[] = [];
   #head: AuditHead | undefined;
 
   head(): AuditHead | undefined {
@@ -225,13 +275,13 @@ class Rows implements AuditTable {
   setHead(head: AuditHead): void {
     this.#head = head;
   }
-  insert(rows: readonly AuditRow[]): void {
-    for (const row of rows) this.rows.push(row);
+  insert(link: AuditLink): void {
+    this.links.push(link);
   }
-  after(): AuditRow[] {
+  after(): AuditLink[] {
     return [];
   }
-  last(): AuditRow[] {
+  last(): AuditLink[] {
     return [];
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { AuditChain } from "../../src/audit/chain.ts";
 import { acquireDaemonLock } from "../../src/daemon/lock.ts";
 import { openDataFolder } from "../../src/store/data-folder.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
@@ -26,6 +27,15 @@ function fresh(env: RunOptions["env"] = {}) {
       return JSON.parse(stdout) as Record<string, unknown>;
     },
   };
+}
+
+/** Commits records of requests together, as the daemon does. */
+function addRecords(data: string, count: number): void {
+  const store = openSqliteStore(join(data, "sandboxgw.db"));
+  const chain = new AuditChain({ table: store.audit, key: Buffer.alloc(32) });
+  const lines = Array.from({ length: count }, () => '{"kind":"proxy"}').join("\n");
+  store.transaction(() => chain.append(lines, count));
+  store.close();
 }
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -165,6 +175,32 @@ describe("audit", () => {
     ]);
   });
 
+  it("tail counts records, also where several were committed together", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add a --driver wasm");
+    addRecords(cli.data, 3);
+    addRecords(cli.data, 2);
+    const tail = async (count: number): Promise<unknown[]> => {
+      const { stdout } = await cli.run(`audit tail -o json -n ${count}`);
+      return stdout.split("\n").flatMap((line) => (line === "" ? [] : [(JSON.parse(line) as { seq: number }).seq]));
+    };
+    for (const count of [0, 1, 2, 3, 5, 6, 100])
+      expect(await tail(count)).toEqual([1, 2, 3, 4, 5, 6].slice(6 - Math.min(count, 6)));
+  });
+
+  it("tail -f goes on after the newest record and prints all that were committed together", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add a --driver wasm");
+    addRecords(cli.data, 3);
+    const tail = start(["audit", "tail", "-f", "-n", "1", "-o", "json"], { folder: cli.folder });
+    onTestFinished(() => void tail.kill("SIGKILL"));
+    const lines = createInterface({ input: tail.stdout })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toContain('"seq":4');
+    addRecords(cli.data, 2);
+    await cli.run("sandbox add b --driver wasm");
+    for (const seq of [5, 6, 7]) expect((await lines.next()).value).toContain(`"seq":${seq}`);
+  });
+
   it("tail -f prints what another process adds", async () => {
     const cli = fresh();
     await cli.run("sandbox add first --driver wasm");
@@ -183,7 +219,7 @@ describe("audit", () => {
     for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
     expect(await cli.json("audit verify")).toMatchObject({ intact: true, records: 3 });
     const database = new Database(join(cli.data, "sandboxgw.db"));
-    database.exec("UPDATE audit SET record = replace(record, 'cli:', 'api:') WHERE seq = 2");
+    database.exec("UPDATE audit SET lines = replace(lines, 'cli:', 'api:') WHERE seq = 2");
     database.close();
     const { code, stdout, stderr } = await cli.run("audit verify");
     expect({ code, stdout }).toEqual({ code: 8, stdout: "" });

@@ -151,31 +151,57 @@ describe.each(KINDS)("a $name store", ({ open }) => {
       expect(store.changes.since(10_006)).toBe("resync");
     }));
 
-  it("keeps audit rows and the head of the chain", () =>
+  it("keeps the head of the audit chain", () =>
     withStore((store) => {
       expect(store.audit.head()).toBeUndefined();
-      store.audit.insert([1, 2, 3, 4, 5].map((seq) => ({ seq, record: `{"n":${seq}}`, hash: `${seq}` })));
       store.audit.setHead({ seq: 4, hash: "4", mac: "m4" });
       store.audit.setHead({ seq: 5, hash: "5", mac: "m5" });
       expect(store.audit.head()).toEqual({ seq: 5, hash: "5", mac: "m5" });
-      expect(store.audit.last(2).map(({ seq }) => seq)).toEqual([4, 5]);
-      expect(store.audit.after(2, 2)).toEqual([
-        { seq: 3, record: '{"n":3}', hash: "3" },
-        { seq: 4, record: '{"n":4}', hash: "4" },
-      ]);
     }));
 
-  it.each([0, 1, 9, 10, 11, 20, 57])("keeps %i audit rows inserted at once, in order", (count) =>
-    withStore((store) => {
-      const rows = Array.from({ length: count }, (_, index) => ({
-        seq: index + 1,
-        record: `r${index}`,
-        hash: `h${index}`,
-      }));
-      store.audit.insert(rows);
-      expect(store.audit.after(0, 100)).toEqual(rows);
-    }),
-  );
+  describe("audit links", () => {
+    // Records 1, 2–4, 5–6, 7.
+    const LINKS = [
+      { seq: 1, count: 1, lines: '{"n":1}', hash: "a" },
+      { seq: 4, count: 3, lines: '{"n":2}\n{"n":"\\u0000é"}\n{"n":4}', hash: "b" },
+      { seq: 6, count: 2, lines: "not\0json\n", hash: "c" },
+      { seq: 7, count: 1, lines: '{"n":7}', hash: "d" },
+    ];
+    const [first, second, third, fourth] = LINKS;
+    const withLinks = (work: (store: Store) => void) =>
+      withStore((store) => {
+        for (const link of LINKS) store.audit.insert(link);
+        work(store);
+      });
+
+    it("come back as they were inserted, in order", () =>
+      withLinks((store) => expect(store.audit.after(0, 100)).toEqual(LINKS)));
+
+    it.each([
+      ["after the last record of a link", 1, 2, [second, third]],
+      ["after a record in the middle of one", 2, 1, [second]],
+      ["after the newest record", 7, 100, []],
+      ["after anything at all", -Infinity, 100, LINKS],
+      ["none of them", 0, 0, []],
+    ])("are found %s", (_, seq, limit, expected) =>
+      withLinks((store) => expect(store.audit.after(seq, limit)).toEqual(expected)),
+    );
+
+    it.each([
+      [0, []],
+      [1, [fourth]],
+      [2, [third, fourth]],
+      [3, [third, fourth]],
+      [4, [second, third, fourth]],
+      [6, [second, third, fourth]],
+      [7, [first, second, third, fourth]],
+      [1_000_000, LINKS],
+    ])("that hold the newest %i records are found whole", (count, expected) =>
+      withLinks((store) => expect(store.audit.last(count)).toEqual(expected)),
+    );
+
+    it("are not found before there are any", () => withStore((store) => expect(store.audit.last(5)).toEqual([])));
+  });
 
   it("keeps the last observation of a name", () =>
     withStore((store) => {

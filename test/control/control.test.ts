@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { entriesOf } from "../../src/audit/entries.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
 import { openKeys } from "../../src/auth/keys.ts";
 import { TokenVerifier, tokenHash } from "../../src/auth/tokens.ts";
@@ -37,7 +38,7 @@ const TOKEN: NewToken = {
 const SANDBOX: NewSandbox = { id: "py", runtime: "generic", driver: "static", strategy: null, urls: ["http://h:1"] };
 
 const refusal = (code: string) => expect.objectContaining({ code });
-const actions = (store: Store) => store.audit.last(100).map((row): unknown => JSON.parse(row.record));
+const actions = (store: Store) => entriesOf(store.audit.last(100)).map(({ record }): unknown => JSON.parse(record));
 
 /** Nothing was written: neither rows nor changes nor records. */
 function expectUntouched(store: Store, work: () => void): void {
@@ -257,7 +258,7 @@ describe("every verb", () => {
     const { store, control } = fresh();
     control.addSandbox(SANDBOX);
     // The next place in the chain is taken: the record's insert will fail.
-    store.audit.insert([{ seq: 2, record: "{}", hash: "" }]);
+    store.audit.insert({ seq: 2, count: 1, lines: "{}", hash: "" });
     const before = store.snapshot(NOW);
     expect(() => control.removeSandbox("py")).toThrow(/UNIQUE|constraint/);
     expect(store.snapshot(NOW)).toEqual(before);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { AuditChain } from "../../src/audit/chain.ts";
+import { entriesOf } from "../../src/audit/entries.ts";
 import { AuditWriter } from "../../src/audit/writer.ts";
 import { type KeyRing, openKeys } from "../../src/auth/keys.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -119,8 +120,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
       feed.wake();
     },
     records() {
-      return store.audit
-        .after(0, 1_000_000)
+      return entriesOf(store.audit.after(0, 1_000_000))
         .map(({ record }): Record<string, unknown> => JSON.parse(record))
         .filter(({ kind }) => kind !== "admin");
     },

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
 import { verifyChain } from "../../audit/verify.ts";
 import { integer } from "../../config/values.ts";
 import { GatewayError } from "../../errors.ts";
-import type { AuditRow, Store } from "../../store/store.ts";
+import type { Store } from "../../store/store.ts";
 import { auditJson, auditLine } from "../audit-line.ts";
 import type { Cli } from "../cli.ts";
 
@@ -30,19 +31,20 @@ interface TailOptions {
 }
 
 const POLL = 100;
-const PAGE = 500;
+/** Links read at once. */
+const PAGE = 100;
 
 async function tail(cli: Cli, { lines, follow = false }: TailOptions): Promise<void> {
   const count = integer(0, 1_000_000).parse(lines);
   await cli.inExistingWorkspace(async ({ store }) => {
-    const newest = store.audit.last(count);
+    const newest = entriesOf(store.audit.last(count)).slice(-count);
     print(cli, newest);
     if (follow) await followFrom(cli, store, newest.at(-1)?.seq ?? store.audit.head()?.seq ?? 0);
   });
 }
 
-function print(cli: Cli, rows: readonly AuditRow[]): void {
-  for (const row of rows) cli.output.line(cli.output.isJson ? auditJson(row) : auditLine(row));
+function print(cli: Cli, entries: readonly AuditEntry[]): void {
+  for (const entry of entries) cli.output.line(cli.output.isJson ? auditJson(entry) : auditLine(entry));
 }
 
 /** Never returns: Ctrl-C ends the process. */
@@ -51,10 +53,10 @@ async function followFrom(cli: Cli, store: Store, start: number): Promise<never>
   for (;;) {
     // Asked before reading: what is committed in between is then seen as a further change, not missed.
     const version = store.dataVersion();
-    const rows = store.audit.after(seen, PAGE);
-    print(cli, rows);
-    seen = rows.at(-1)?.seq ?? seen;
-    while (rows.length < PAGE && store.dataVersion() === version) await sleep(POLL);
+    const links = store.audit.after(seen, PAGE);
+    print(cli, entriesOf(links));
+    seen = links.at(-1)?.seq ?? seen;
+    while (links.length < PAGE && store.dataVersion() === version) await sleep(POLL);
   }
 }
 

@@ -54,7 +54,8 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE audit (
     seq        INTEGER PRIMARY KEY,
-    record     TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    lines      TEXT NOT NULL,
     hash       TEXT NOT NULL
   ) STRICT;
 

@@ -10,7 +10,7 @@ store.transaction(() => add("committed"));
 store.transaction(() => {
   add("half-done");
   // Enough to spill out of the page cache, so that uncommitted pages are in the log on disk.
-  store.audit.insert(Array.from({ length: 20_000 }, (_, n) => ({ seq: n + 1, record: "x".repeat(300), hash: "" })));
+  for (let seq = 1; seq <= 20_000; seq += 1) store.audit.insert({ seq, count: 1, lines: "x".repeat(300), hash: "" });
   process.stdout.write("in the middle\n");
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });

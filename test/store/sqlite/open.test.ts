@@ -26,8 +26,10 @@ const withCode = (code: string) => expect.objectContaining({ code });
 function madeDatabase(rows = 200): string {
   const file = join(temporaryFolder(), "sandboxgw.db");
   const store = openSqliteStore(file);
-  const records = Array.from({ length: rows }, (_, n) => ({ seq: n + 1, record: "x".repeat(300), hash: `${n}` }));
-  store.transaction(() => store.audit.insert(records));
+  store.transaction(() => {
+    for (let seq = 1; seq <= rows; seq += 1)
+      store.audit.insert({ seq, count: 1, lines: "x".repeat(300), hash: `${seq}` });
+  });
   store.close();
   return file;
 }
