@@ -17,12 +17,13 @@ import { Deadlines } from "../proxy/deadlines.ts";
 import type { Dispatch } from "../proxy/dispatch.ts";
 import { HeadFlusher } from "../proxy/forward.ts";
 import { HealthPages } from "../proxy/health-pages.ts";
+import { Http1Client } from "../proxy/http1/client.ts";
 import { SharedBoard } from "../proxy/instance-board.ts";
 import { Pipeline } from "../proxy/pipeline.ts";
 import { Recorder } from "../proxy/record.ts";
 import { Responder } from "../proxy/respond.ts";
 import { createGatewayServer } from "../proxy/server.ts";
-import { UndiciClient } from "../proxy/undici-client.ts";
+
 import { createRuntimes, createStrategies } from "../registry.ts";
 import { FLAG, type SharedMemory } from "./shared-memory.ts";
 
@@ -46,7 +47,7 @@ export class Gateway {
   readonly #config: Config;
   readonly #server: Server;
   readonly #outbox: AuditOutbox;
-  readonly #client: UndiciClient;
+  readonly #client: Http1Client;
   readonly #deadlines: Deadlines<Dispatch>;
   #snapshot: Snapshot;
   #draining = false;
@@ -65,7 +66,7 @@ export class Gateway {
       onError: (error) => options.onInternalError(asGatewayError(error), ""),
     });
     this.#deadlines = new Deadlines();
-    this.#client = new UndiciClient({
+    this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
       connectTimeoutMs: config.PROXY_CONNECT_TIMEOUT,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
@@ -221,7 +222,7 @@ export class Gateway {
   async close(): Promise<void> {
     await this.drain(0);
     this.#deadlines.close();
-    await this.#client.close();
+    this.#client.close();
   }
 
   /** Ends the calls of tokens that have been revoked since they began. */

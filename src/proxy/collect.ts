@@ -22,12 +22,10 @@ export class Collect implements Receiver {
     });
   }
 
-  head(status: number, fields: readonly Buffer[]): void {
+  head(status: number, fields: readonly string[]): void {
     this.#status = status;
     for (let index = 0; index < fields.length; index += 2) {
-      if ((fields[index] as Buffer).toString("latin1").toLowerCase() === "content-type") {
-        this.#contentType = (fields[index + 1] as Buffer).toString("latin1");
-      }
+      if (fields[index] === "content-type") this.#contentType = fields[index + 1] as string;
     }
   }
 

@@ -5,7 +5,7 @@ import type { MetricLane, Outcome } from "../observe/metric-slots.ts";
 import type { Strategy } from "./balance/strategy.ts";
 import type { Deadlines, Watched } from "./deadlines.ts";
 import type { Exchange } from "./exchange.ts";
-import type { UpstreamClient, UpstreamControl, UpstreamHandler } from "./upstream.ts";
+import { ProtocolError, type UpstreamClient, type UpstreamControl, type UpstreamHandler } from "./upstream.ts";
 
 /** What is to be sent to an instance. */
 export interface Outbound {
@@ -22,7 +22,7 @@ export interface Outbound {
 
 /** Takes the answer. After `end` or `failed` nothing more comes. A GatewayError thrown from `head` or `data` fails the call. */
 export interface Receiver {
-  head(status: number, fields: readonly Buffer[]): void;
+  head(status: number, fields: readonly string[]): void;
   data(chunk: Buffer): void;
   end(): void;
   failed(error: GatewayError): void;
@@ -65,6 +65,8 @@ export class Dispatch implements UpstreamHandler, Watched {
   readonly #tried: Instance[] = [];
   #instance: Instance | undefined;
   #control: UpstreamControl | undefined;
+  /** The current attempt may have reached its instance. */
+  #sent = false;
   #attempts = 0;
   #answered = false;
   #done = false;
@@ -120,15 +122,13 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.#control?.resume();
   }
 
-  onSent(control: UpstreamControl): void {
-    if (this.#done) return control.abort(new Error("cancelled"));
-    this.#control = control;
+  onSent(): void {
+    this.#sent = true;
     this.#waitingFor = "instance";
     this.deadline = performance.now() + this.#outbound.firstByteMs;
   }
 
-  onHead(status: number, fields: readonly Buffer[]): void {
-    if (this.#done) return;
+  onHead(status: number, fields: readonly string[]): void {
     this.#answered = true;
     this.#waitingFor = "instance";
     this.deadline = performance.now() + this.#context.idleTimeoutMs;
@@ -141,7 +141,6 @@ export class Dispatch implements UpstreamHandler, Watched {
   }
 
   onData(chunk: Buffer): void {
-    if (this.#done) return;
     this.deadline = performance.now() + this.#context.idleTimeoutMs;
     try {
       this.#receiver.data(chunk);
@@ -151,14 +150,12 @@ export class Dispatch implements UpstreamHandler, Watched {
   }
 
   onEnd(): void {
-    if (this.#done) return;
     this.#finish("delivered");
     this.#receiver.end();
   }
 
   onError(error: Error): void {
-    if (this.#done) return;
-    const sent = this.#control !== undefined;
+    const sent = this.#sent;
     const instance = this.#instance as Instance;
     if (!sent) this.#context.board.report(instance, false);
     if (this.#answered) return this.#fail(broken(error), "broken");
@@ -178,7 +175,7 @@ export class Dispatch implements UpstreamHandler, Watched {
         "client_gone",
       );
     }
-    const executed = this.#control === undefined ? "no" : "maybe";
+    const executed = this.#sent ? "maybe" : "no";
     const details = this.#answered ? "The answer stopped in the middle" : "No answer before the deadline";
     this.#fail(new GatewayError("PROXY_003", { details, executed }), "timeout");
   }
@@ -194,11 +191,15 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.#tried.push(instance);
     this.#instance = instance;
     this.exchange.instance = instance;
-    this.#control = undefined;
+    this.#sent = false;
     this.deadline = performance.now() + this.#outbound.firstByteMs;
     this.#context.board.claim(instance);
     const { method, path, headers, body } = this.#outbound;
-    this.#context.client.start(instance, { method, path, headers, body: body === null ? null : body(this) }, this);
+    this.#control = this.#context.client.start(
+      instance,
+      { method, path, headers, body: body === null ? null : body(this) },
+      this,
+    );
   }
 
   #mayRetry(sent: boolean): boolean {
@@ -221,7 +222,7 @@ export class Dispatch implements UpstreamHandler, Watched {
   #fail(error: GatewayError, outcome: Outcome): void {
     if (this.#done) return;
     this.#finish(outcome);
-    this.#control?.abort(error);
+    this.#control?.abort();
     this.#receiver.failed(error);
   }
 
@@ -238,21 +239,12 @@ function unreachable(cause: Error): GatewayError {
 }
 
 function broken(cause: Error): GatewayError {
-  const invalid =
-    cause.name === "HTTPParserError" ||
-    ("code" in cause && PROTOCOL_ERRORS.has(String(cause.code))) ||
-    /^(?:bad upgrade|bad response|too many)/.test(cause.message);
-  return new GatewayError(invalid ? "PROXY_004" : "PROXY_002", { details: reason(cause), executed: "maybe", cause });
+  const code = cause instanceof ProtocolError ? "PROXY_004" : "PROXY_002";
+  return new GatewayError(code, { details: reason(cause), executed: "maybe", cause });
 }
 
-const PROTOCOL_ERRORS: ReadonlySet<string> = new Set([
-  "UND_ERR_HEADERS_OVERFLOW",
-  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
-  "ERR_ASSERTION", // undici's answer to a status under 100
-]);
-
-/** What a client may know of an upstream error: its code, not addresses or paths. */
+/** What a client may know of an upstream error: no addresses, no paths. */
 function reason(cause: Error): string {
-  if (cause.name === "HTTPParserError") return "malformed response";
+  if (cause instanceof ProtocolError) return cause.message;
   return "code" in cause && typeof cause.code === "string" ? cause.code : "connection failed";
 }

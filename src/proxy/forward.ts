@@ -41,8 +41,10 @@ export function outbound(exchange: Exchange, head: Head, path: string, context: 
 }
 
 /**
- * An instance's answer on its way to the client, streamed. What ends the response (the bytes that complete its
- * Content-Length, or the last chunk) is held back until the audit record is committed; everything before it flows.
+ * An instance's answer on its way to the client, streamed. The first bytes wait for the end of the event-loop turn in which
+ * they came: most answers are complete by then and go out in one piece, and what broke until then can still be told as an
+ * error. What ends the response (the bytes that complete its Content-Length, or the last chunk) is held back until the
+ * audit record is committed; everything else flows.
  */
 export class Forward implements Receiver, AuditReceiver, HeldHead {
   readonly #exchange: Exchange;
@@ -52,8 +54,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   #headWritten = false;
   /** Bytes of a declared length still to come; -1 when none was declared. */
   #left = -1;
-  /** The bytes that would complete the response. */
-  #held: Buffer | undefined;
+  /** Bytes that have come and are not written yet. */
+  #held: Buffer[] = [];
   #paused = false;
 
   constructor(exchange: Exchange, context: ForwardContext) {
@@ -67,8 +69,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     dispatch.start();
   }
 
-  head(status: number, raw: readonly Buffer[]): void {
-    const { fields, contentLength } = responseFields(status, raw, this.#exchange.requestId);
+  head(status: number, raw: readonly string[]): void {
+    const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
     this.#exchange.status = status;
     this.#fields = fields;
     this.#left = contentLength;
@@ -77,15 +79,9 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   data(chunk: Buffer): void {
     this.#exchange.bytesOut += chunk.length;
-    if (this.#left >= 0) {
-      this.#left -= chunk.length;
-      if (this.#left === 0) {
-        this.#held = chunk;
-        return;
-      }
-    }
-    this.#writeHead();
-    if (!this.#exchange.res.write(chunk)) this.#pause();
+    if (this.#left >= 0) this.#left -= chunk.length;
+    this.#held.push(chunk);
+    if (this.#headWritten && this.#left !== 0) this.#flow();
   }
 
   end(): void {
@@ -94,7 +90,10 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   failed(error: GatewayError): void {
     const exchange = this.#exchange;
-    if (!this.#headWritten && !exchange.res.destroyed) return this.#context.responder.error(exchange, error);
+    if (!this.#headWritten && !exchange.res.destroyed) {
+      exchange.bytesOut = 0;
+      return this.#context.responder.error(exchange, error);
+    }
     // Part of the answer is out: the client must see a broken transfer, never a shorter one that looks whole.
     if (!this.#headWritten) exchange.status = error.status;
     exchange.outcome = error.code;
@@ -118,24 +117,13 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     }
   }
 
-  /** The head goes out with the first bytes of the body; when those take longer than this turn, it goes alone. */
+  /** The turn is over: what has come goes out, unless it is the whole answer. */
   flushHead(): void {
     const { res, recorded } = this.#exchange;
-    if (recorded || this.#headWritten || this.#held !== undefined || res.destroyed) return;
+    if (recorded || this.#left === 0 || res.destroyed) return;
     this.#writeHead();
-    res.flushHeaders();
-  }
-
-  #end(): void {
-    const { req, res, unread } = this.#exchange;
-    const held = this.#held;
-    if (unread) {
-      if (held !== undefined) res.write(held);
-      return linger(req, () => res.end());
-    }
-    // As a string of bytes a small body joins the head in one write; as a buffer it would need a vector of two.
-    if (held !== undefined && held.length <= ONE_WRITE) res.end(held.toString("latin1"), "latin1");
-    else res.end(held);
+    if (this.#held.length === 0) res.flushHeaders();
+    else this.#flow();
   }
 
   #writeHead(): void {
@@ -144,6 +132,24 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { res, status, unread } = this.#exchange;
     if (unread) this.#fields.push("connection", "close");
     res.writeHead(status, this.#fields);
+  }
+
+  #flow(): void {
+    const held = this.#held;
+    this.#held = [];
+    let more = true;
+    for (const chunk of held) more = this.#exchange.res.write(chunk);
+    if (!more) this.#pause();
+  }
+
+  #end(): void {
+    const { req, res, unread } = this.#exchange;
+    const last = unread ? undefined : this.#held.pop();
+    for (const chunk of this.#held) res.write(chunk);
+    if (unread) return linger(req, () => res.end());
+    // As a string of bytes a small body joins the head in one write; as a buffer it would need a vector of two.
+    if (last !== undefined && last.length <= ONE_WRITE) res.end(last.toString("latin1"), "latin1");
+    else res.end(last);
   }
 
   #pause(): void {

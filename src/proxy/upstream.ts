@@ -3,6 +3,11 @@ import type { Instance } from "../domain/sandbox.ts";
 
 // The narrow contract between the gateway and the HTTP client behind it, so that the client can be replaced.
 
+/** An instance sent something that is not a proper HTTP/1.1 response. The message is fit for a client's eyes. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
 export interface UpstreamRequest {
   readonly method: string;
   /** Path and query. */
@@ -12,21 +17,20 @@ export interface UpstreamRequest {
   readonly body: Readable | string | null;
 }
 
-/** Steers a request that has been started. */
+/** Steers a request that has been started. When it has ended, nothing of this does anything. */
 export interface UpstreamControl {
   pause(): void;
   resume(): void;
-  /** Ends the request and destroys its connection; the handler is told through `onError`. */
-  abort(reason: Error): void;
+  /** Ends the request, and its connection if it has one. The handler is told nothing more. */
+  abort(): void;
 }
 
 /** Told what becomes of a request. After `onEnd` or `onError` nothing more comes. */
 export interface UpstreamHandler {
   /** A connection has been found: the next thing is the first byte of the request. */
-  onSent(control: UpstreamControl): void;
-  /** The final response's head. `fields`: name, value, name, value… as received. */
-  onHead(status: number, fields: readonly Buffer[]): void;
-  /** Keeps a reference to the chunk only until it returns, unless it copies it or the chunk is passed on. */
+  onSent(): void;
+  /** The final response's head. `fields`: lower-case name, value, name, value… in the order received. */
+  onHead(status: number, fields: readonly string[]): void;
   onData(chunk: Buffer): void;
   onEnd(): void;
   /** Before `onSent`: nothing has reached the instance. */
@@ -35,11 +39,12 @@ export interface UpstreamHandler {
 
 /** Starts requests to instances over kept-alive connections, one request at a time on each. */
 export interface UpstreamClient {
-  start(instance: Instance, request: UpstreamRequest, handler: UpstreamHandler): void;
+  /** The handler hears of it in a later turn of the event loop, never before this returns. */
+  start(instance: Instance, request: UpstreamRequest, handler: UpstreamHandler): UpstreamControl;
   /** Lets go of an instance's connections as they finish what they are doing. */
   forget(instanceId: string): void;
   /** The same for every instance that is not in use any more. */
   retain(inUse: ReadonlySet<string>): void;
-  /** Waits for nothing: destroys all connections. */
-  close(): Promise<void>;
+  /** Destroys all connections at once; what was in flight is told so. */
+  close(): void;
 }

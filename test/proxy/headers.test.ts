@@ -182,43 +182,23 @@ describe("what a sandbox says", () => {
   });
 });
 
-const fieldsOf = (status: number, ...raw: string[]) =>
-  responseFields(
-    status,
-    raw.map((text) => Buffer.from(text, "latin1")),
-    "req_1",
-  );
+const fieldsOf = (...raw: string[]) => responseFields(raw, "req_1");
 
 describe("response fields", () => {
-  const INVALID = expect.objectContaining({ code: "PROXY_004", executed: "maybe" });
-
   test("come with the length, when the instance gave one", () => {
-    expect(fieldsOf(200, "Content-Length", "7", "X", "\xe4\t1")).toEqual({
+    expect(fieldsOf("content-length", "7", "x", "\xe4\t1")).toEqual({
       fields: ["content-length", "7", "x", "\xe4\t1", "x-request-id", "req_1"],
       contentLength: 7,
     });
-    expect(fieldsOf(200).contentLength).toBe(-1);
-    expect(fieldsOf(204, "Content-Length", "7")).toEqual({ fields: ["x-request-id", "req_1"], contentLength: -1 });
+    expect(fieldsOf().contentLength).toBe(-1);
   });
 
   test("keep the length even where Connection names it", () => {
-    expect(fieldsOf(200, "Connection", "content-length, X", "X", "1", "Content-Length", "7").fields).toEqual([
+    expect(fieldsOf("connection", "content-length, X", "x", "1", "content-length", "7").fields).toEqual([
       "content-length",
       "7",
       "x-request-id",
       "req_1",
     ]);
-  });
-
-  test.each([
-    [200, "X", "a\r\nSet-Cookie: b"],
-    [200, "X", "a\0"],
-    [200, "X", "\x7f"],
-    [200, "Transfer-Encoding", "gzip"],
-    [200, "Transfer-Encoding", "chunked, gzip"],
-    [200, "Content-Length", "99999999999999999999"],
-    [600, "X", "1"],
-  ])("are refused: %i %s %j", (status, name, value) => {
-    expect(() => fieldsOf(status, name, value)).toThrow(INVALID);
   });
 });

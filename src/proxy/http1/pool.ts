@@ -1,0 +1,87 @@
+import { type Call, Connection, type ConnectionOptions } from "./connection.ts";
+
+export type PoolOptions = Omit<ConnectionOptions, "onFree" | "onGone"> & {
+  /** Most connections at a time. */
+  readonly connections: number;
+};
+
+/** The connections to one instance. The one used last is used next, so that those not needed grow old and are closed. */
+export class Pool {
+  readonly #options: ConnectionOptions & { readonly connections: number };
+  readonly #all = new Set<Connection>();
+  /** Oldest first. */
+  readonly #idle: Connection[] = [];
+  /** Calls without a connection, oldest first. Bounded by the gateway's concurrency gate. */
+  #waiting: Call[] = [];
+  #scheduled = false;
+  #retired = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = {
+      ...options,
+      onFree: (connection) => this.#freed(connection),
+      onGone: (connection) => this.#gone(connection),
+    };
+  }
+
+  start(call: Call): void {
+    this.#waiting.push(call);
+    this.#schedule();
+  }
+
+  /** Closes connections that have been idle since before `time` (`performance.now()`). */
+  closeIdle(time: number): void {
+    while (this.#idle[0] !== undefined && this.#idle[0].freeSince < time) this.#idle[0].destroy();
+  }
+
+  /** Starts nothing new once its calls are done; connections end with the calls they serve. */
+  retire(): void {
+    this.#retired = true;
+    this.closeIdle(Number.POSITIVE_INFINITY);
+  }
+
+  destroy(): void {
+    this.#retired = true;
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  /**
+   * Calls get their connections at the end of the event-loop turn, when everything that had come in on idle connections
+   * has been read: a connection that was closed, or on which bytes came that nobody asked for, is gone by then and
+   * cannot be taken for a good one.
+   */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#assign);
+  }
+
+  readonly #assign = (): void => {
+    this.#scheduled = false;
+    const calls = this.#waiting;
+    let next = 0;
+    for (; next < calls.length; next++) {
+      const call = calls[next] as Call;
+      if (call.ended) continue;
+      const idle = this.#idle.pop();
+      if (idle !== undefined) idle.serve(call);
+      else if (this.#all.size < this.#options.connections) this.#all.add(new Connection(this.#options, call));
+      else break;
+    }
+    this.#waiting = next === calls.length ? [] : calls.slice(next);
+  };
+
+  #freed(connection: Connection): void {
+    if (this.#retired && this.#waiting.length === 0) return connection.destroy();
+    connection.freeSince = performance.now();
+    this.#idle.push(connection);
+    if (this.#waiting.length > 0) this.#schedule();
+  }
+
+  #gone(connection: Connection): void {
+    this.#all.delete(connection);
+    const place = this.#idle.indexOf(connection);
+    if (place >= 0) this.#idle.splice(place, 1);
+    if (this.#waiting.length > 0) this.#schedule();
+  }
+}
