@@ -16,25 +16,25 @@ test(`after ${CYCLES} kills under load every finished response has its record, t
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     const daemon = await gateway.serve({ workers: 2 });
     readyMs.push(daemon.readyMs);
-    let stop = false;
+    const load = { stopped: false };
     const clients = Array.from({ length: CLIENTS }, async () => {
       const dispatcher = new Agent({ connections: 1 });
       onTestFinished(() => dispatcher.destroy());
-      while (!stop) {
+      while (!load.stopped) {
         try {
           const response = await request(`${daemon.url}/s/box/`, { headers: { authorization }, dispatcher });
           const body = await response.body.text();
           if (response.statusCode === 200 && body === '{"ok":true}')
             answered.push(String(response.headers["x-request-id"]));
         } catch {
-          stop = true; // the daemon is dead
+          load.stopped = true; // the daemon is dead
         }
       }
     });
     const enough = answered.length + 200 + Math.floor(Math.random() * 300);
-    while (answered.length < enough && !stop) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (answered.length < enough && !load.stopped) await new Promise((resolve) => setTimeout(resolve, 5));
     await daemon.end("SIGKILL");
-    stop = true;
+    load.stopped = true;
     await Promise.all(clients);
   }
   const verified = await gateway.run("audit", "verify");

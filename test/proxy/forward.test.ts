@@ -125,7 +125,7 @@ describe("what comes back", () => {
 
   test("streams: the client has the first event while the sandbox is still working", async () => {
     const gateway = await startTestGateway();
-    let finish = (): void => undefined;
+    let finish: (() => void) | undefined;
     const url = await startUpstream((_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
       res.write("data: first\n\n");
@@ -139,7 +139,7 @@ describe("what comes back", () => {
     const text = async () => new TextDecoder().decode((await reader.read()).value);
     expect(await text()).toBe("data: first\n\n");
     expect(gateway.records()).toHaveLength(0);
-    finish();
+    finish?.();
     expect(await text()).toBe("data: last\n\n");
     expect((await reader.read()).done).toBe(true);
     expect(gateway.records()).toHaveLength(1);
@@ -285,7 +285,7 @@ describe("when an instance breaks", () => {
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow("terminated");
     await eventually("it is recorded", () => gateway.records().length === 1);
     expect(gateway.records()).toMatchObject([{ outcome: "PROXY_002", status: 200 }]);
   });
@@ -306,7 +306,7 @@ describe("when an instance breaks", () => {
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow("terminated");
     await eventually("it is recorded", () => gateway.records().length === 1);
     expect(gateway.records()).toMatchObject([{ outcome: "PROXY_003" }]);
   });

@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { onTestFinished } from "vitest";
 
 /** A real HTTP server as an instance; gone when the test is over. Returns its URL. */
-export async function startUpstream(handler: RequestListener): Promise<string> {
-  const server = createServer(handler);
+export async function startUpstream(handler: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<string> {
+  const server = createServer((req, res) => void handler(req, res));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

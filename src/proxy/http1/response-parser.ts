@@ -202,22 +202,19 @@ export class ResponseParser {
   }
 
   #takeLine(line: string): void {
-    switch (this.#state) {
-      case "chunk size": {
-        const size = CHUNK_SIZE.exec(line)?.[1];
-        if (size === undefined) throw new ProtocolError("invalid chunk size");
-        this.#left = Number.parseInt(size, 16);
-        this.#state = this.#left === 0 ? "trailer" : "chunk";
-        return;
-      }
-      case "chunk end":
-        if (line !== "") throw new ProtocolError("invalid chunk end");
-        this.#state = "chunk size";
-        return;
-      default:
-        // Trailers are read and dropped: they must not become fields, and nobody asked for them (RFC 9110 section 6.5).
-        if (line === "") return this.#complete(this.#reusable);
-        if (++this.#trailers > MAX_TRAILERS || !VALUE.test(line)) throw new ProtocolError("invalid trailer");
+    if (this.#state === "chunk size") {
+      const size = CHUNK_SIZE.exec(line)?.[1];
+      if (size === undefined) throw new ProtocolError("invalid chunk size");
+      this.#left = Number.parseInt(size, 16);
+      this.#state = this.#left === 0 ? "trailer" : "chunk";
+    } else if (this.#state === "chunk end") {
+      if (line !== "") throw new ProtocolError("invalid chunk end");
+      this.#state = "chunk size";
+    } else if (line === "") {
+      this.#complete(this.#reusable);
+    } else if (++this.#trailers > MAX_TRAILERS || !VALUE.test(line)) {
+      // Good ones are dropped: they must not become fields, and nobody asked for them (RFC 9110 section 6.5).
+      throw new ProtocolError("invalid trailer");
     }
   }
 

@@ -31,6 +31,17 @@ function readPieces(pieces: readonly string[], { method = "GET", close = false }
   return responses;
 }
 
+function failureOf(work: () => unknown): unknown {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+const isExpected = (failure: unknown): boolean => failure === undefined || failure instanceof ProtocolError;
+
 const VALID: Readonly<Record<string, readonly [bytes: string, body: string, reusable: boolean]>> = {
   length: ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: \t a \xff \r\n\r\nhello", "hello", true],
   "no length": ["HTTP/1.1 200 OK\r\n\r\nhello", "hello", false],
@@ -60,7 +71,7 @@ describe("a response", () => {
           expect(readPieces(pieces, { close: true })).toEqual(whole);
         }),
       );
-      expect(readPieces([...bytes], { close: true })).toEqual(whole);
+      expect(readPieces(bytes.split(""), { close: true })).toEqual(whole);
     },
   );
 
@@ -159,11 +170,7 @@ describe("a response", () => {
     );
     fc.assert(
       fc.property(fc.array(part, { maxLength: 10 }), (pieces) => {
-        try {
-          readPieces(pieces, { close: true });
-        } catch (error) {
-          expect(error).toBeInstanceOf(ProtocolError);
-        }
+        expect(failureOf(() => readPieces(pieces, { close: true }))).toSatisfy(isExpected);
       }),
       { numRuns: 2000 },
     );
