@@ -181,7 +181,7 @@ export const SCHEMA = {
     "Longest run when the client asks for none; then the run is killed.",
   ),
   SANDBOX_OUTPUT_LIMIT: key("sandbox", size("1kb", "1gb"), "1mb", "Output kept of one run; the rest is cut."),
-  SANDBOX_MEMORY: key("sandbox", size("64mb", "64gb"), "512mb", "Memory of one instance."),
+  SANDBOX_MEMORY: key("sandbox", size("256mb", "64gb"), "512mb", "Memory of one run, its runtime included."),
   SANDBOX_MAX_RUNS: key("sandbox", integer(1, 64), "2", "Runs of one instance at the same time."),
 
   DATA_DIR: key(

@@ -98,7 +98,7 @@ describe("what reaches the sandbox", () => {
         controller.close();
       },
     });
-    const { seen } = await throughGateway("/s/box/", { method: "POST", body, duplex: "half" } as RequestInit);
+    const { seen } = await throughGateway("/s/box/", { method: "POST", body, duplex: "half" });
     expect(seen.headers["transfer-encoding"]).toBe("chunked");
     expect(seen.body).toBe("one two three");
   });
