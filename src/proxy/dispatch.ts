@@ -98,7 +98,8 @@ export class Dispatch implements UpstreamHandler, Watched {
 
   /** Ends the call from this side: the client left, or must not go on. The receiver is told `error`. */
   cancel(error: GatewayError, outcome: Outcome): void {
-    this.#fail(error, outcome);
+    const { code, details } = error;
+    this.#fail(this.#sent ? new GatewayError(code, { details, executed: "maybe", cause: error }) : error, outcome);
   }
 
   /** The body is on its way. Now the client must send more of it, or the instance take what came and answer. */

@@ -69,6 +69,7 @@ export class Exchange implements RequestFacts, AuditReceiver {
     const { slot, receiver } = this;
     this.slot = null;
     this.receiver = null;
+    this.#stop = undefined;
     slot?.release();
     receiver?.audited(written);
   }

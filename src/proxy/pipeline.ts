@@ -76,14 +76,16 @@ export class Pipeline {
   /** Never rejects: every failure becomes an answer. */
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const exchange = new Exchange(req, res, this.newRequestId());
-    (req.socket as PeerSocket).exchange = exchange;
+    const socket: PeerSocket = req.socket;
+    socket.exchange = exchange;
     res.once("close", () => {
+      if (socket.exchange === exchange) socket.exchange = undefined; // an idle connection must not hold on to it
       if (!exchange.recorded) exchange.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
     });
     try {
       const head = checkHead(req, this.#o.gateLimits);
       exchange.head = head;
-      const peer = this.#o.access.client((req.socket as PeerSocket).peer as Peer, head.forwardedFor);
+      const peer = this.#o.access.client(socket.peer as Peer, head.forwardedFor);
       exchange.address = peer.address;
       if (!peer.allowed) throw new GatewayError("AUTH_006");
       if (this.#o.draining()) res.shouldKeepAlive = false;

@@ -11,7 +11,7 @@ import { LINGER_BYTES, LINGER_MS } from "./linger.ts";
 export interface PeerSocket extends Socket {
   peer?: Peer;
   /** The request being served; those sent behind it wait for their turn. */
-  exchange?: Exchange;
+  exchange?: Exchange | undefined;
   waiting?: number;
   /** `bytesRead` when what it brought stopped to be HTTP. */
   brokenAt?: number;

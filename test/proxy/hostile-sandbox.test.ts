@@ -182,6 +182,47 @@ test("bytes that come while nothing is asked end the connection", async () => {
   expect(bodyOf((await ask("/")).text)).toBe("good");
 });
 
+test("a connection that is closed behind an answer, without a word, is not used for the next call", async () => {
+  const { gateway, authorization } = await hostileGateway((_path, socket) => {
+    socket.end(GOOD);
+    return undefined;
+  });
+  const call = `POST /s/box/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAuthorization: ${authorization}\r\n\r\n`;
+  const clients = [1, 2, 3, 4].map(() => new RawConnection(gateway.port));
+  for (let round = 1; round <= 20; round++) {
+    await Promise.all(clients.map((client) => client.send(call).received(new RegExp(`(?:good[^]*){${round}}`))));
+  }
+  expect(clients.flatMap(({ statuses }) => statuses)).toEqual(Array(80).fill(200));
+});
+
+test("when all connections have died unnoticed, calls that may be repeated succeed, and of others one fails", async () => {
+  let dying = false;
+  const { open, ask } = await hostileGateway((path, socket) => {
+    if (path === "/hold") return void held.push(() => void socket.write(GOOD));
+    if (dying && old.has(socket)) return void socket.resetAndDestroy();
+    return GOOD;
+  });
+  const held: (() => void)[] = [];
+  let old = new Set<Socket>();
+  /** Makes ten calls at the same time, which leaves ten connections. */
+  const fill = async (): Promise<void> => {
+    dying = false;
+    const calls = Array.from({ length: 10 }, () => ask("/hold"));
+    await eventually("all calls are there", () => held.length === 10);
+    for (const answer of held.splice(0)) answer();
+    await Promise.all(calls);
+    old = new Set(open);
+    dying = true;
+  };
+  await fill();
+  const repeated = await Promise.all(Array.from({ length: 10 }, () => ask("/x")));
+  expect(repeated.flatMap(({ statuses }) => statuses)).toEqual(Array(10).fill(200));
+  await fill();
+  const statuses = [];
+  for (let round = 0; round < 3; round++) statuses.push((await ask("/x", { method: "POST" })).statuses[0]);
+  expect(statuses).toEqual([502, 200, 200]);
+});
+
 /** Sends `start`, then `piece` for as long as anybody takes it. Returns the bytes sent. */
 function flood(socket: Socket, start: string, piece: string): () => number {
   socket.write(start);

@@ -64,6 +64,23 @@ describe("an error", () => {
     expect(open).toMatchObject({ statuses: [401], closed: true });
   });
 
+  test("about a body that breaks off says what may have happened to the part that came", async () => {
+    const gateway = await startTestGateway();
+    let received = "";
+    gateway.addSandbox(
+      "box",
+      await startRawUpstream((socket) => void socket.on("data", (chunk) => (received += String(chunk)))),
+    );
+    const connection = new RawConnection(gateway.port);
+    const fields = `Host: x\r\nAuthorization: ${await gateway.authorization()}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    connection.send(`POST /s/box/ HTTP/1.1\r\n${fields}5\r\nhello\r\n`);
+    await eventually("the part arrives", () => received.includes("hello"));
+    await connection.send("nonsense\r\n").end();
+    expect(connection.statuses).toEqual([400]);
+    expect(connection.text).toContain('"code":"VAL_001"');
+    expect(connection.text).toContain('"executed":"maybe"');
+  });
+
   test("inside the gateway is reported once and ends its own request only", async () => {
     const gateway = await startTestGateway();
     gateway.addSandbox("box", await startUpstream((_req, res) => void res.end("fine")));

@@ -16,8 +16,8 @@ export interface ConnectionOptions {
   readonly buffer: Buffer;
   /** The connection is free for another request. */
   readonly onFree: (connection: Connection) => void;
-  /** The connection is gone. */
-  readonly onGone: (connection: Connection) => void;
+  /** The connection is gone; `broken`: under a call that was waited for. */
+  readonly onGone: (connection: Connection, broken: boolean) => void;
 }
 
 /** A request waiting for, or being served by, a connection. */
@@ -213,8 +213,9 @@ export class Connection implements ResponseEvents {
     this.#sending?.destroy();
     this.#sending = undefined;
     this.#socket.destroy();
-    this.#options.onGone(this);
-    if (call === undefined || call.ended) return;
+    const broken = call !== undefined && !call.ended;
+    this.#options.onGone(this, broken);
+    if (!broken) return;
     call.ended = true;
     call.handler.onError(error);
   }

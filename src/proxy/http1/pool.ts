@@ -10,7 +10,9 @@ export class Pool {
   readonly #options: ConnectionOptions & { readonly connections: number };
   readonly #all = new Set<Connection>();
   /** Oldest first. */
-  readonly #idle: Connection[] = [];
+  #idle: Connection[] = [];
+  /** Freed in this turn of the event loop. */
+  #resting: Connection[] = [];
   /** Calls without a connection, oldest first. Bounded by the gateway's concurrency gate. */
   #waiting: Call[] = [];
   #scheduled = false;
@@ -20,7 +22,7 @@ export class Pool {
     this.#options = {
       ...options,
       onFree: (connection) => this.#freed(connection),
-      onGone: (connection) => this.#gone(connection),
+      onGone: (connection, broken) => this.#gone(connection, broken),
     };
   }
 
@@ -48,7 +50,8 @@ export class Pool {
   /**
    * Calls get their connections at the end of the event-loop turn, when everything that had come in on idle connections
    * has been read: a connection that was closed, or on which bytes came that nobody asked for, is gone by then and
-   * cannot be taken for a good one.
+   * cannot be taken for a good one. Many servers close right after an answer without having said so, which is why one
+   * that has just answered rests for a whole turn.
    */
   #schedule(): void {
     if (this.#scheduled) return;
@@ -65,23 +68,33 @@ export class Pool {
       if (call.ended) continue;
       const idle = this.#idle.pop();
       if (idle !== undefined) idle.serve(call);
+      else if (calls.length - next <= this.#resting.length) break;
       else if (this.#all.size < this.#options.connections) this.#all.add(new Connection(this.#options, call));
       else break;
     }
     this.#waiting = next === calls.length ? [] : calls.slice(next);
+    if (this.#resting.length > 0) this.#rested();
   };
 
-  #freed(connection: Connection): void {
-    if (this.#retired && this.#waiting.length === 0) return connection.destroy();
-    connection.freeSince = performance.now();
-    this.#idle.push(connection);
+  #rested(): void {
+    this.#idle.push(...this.#resting);
+    this.#resting = [];
     if (this.#waiting.length > 0) this.#schedule();
+    else if (this.#retired) this.closeIdle(Number.POSITIVE_INFINITY);
   }
 
-  #gone(connection: Connection): void {
+  #freed(connection: Connection): void {
+    connection.freeSince = performance.now();
+    this.#resting.push(connection);
+    this.#schedule();
+  }
+
+  /** One that broke under a call was not the only one to lose its other end: a further try must not meet the next. */
+  #gone(connection: Connection, broken: boolean): void {
     this.#all.delete(connection);
-    const place = this.#idle.indexOf(connection);
-    if (place >= 0) this.#idle.splice(place, 1);
+    this.#idle = this.#idle.filter((other) => other !== connection);
+    this.#resting = this.#resting.filter((other) => other !== connection);
+    if (broken) this.closeIdle(Number.POSITIVE_INFINITY);
     if (this.#waiting.length > 0) this.#schedule();
   }
 }
