@@ -43,7 +43,7 @@ test("a token revoked by another process is refused within 100 ms on every threa
 });
 
 test("a stream that is open when its token is revoked is cut within a second, and the record says why", async () => {
-  const gateway = new Installation();
+  const gateway = new Installation({ RATE_LIMIT_ENABLED: "false" });
   const daemon = await gateway.serve({ workers: 2 });
   let closedAt = 0;
   const url = await startUpstream((req, res) => {
@@ -87,7 +87,7 @@ test("a sandbox added and removed while the daemon runs comes into force without
 
 describe("SIGTERM", () => {
   test("lets the call in flight finish, refuses new connections, and leaves with 0", async () => {
-    const gateway = new Installation();
+    const gateway = new Installation({ RATE_LIMIT_ENABLED: "false" });
     const daemon = await gateway.serve();
     let answer: (() => void) | undefined;
     const reached = new Promise<void>((resolve) => {
@@ -158,7 +158,7 @@ test("a second daemon on the same port refuses to start instead of taking half t
 });
 
 test("switched-off authentication lets calls through and is said loudly", async () => {
-  const gateway = new Installation({ AUTH_ENABLED: "false" });
+  const gateway = new Installation({ AUTH_ENABLED: "false", RATE_LIMIT_ENABLED: "false" });
   const daemon = await gateway.serve();
   await gateway.run("sandbox", "add", "box", "--url", await startUpstream(echo));
   await eventually("calls pass without a token", async () => (await fetch(`${daemon.url}/s/box/`)).status === 200);
