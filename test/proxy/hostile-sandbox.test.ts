@@ -183,9 +183,8 @@ test("bytes that come while nothing is asked end the connection", async () => {
 });
 
 test("a connection that is closed behind an answer, without a word, is not used for the next call", async () => {
-  const { gateway, authorization } = await hostileGateway((_path, socket) => {
-    socket.end(GOOD);
-    return undefined;
+  const { gateway, authorization } = await hostileGateway((_path, socket) => void socket.end(GOOD), {
+    env: { PROXY_POOL_SIZE: "2" }, // fewer than callers: whoever waits gets a connection as soon as it is free
   });
   const call = `POST /s/box/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAuthorization: ${authorization}\r\n\r\n`;
   const clients = [1, 2, 3, 4].map(() => new RawConnection(gateway.port));

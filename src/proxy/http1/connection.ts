@@ -135,9 +135,13 @@ export class Connection implements ResponseEvents {
     const { request } = call;
     this.#parser.expect(request.method);
     const { body } = request;
-    if (body === null) this.#socket.write(headOf(request, this.#options.host, ""), "latin1");
-    else if (typeof body === "string") this.#sendWhole(request, body);
-    else this.#sendStream(request, body);
+    try {
+      if (body === null) this.#socket.write(headOf(request, this.#options.host, ""), "latin1");
+      else if (typeof body === "string") this.#sendWhole(request, body);
+      else this.#sendStream(request, body);
+    } catch (error) {
+      this.#fail(error as Error); // it would end the thread: nobody stands above us
+    }
   }
 
   #sendWhole(request: UpstreamRequest, body: string): void {
