@@ -34,6 +34,7 @@ test(`${RATE}/s hit from four connections over two threads for ${SECONDS} s admi
     }),
   );
   const exact = BURST + RATE * ((performance.now() - first) / 1000);
+  console.info(`admitted ${admitted}, exact ${exact.toFixed(1)}, refused ${refused}`);
   expect(refused).toBeGreaterThan(1000);
   expect(Math.abs(admitted - exact) / exact).toBeLessThan(0.01);
 }, 40_000);
