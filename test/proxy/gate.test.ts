@@ -403,6 +403,20 @@ describe("what passes:", () => {
     expect(oracle.requests[0]?.fields.map(([name]) => name)).not.toContain("http2-settings");
   });
 
+  test("white space around a value is no part of it", async () => {
+    const { gateway, oracle, authorization } = await oracleGateway();
+    const fields = [
+      "Host:\t x \t",
+      `Authorization: ${authorization} \t`,
+      "Transfer-Encoding: \t chunked\t ",
+      "Connection: close ",
+    ];
+    const bytes = `${head("POST /s/box/ HTTP/1.1", ...fields)}5\r\nhello\r\n0\r\n\r\n`;
+    expect((await sendRaw(gateway.port, bytes)).statuses).toEqual([200]);
+    expect(oracle.requests).toMatchObject([{ body: "hello" }]);
+    expect(oracle.problems).toEqual([]);
+  });
+
   test.each(["GET", "HEAD", "DELETE", "OPTIONS", "PUT", "PATCH", "PROPFIND", "QUERY"])(
     "a %s body, with a length or in chunks, arrives as one unambiguous body",
     async (method) => {
