@@ -408,7 +408,7 @@ describe("what passes:", () => {
     const fields = [
       "Host:\t x \t",
       `Authorization: ${authorization} \t`,
-      "Transfer-Encoding: \t chunked\t ",
+      "Transfer-Encoding: \t chunked",
       "Connection: close ",
     ];
     const bytes = `${head("POST /s/box/ HTTP/1.1", ...fields)}5\r\nhello\r\n0\r\n\r\n`;
