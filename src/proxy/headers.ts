@@ -50,8 +50,12 @@ const FROM_SANDBOX_DROPPED: ReadonlySet<string> = new Set([
 ]);
 const FROM_SANDBOX_DROPPED_PREFIX = /^x-sandbox-/;
 
+/** Without a body these say so (RFC 9110 section 8.6); some servers answer 411 otherwise. */
+const EXPECTS_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
+
 /** What the gateway tells a sandbox about a request. */
 export interface Introduction {
+  readonly method: string;
   readonly requestId: string;
   readonly sandboxId: string;
   /** The client's address as the gateway decided it. */
@@ -62,6 +66,7 @@ export interface Introduction {
 export function requestFields(raw: readonly string[], head: Head, introduction: Introduction): string[] {
   const fields: string[] = [];
   const { connectionNames } = head;
+  const { method } = introduction;
   let via = "";
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] as string).toLowerCase();
@@ -77,7 +82,9 @@ export function requestFields(raw: readonly string[], head: Head, introduction: 
   fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", "http");
   if (head.host !== "") fields.push("x-forwarded-host", head.host);
   fields.push("via", `${via}1.1 sandboxgw`);
-  if (head.bodyLength > 0) fields.push("content-length", String(head.bodyLength));
+  if (head.bodyLength > 0 || (head.bodyLength === 0 && EXPECTS_BODY.has(method))) {
+    fields.push("content-length", String(head.bodyLength));
+  }
   return fields;
 }
 

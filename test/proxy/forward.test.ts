@@ -104,6 +104,22 @@ describe("what reaches the sandbox", () => {
   });
 });
 
+test("a chunked body stays chunked whatever the values of fields say", async () => {
+  const { seen } = await throughGateway("/s/box/", {
+    method: "POST",
+    headers: { "x-note": "content-length" },
+    body: new Blob(["one two"]).stream(),
+    duplex: "half",
+  });
+  expect(seen.headers["transfer-encoding"]).toBe("chunked");
+  expect(seen.body).toBe("one two");
+});
+
+test.each(["POST", "PUT", "PATCH"])("a %s without a body says so, for servers that want to know", async (method) => {
+  const { seen } = await throughGateway("/s/box/", { method });
+  expect(seen.headers["content-length"]).toBe("0");
+});
+
 describe("what comes back", () => {
   test("keeps status, repeated fields and body, without the sandbox's hop-by-hop fields", async () => {
     const gateway = await startTestGateway();

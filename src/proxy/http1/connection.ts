@@ -154,7 +154,7 @@ export class Connection implements ResponseEvents {
 
   #sendStream(request: UpstreamRequest, body: Readable): void {
     const socket = this.#socket;
-    const chunked = !request.headers.includes("content-length");
+    const chunked = !hasField(request.headers, "content-length");
     const framing = chunked ? "transfer-encoding: chunked\r\n" : "";
     socket.write(headOf(request, this.#options.host, framing), "latin1");
     this.#sending = body;
@@ -236,6 +236,12 @@ function headOf({ method, path, headers }: UpstreamRequest, host: string, framin
     head += `${headers[index] as string}: ${value}\r\n`;
   }
   return `${head}${framing}\r\n`;
+}
+
+/** Names stand at even places: a value that reads like a name is not one. */
+function hasField(fields: readonly string[], name: string): boolean {
+  for (let index = 0; index < fields.length; index += 2) if (fields[index] === name) return true;
+  return false;
 }
 
 function closed(): Error {
