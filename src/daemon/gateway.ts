@@ -11,6 +11,7 @@ import type { Principal } from "../domain/principal.ts";
 import { applyChange, type Snapshot, type SnapshotData, snapshotFrom } from "../domain/snapshot.ts";
 import { asGatewayError, GatewayError } from "../errors.ts";
 import { MetricLane } from "../observe/metric-slots.ts";
+import { Calls } from "../proxy/calls.ts";
 import { ConcurrencyGate } from "../proxy/concurrency.ts";
 import { ConnectionCap } from "../proxy/connections.ts";
 import { Deadlines } from "../proxy/deadlines.ts";
@@ -91,14 +92,8 @@ export class Gateway {
     });
     const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
     const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
-    const pipeline = new Pipeline({
+    const calls = new Calls({
       snapshot,
-      gateLimits: { maxHeadersCount: config.MAX_HEADERS_COUNT, maxUrlLength: config.MAX_URL_LENGTH },
-      access,
-      authenticator,
-      anonymous: { principal: ANONYMOUS, rateKey: keyOf("anonymous") },
-      rateLimiter: newRateLimiter(config, memory),
-      ratePolicy: `"default";q=${config.RATE_LIMIT_REQUESTS};w=${Math.ceil(config.RATE_LIMIT_WINDOW / 1000)}`,
       gate,
       runtimes: createRuntimes(),
       strategies: createStrategies(),
@@ -120,6 +115,23 @@ export class Gateway {
         firstByteMs: config.PROXY_TIMEOUT,
       },
       responder,
+      board,
+      maxBodySize: config.MAX_BODY_SIZE,
+      maxResponseSize: config.MAX_RESPONSE_SIZE,
+      maxExecuteMs: config.EXECUTE_MAX_TIMEOUT,
+      firstByteMs: config.PROXY_TIMEOUT,
+      sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
+    });
+    const pipeline = new Pipeline({
+      snapshot,
+      gateLimits: { maxHeadersCount: config.MAX_HEADERS_COUNT, maxUrlLength: config.MAX_URL_LENGTH },
+      access,
+      authenticator,
+      anonymous: { principal: ANONYMOUS, rateKey: 0n },
+      rateLimiter: newRateLimiter(config, memory),
+      ratePolicy: `"default";q=${config.RATE_LIMIT_REQUESTS};w=${Math.ceil(config.RATE_LIMIT_WINDOW / 1000)}`,
+      calls,
+      responder,
       health: new HealthPages({
         snapshot,
         board,
@@ -134,15 +146,9 @@ export class Gateway {
         maxConcurrent: config.MAX_CONCURRENT_REQUESTS,
         startedAt: Date.now(),
       }),
-      board,
       lane,
       auditWorking,
       draining,
-      maxBodySize: config.MAX_BODY_SIZE,
-      maxResponseSize: config.MAX_RESPONSE_SIZE,
-      maxExecuteMs: config.EXECUTE_MAX_TIMEOUT,
-      firstByteMs: config.PROXY_TIMEOUT,
-      sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
     });
     this.#server = createGatewayServer({
       limits: {
