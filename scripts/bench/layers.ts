@@ -5,7 +5,7 @@ export const LAYERS = [
   "auth",
   "limits",
   "routing, headers, forwarding",
-  "upstream client (undici)",
+  "upstream client",
   "metrics",
   "audit",
   "thread messages",
@@ -33,7 +33,7 @@ export function layerOf(frame: Frame, callers: readonly Frame[]): Layer {
     const known = RULES.find(([pattern]) => pattern.test(url));
     if (known !== undefined) return known[1];
     // node:http's server takes its sockets' reads past this function, so what comes this way is an instance's answer.
-    if (functionName === "onStreamRead") return "upstream client (undici)";
+    if (functionName === "onStreamRead") return "upstream client";
   }
   return "event loop, other";
 }
@@ -41,9 +41,8 @@ export function layerOf(frame: Frame, callers: readonly Frame[]): Layer {
 /** The first match decides. */
 const RULES: readonly (readonly [RegExp, Layer])[] = [
   [/^node:_http_/, "server (node:http)"],
-  [/\/node_modules\/undici\//, "upstream client (undici)"],
   [/^node:internal\/(worker|per_context\/messageport)/, "thread messages"],
-  [/\/src\/proxy\/(undici-client|upstream)\./, "upstream client (undici)"],
+  [/\/src\/proxy\/(http1\/|upstream\.)/, "upstream client"],
   [/\/src\/proxy\/(server|connections|deadlines)\./, "server (node:http)"],
   [/\/src\/proxy\/gate\./, "gate"],
   [/\/src\/proxy\/(record)\./, "audit"],
