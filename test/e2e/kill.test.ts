@@ -1,6 +1,7 @@
 import { Agent, request } from "undici";
 import { expect, onTestFinished, test } from "vitest";
 import { Installation } from "../support/daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const CYCLES = 20;
@@ -32,7 +33,7 @@ test(`after ${CYCLES} kills under load every finished response has its record, t
       }
     });
     const enough = answered.length + 200 + Math.floor(Math.random() * 300);
-    while (answered.length < enough && !load.stopped) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually("the load is on", () => answered.length >= enough || load.stopped, 20_000);
     await daemon.end("SIGKILL");
     load.stopped = true;
     await Promise.all(clients);

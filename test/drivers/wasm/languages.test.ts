@@ -50,11 +50,11 @@ describe.concurrent("python", () => {
     const { stdout, stderr } = await sandbox.python(code, {
       stdin: "größe €\nsecond\n",
       env: { NAME: "\"'$x\n" },
-      cwd: "/work/here",
-      files: { "d/text": "höhe\n", "/work/here/mine.py": "VALUE = 7" },
+      cwd: "/home/here",
+      files: { "d/text": "höhe\n", "/home/here/mine.py": "VALUE = 7" },
     });
     expect(stderr).toBe("");
-    expect(stdout).toBe("größe € 'höhe\\n' \"'$x\n 7 /work/here\n");
+    expect(stdout).toBe("größe € 'höhe\\n' \"'$x\n 7 /home/here\n");
   });
 
   test("an uncaught error has the program's own lines in its traceback", async () => {
