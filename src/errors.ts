@@ -60,7 +60,7 @@ export const ERRORS = {
   VAL_009: entry(417, "Expectation not supported", "Send no Expect header, or Expect: 100-continue"),
   VAL_010: entry(400, "Invalid value", "Correct the value named in details"),
 
-  ROUTE_001: entry(404, "Unknown sandbox", "List what exists: sandboxgw sandbox list"),
+  ROUTE_001: entry(404, "Unknown sandbox", "List what exists: GET /api/v1/sandboxes, or sandboxgw sandbox list"),
   ROUTE_002: entry(404, "No such page", "See the README for the paths the gateway serves"),
   ROUTE_003: entry(405, "Method not allowed", "Use a method listed in the Allow header"),
   ROUTE_004: entry(409, "Already exists", "Choose another name, or remove the existing one first"),

@@ -59,7 +59,11 @@ export interface RoleOptions {
 export function spawnRole(role: string, args: readonly string[], options: RoleOptions = {}): ChildProcess {
   const own = packaged
     ? []
-    : [...(options.execArgv ?? []), fileURLToPath(new URL("../bin/sandboxgw.ts", import.meta.url))];
+    : [
+        "--disable-sigusr1",
+        ...(options.execArgv ?? []),
+        fileURLToPath(new URL("../bin/sandboxgw.ts", import.meta.url)),
+      ];
   return spawn(process.execPath, [...own, "__role", role, ...args], {
     env: { ...options.env },
     stdio: options.stdio ?? "pipe",

@@ -16,6 +16,7 @@ import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
 import { DataThreads } from "./data-threads.ts";
+import { FileWatch } from "./file-watch.ts";
 import { Fleet } from "./fleet.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
@@ -76,6 +77,16 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       },
     });
     closing.push(() => writer.close());
+
+    const watch = new FileWatch({
+      file: folder.database,
+      onGone() {
+        Atomics.store(memory.flags, FLAG.auditDown, 1);
+        log.error({ file: folder.database }, "the database was moved or deleted: calls are refused until a restart");
+      },
+    });
+    watch.start();
+    closing.push(() => watch.stop());
 
     const fleet = new Fleet({
       drivers: createDrivers({
