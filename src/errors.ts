@@ -66,6 +66,7 @@ export const ERRORS = {
   ROUTE_004: entry(409, "Already exists", "Choose another name, or remove the existing one first"),
   ROUTE_005: entry(404, "Unknown token", "List what exists: sandboxgw token list --all"),
   ROUTE_006: entry(404, "Unknown instance", "List what exists: sandboxgw instance list"),
+  ROUTE_007: entry(508, "The request came back to this gateway", "Correct the sandbox's instance URL: it leads here"),
 
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type AuditBatch, AuditOutbox } from "../audit/outbox.ts";
@@ -111,6 +112,7 @@ export class Gateway {
         recorder,
         responder,
         heads: new HeadFlusher(),
+        pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
         maxBodySize: config.MAX_BODY_SIZE,
         firstByteMs: config.PROXY_TIMEOUT,
       },

@@ -14,6 +14,8 @@ export interface ForwardContext {
   readonly recorder: Recorder;
   readonly responder: Responder;
   readonly heads: HeadFlusher;
+  /** This gateway's name in Via. */
+  readonly pseudonym: string;
   readonly maxBodySize: number;
   readonly firstByteMs: number;
 }
@@ -30,7 +32,7 @@ export function outbound(exchange: Exchange, head: Head, path: string, context: 
   return {
     method: exchange.method,
     path,
-    headers: requestFields(req.rawHeaders, head, exchange),
+    headers: requestFields(req.rawHeaders, head, exchange, context.pseudonym),
     body:
       head.bodyLength === 0
         ? null

@@ -1,5 +1,6 @@
 // Which header fields pass the gateway, in both directions: the only place that decides it.
 
+import { GatewayError } from "../errors.ts";
 import type { Head } from "./gate.ts";
 
 /** Meaningful for one connection only (RFC 9110 section 7.6.1, RFC 9112); each side of the gateway makes its own. */
@@ -62,8 +63,17 @@ export interface Introduction {
   readonly address: string;
 }
 
-/** The fields that go to the instance: name, value, name, value… Framing and Host are the upstream client's business. */
-export function requestFields(raw: readonly string[], head: Head, introduction: Introduction): string[] {
+/**
+ * The fields that go to the instance: name, value, name, value… Framing and Host are the upstream client's business.
+ * `pseudonym`: this gateway's name in Via, unlike any other's (RFC 9110 section 7.6.3).
+ * @throws GatewayError ROUTE_007 when the request has been here before.
+ */
+export function requestFields(
+  raw: readonly string[],
+  head: Head,
+  introduction: Introduction,
+  pseudonym: string,
+): string[] {
   const fields: string[] = [];
   const { connectionNames } = head;
   const { method } = introduction;
@@ -81,7 +91,8 @@ export function requestFields(raw: readonly string[], head: Head, introduction: 
   fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
   fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", "http");
   if (head.host !== "") fields.push("x-forwarded-host", head.host);
-  fields.push("via", `${via}1.1 sandboxgw`);
+  if (via.includes(pseudonym)) throw new GatewayError("ROUTE_007");
+  fields.push("via", `${via}1.1 ${pseudonym}`);
   if (head.bodyLength > 0 || (head.bodyLength === 0 && EXPECTS_BODY.has(method))) {
     fields.push("content-length", String(head.bodyLength));
   }

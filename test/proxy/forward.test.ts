@@ -66,7 +66,7 @@ describe("what reaches the sandbox", () => {
     expect(seen.headers["x-forwarded-for"]).toBe("127.0.0.1");
     expect(seen.headers["x-request-id"]).toMatch(/^req_/);
     expect(seen.headers["x-sandbox-id"]).toBe("box");
-    expect(seen.headers["via"]).toBe("1.1 sandboxgw");
+    expect(seen.headers["via"]).toMatch(/^1\.1 sandboxgw-[0-9a-f]{8}$/);
   });
 
   test("has none of the fields that Connection declares hop-by-hop", async () => {
@@ -326,6 +326,16 @@ describe("when an instance breaks", () => {
     await eventually("it is recorded", () => gateway.records().length === 1);
     expect(gateway.records()).toMatchObject([{ outcome: "PROXY_003" }]);
   });
+});
+
+test("a sandbox whose address is the gateway itself is told so at the second round, and takes no place away", async () => {
+  const gateway = await startTestGateway({ env: { AUTH_ENABLED: "false" } });
+  gateway.addSandbox("loop", gateway.url);
+  const response = await fetch(`${gateway.url}/any`, { headers: { "x-sandbox-id": "loop" } });
+  expect(response.status).toBe(508);
+  expect(await response.json()).toMatchObject({ error: { code: "ROUTE_007", executed: "no" } });
+  await eventually("both rounds are recorded", () => gateway.records().length === 2);
+  expect(Atomics.load(gateway.memory.slots.shared, 0)).toBe(0);
 });
 
 test("a client that goes away cancels the call at the sandbox", async () => {
