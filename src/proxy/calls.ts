@@ -1,6 +1,6 @@
 import type { Caller } from "../auth/authenticate.ts";
 import { authorize, authorizeOperation, authorizeProxy, findSandbox } from "../auth/authorize.ts";
-import { maySee } from "../domain/principal.ts";
+import { maySee, type Principal } from "../domain/principal.ts";
 import type { Sandbox } from "../domain/sandbox.ts";
 import type { Snapshot } from "../domain/snapshot.ts";
 import { GatewayError } from "../errors.ts";
@@ -57,7 +57,7 @@ export class Calls {
     authorizeProxy(principal);
     const sandbox = findSandbox(this.#o.snapshot(), principal, sandboxId);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
-    this.#allow(exchange, sandbox);
+    this.#allow(exchange, principal);
     if (this.#o.gate.tryAcquire()) {
       exchange.slot = this.#o.gate;
       this.#forward(exchange, head, sandbox, path);
@@ -82,7 +82,7 @@ export class Calls {
     exchange.execution = facts;
     authorizeOperation(principal, request.operation);
     const sandbox = findSandbox(this.#o.snapshot(), principal, request.sandboxId);
-    this.#allow(exchange, sandbox);
+    this.#allow(exchange, principal);
     if (this.#o.gate.tryAcquire()) exchange.slot = this.#o.gate;
     else await this.#waitForSlot(exchange);
     const result = await execute({
@@ -109,8 +109,7 @@ export class Calls {
   list(exchange: Exchange, { principal }: Caller): void {
     exchange.route = "api";
     authorize(principal, "sandbox:read");
-    exchange.decision = "allow";
-    exchange.rule = `role:${principal.role}`;
+    this.#allow(exchange, principal);
     const sandboxes = [];
     for (const sandbox of this.#o.snapshot().sandboxes.values()) {
       const { id } = sandbox;
@@ -161,10 +160,9 @@ export class Calls {
     return collect.reply;
   }
 
-  #allow(exchange: Exchange, sandbox: Sandbox): void {
-    exchange.sandbox = sandbox;
+  #allow(exchange: Exchange, { role }: Principal): void {
     exchange.decision = "allow";
-    exchange.rule = `role:${(exchange.principal as Caller["principal"]).role}`;
+    exchange.rule = `role:${role}`;
   }
 
   async #waitForSlot(exchange: Exchange): Promise<void> {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AuditReceiver } from "../audit/outbox.ts";
 import type { ExecutionFacts, RequestFacts } from "../audit/record.ts";
 import type { Principal } from "../domain/principal.ts";
-import type { Instance, Sandbox } from "../domain/sandbox.ts";
+import type { Instance } from "../domain/sandbox.ts";
 import type { GatewayError } from "../errors.ts";
 import type { RouteKind } from "../observe/metric-slots.ts";
 import type { Head } from "./gate.ts";
@@ -25,7 +25,6 @@ export class Exchange implements RequestFacts, AuditReceiver {
   principal: Principal | undefined;
   decision: "allow" | "deny" = "deny";
   rule = "";
-  sandbox: Sandbox | undefined;
   sandboxId = "";
   instance: Instance | undefined;
   execution: ExecutionFacts | undefined;
