@@ -412,7 +412,8 @@ describe("real threads", () => {
     const [now, most] = new Int32Array(inside);
     expect(now).toBe(0);
     expect(most).toBe(4);
-    expect(memory.slots.shared[0]).toBe(0);
+    // A grant may still be on its way to a thread whose callers have had enough; that thread passes it on.
+    await eventually("every slot is free", () => memory.slots.shared[0] === 0);
     expect([...memory.slots.waiting, ...memory.slots.granted, ...memory.slots.held].every((word) => word === 0)).toBe(
       true,
     );
