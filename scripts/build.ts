@@ -5,7 +5,7 @@ import path from "node:path";
 import { build } from "esbuild";
 
 const root = path.dirname(import.meta.dirname);
-const ENTRIES = { main: "bin/sandboxgw.ts", thread: "src/daemon/worker.ts" };
+const ENTRIES = { main: "bin/sandboxgw.ts", thread: "src/daemon/threads/worker.ts" };
 
 /** Bundles both scripts. @throws when a source uses what CommonJS cannot have, such as top-level await. */
 export async function bundle(): Promise<void> {

@@ -26,11 +26,11 @@ export function sqliteBinding(): object | undefined {
   return addon;
 }
 
-/** Starts src/daemon/worker.ts as a thread; `data` is what `threadData` returns there. */
+/** Starts src/daemon/threads/worker.ts as a thread; `data` is what `threadData` returns there. */
 export function startThread(data: unknown, options: WorkerOptions = {}): Worker {
   const script = embeddedFile("thread.js");
   if (script === undefined) {
-    const file = new URL("./daemon/worker.ts", import.meta.url);
+    const file = new URL("./daemon/threads/worker.ts", import.meta.url);
     return new Worker(file, { ...options, workerData: { data } satisfies ThreadStart });
   }
   sqliteBinding(); // the thread is told which file to load, so it has to exist first

@@ -98,7 +98,7 @@ test("a data thread opens no database and reads no file on the way of a request"
     reached.add(file);
     for (const imported of importsOf(file, { types: false })) visit(imported);
   };
-  visit("src/daemon/gateway.ts");
+  visit("src/daemon/threads/gateway.ts");
   expect([...reached].filter((file) => isIn(file, "store/", "control/", "cli/"))).toEqual([]);
 });
 

@@ -1,5 +1,5 @@
 import type { Principal } from "../domain/principal.ts";
-import type { Snapshot } from "../domain/snapshot.ts";
+import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
 
 /** Turns a token into a principal. @throws GatewayError AUTH_001 */

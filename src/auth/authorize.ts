@@ -1,7 +1,7 @@
 import { maySee, type Principal } from "../domain/principal.ts";
 import { type Permission, roleAllows } from "../domain/role.ts";
 import type { Sandbox } from "../domain/sandbox.ts";
-import type { Snapshot } from "../domain/snapshot.ts";
+import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
 
 /** @throws GatewayError AUTH_003 when the principal's role does not include the permission. */

@@ -5,7 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Texts } from "../config/layers.ts";
 import type { LoadedConfig, LoadOptions } from "../config/load.ts";
 import { EXIT } from "../errors.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "./output/output.ts";
 import { UsageError } from "./usage-error.ts";
 import type { Workspace } from "./workspace.ts";
 

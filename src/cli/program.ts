@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { Cli, type Surroundings } from "./cli.ts";
-import { Output, type OutputMode, renderError } from "./output.ts";
+import { Output, type OutputMode, renderError } from "./output/output.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Adds a noun's verbs and options to its command. */

@@ -5,23 +5,23 @@ import { AuditWriter } from "../audit/writer.ts";
 import { openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { Revised } from "../domain/change.ts";
-import { applyChange, type Snapshot, snapshotFrom } from "../domain/snapshot.ts";
+import { applyChange, type Snapshot, snapshotFrom } from "../domain/snapshot/snapshot.ts";
 import { MetricTotals } from "../observe/metric-slots.ts";
 import { createMetrics } from "../observe/metrics.ts";
-import { SharedBoard } from "../proxy/instance-board.ts";
+import { SharedBoard } from "../proxy/health/board.ts";
 import { createDrivers } from "../registry.ts";
 import { ChangeFeed } from "../store/change-feed.ts";
 import { openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
-import { DataThreads } from "./data-threads.ts";
+import { DataThreads } from "./threads/data-threads.ts";
 import { FileWatch } from "./file-watch.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet } from "../lifecycle/fleet.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
 import { requireFreePort } from "./require-free-port.ts";
-import { createSharedMemory, FLAG } from "./shared-memory.ts";
+import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 
 /** What the daemon needs of a logger. */
 export interface Log {

@@ -2,8 +2,8 @@ import { GatewayError } from "../errors.ts";
 
 /** What this program can be started as besides the command line; each is loaded only in the process that plays it. */
 const ROLES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  "wasm-host": async (args) => (await import("../drivers/wasm/host.ts")).run(args),
-  "wasm-runner": async (args) => (await import("../drivers/wasm/runner.ts")).run(args),
+  "wasm-host": async (args) => (await import("../drivers/wasm/host/host.ts")).run(args),
+  "wasm-runner": async (args) => (await import("../drivers/wasm/runner/runner.ts")).run(args),
 };
 
 /**

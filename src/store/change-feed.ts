@@ -1,5 +1,5 @@
 import type { Revised } from "../domain/change.ts";
-import type { SnapshotData } from "../domain/snapshot.ts";
+import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
 import type { Store } from "./store.ts";
 
 const POLL_MS = 20;

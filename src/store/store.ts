@@ -1,6 +1,6 @@
 import type { Change, Revised } from "../domain/change.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
-import type { SnapshotData } from "../domain/snapshot.ts";
+import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
 import type { TokenRecord } from "../domain/token.ts";
 
 /**

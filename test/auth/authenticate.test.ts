@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Authenticator, type Caller } from "../../src/auth/authenticate.ts";
-import { rateKey } from "../../src/auth/rate-limit.ts";
+import { rateKey } from "../../src/limits/rate-limit.ts";
 import type { Principal } from "../../src/domain/principal.ts";
-import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot.ts";
+import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../src/errors.ts";
 
 const START = 1_800_000_000_000;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { authorize, authorizeOperation, authorizeProxy, findSandbox } from "../../src/auth/authorize.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import type { Permission, Role } from "../../src/domain/role.ts";
-import { snapshotFrom } from "../../src/domain/snapshot.ts";
+import { snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../../src/errors.ts";
 
 const principal = (fields: Partial<Principal> = {}): Principal => ({

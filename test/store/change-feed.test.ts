@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Change, Revised } from "../../src/domain/change.ts";
-import type { SnapshotData } from "../../src/domain/snapshot.ts";
+import type { SnapshotData } from "../../src/domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { ChangeFeed } from "../../src/store/change-feed.ts";
 import { KEPT_CHANGES } from "../../src/store/sqlite/changes.ts";

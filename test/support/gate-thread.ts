@@ -1,8 +1,8 @@
 // A thread of callers that go through the concurrency gate as fast as they can, or one that takes slots and dies.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { attachSharedMemory } from "../../src/daemon/shared-memory.ts";
-import { ConcurrencyGate } from "../../src/proxy/concurrency.ts";
+import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
+import { ConcurrencyGate } from "../../src/limits/concurrency.ts";
 
 export interface GateThreadStart {
   readonly memory: SharedArrayBuffer;

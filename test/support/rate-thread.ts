@@ -1,8 +1,8 @@
 // A thread that asks a rate limiter about the same keys as often as it can.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { RateLimiter } from "../../src/auth/rate-limit.ts";
-import { attachSharedMemory } from "../../src/daemon/shared-memory.ts";
+import { RateLimiter } from "../../src/limits/rate-limit.ts";
+import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 
 export interface RateThreadStart {
   readonly memory: SharedArrayBuffer;

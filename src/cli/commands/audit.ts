@@ -5,7 +5,7 @@ import { verifyChain } from "../../audit/verify.ts";
 import { integer } from "../../config/values.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
-import { auditJson, auditLine } from "../audit-line.ts";
+import { auditJson, auditLine } from "../output/audit-line.ts";
 import type { Cli } from "../cli.ts";
 
 export function defineAudit(audit: Command, cli: Cli): void {

@@ -4,7 +4,7 @@ import { locateConfigFile } from "../../config/load.ts";
 import { describeConfig } from "../../config/print.ts";
 import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
-import { table } from "../output.ts";
+import { table } from "../output/output.ts";
 
 export function defineConfig(config: Command, cli: Cli): void {
   config

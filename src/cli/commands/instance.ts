@@ -3,9 +3,9 @@ import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
-import { table } from "../output.ts";
+import { table } from "../output/output.ts";
 import { required } from "../usage-error.ts";
-import { instanceView } from "../views.ts";
+import { instanceView } from "../output/views.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineInstance(instance: Command, cli: Cli): void {

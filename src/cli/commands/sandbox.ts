@@ -3,8 +3,8 @@ import type { Sandbox } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
-import { briefDuration, fields, table, timestamp } from "../output.ts";
-import { sandboxView } from "../views.ts";
+import { briefDuration, fields, table, timestamp } from "../output/output.ts";
+import { sandboxView } from "../output/views.ts";
 import { instanceTable } from "./instance.ts";
 
 export function defineSandbox(sandbox: Command, cli: Cli): void {

@@ -3,7 +3,7 @@ import { findLockHolder } from "../../daemon/lock.ts";
 import { EXIT } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
-import { briefDuration, fields } from "../output.ts";
+import { briefDuration, fields } from "../output/output.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineStatus(status: Command, cli: Cli): void {

@@ -5,9 +5,9 @@ import { ROLES } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
-import { briefDuration, fields, table, timestamp } from "../output.ts";
+import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { required, UsageError } from "../usage-error.ts";
-import { narrowed, tokenStatus, tokenView } from "../views.ts";
+import { narrowed, tokenStatus, tokenView } from "../output/views.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineToken(token: Command, cli: Cli): void {

@@ -2,8 +2,8 @@ import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { spawnRole } from "../../executable.ts";
 import type { Driver, InstanceObserver } from "../driver.ts";
 import { socketPath } from "../socket-path.ts";
-import { Supervisor } from "../supervisor.ts";
-import type { HostOptions } from "./host.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
+import type { HostOptions } from "./host/host.ts";
 import type { WasmLimits } from "./limits.ts";
 
 export interface WasmDriverOptions {

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import type { SnapshotData } from "../../domain/snapshot.ts";
+import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import { privateFile } from "../data-folder.ts";
 import type { Store } from "../store.ts";

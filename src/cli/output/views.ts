@@ -1,0 +1,45 @@
+// Nouns as the command line prints them: JSON is snake_case with RFC 3339 times, and stable.
+import type { Instance, Sandbox } from "../../domain/sandbox.ts";
+import type { TokenRecord } from "../../domain/token.ts";
+import { timestamp } from "./output.ts";
+
+export type TokenStatus = "active" | "expired" | "revoked";
+
+export function tokenStatus(token: TokenRecord, now: number): TokenStatus {
+  if (token.revokedAt !== null) return "revoked";
+  return token.expiresAt <= now ? "expired" : "active";
+}
+
+/** Without the hash: nobody needs it, and what is not printed does not leak. */
+export function tokenView(token: TokenRecord, now: number): Record<string, unknown> {
+  return {
+    id: token.id,
+    subject: token.subject,
+    role: token.role,
+    sandboxes: token.sandboxes,
+    operations: token.operations,
+    status: tokenStatus(token, now),
+    created_at: timestamp(token.createdAt),
+    expires_at: timestamp(token.expiresAt),
+    revoked_at: token.revokedAt === null ? null : timestamp(token.revokedAt),
+  };
+}
+
+/** States of instances by id, as the running daemon sees them. */
+type States = Readonly<Record<string, string>>;
+
+export function sandboxView(sandbox: Sandbox, states: States = {}): Record<string, unknown> {
+  const { id, runtime, driver, strategy, createdAt } = sandbox;
+  const instances = sandbox.instances.map((instance) => instanceView(instance, states));
+  return { id, runtime, driver, strategy, created_at: timestamp(createdAt), instances };
+}
+
+/** `state` is null when no daemon runs. */
+export function instanceView({ id, sandboxId, url, number }: Instance, states: States = {}): Record<string, unknown> {
+  return { id, sandbox_id: sandboxId, url, number, state: states[id] ?? null };
+}
+
+/** A narrowing as a table cell. */
+export function narrowed(names: readonly string[] | null): string {
+  return names === null ? "*" : names.join(",") || "none";
+}

@@ -1,0 +1,144 @@
+// The one place that knows how the SharedArrayBuffer between the threads is divided. Everybody else gets typed arrays.
+
+import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
+
+const RATE_CELLS = 1 << 16;
+const INSTANCES = 1 << 17;
+const SKETCH_WIDTH = 1 << 12;
+const SKETCH_ROWS = 2;
+/** Words that different threads write often sit a cache line (64 bytes) apart. */
+const LINE_WORDS = 16;
+
+/** One GCRA cell per key: which key it belongs to, and its theoretical arrival time in nanoseconds. */
+export interface RateCells {
+  readonly keys: BigInt64Array;
+  readonly arrivals: BigInt64Array;
+}
+
+/** Words of the global concurrency gate; the per-thread ones are spread with `stride`. */
+export interface SlotWords {
+  /** [0] slots taken over all threads, [stride] whose turn it is to be handed a freed slot. */
+  readonly shared: Int32Array;
+  /** Per thread: slots it holds, callers it keeps waiting, slots handed to it that it has not picked up yet. */
+  readonly held: Int32Array;
+  readonly waiting: Int32Array;
+  readonly granted: Int32Array;
+  readonly stride: number;
+}
+
+/** What is known of each instance, by `instance.number % size`. */
+export interface InstanceWords {
+  /** 0 not known, 1 up, 2 down, 3 starting. */
+  readonly state: Int32Array;
+  /** Requests in flight, one lane per thread so that a dead thread's can be dropped. */
+  readonly inFlight: readonly Int32Array[];
+  readonly size: number;
+}
+
+/** Open client connections of one thread. */
+export interface ConnectionWords {
+  /** [0] all of them. */
+  readonly total: Int32Array;
+  /** Count-min sketch over addresses: `rows` rows of `width` counters. */
+  readonly sketch: Int32Array;
+  readonly width: number;
+  readonly rows: number;
+}
+
+export const FLAG = { draining: 0, auditDown: 1 } as const;
+
+export interface SharedMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly threads: number;
+  /** Indexed by FLAG; 0 or 1. */
+  readonly flags: Int32Array;
+  readonly rate: RateCells;
+  readonly slots: SlotWords;
+  readonly instances: InstanceWords;
+  readonly connections: readonly ConnectionWords[];
+  /** Counters, one lane per thread; only that thread writes it. Laid out by observe/metric-slots.ts. */
+  readonly metrics: readonly Float64Array[];
+}
+
+/** A zeroed memory for `threads` data threads: 1.5 MB and 0.6 MB a thread, of which the system commits what is touched. */
+export function createSharedMemory(threads: number): SharedMemory {
+  return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
+}
+
+/** The same memory seen from another thread. */
+export function attachSharedMemory(buffer: SharedArrayBuffer, threads: number): SharedMemory {
+  return divide(buffer, threads);
+}
+
+/**
+ * Gives back what a thread held when it died: its slots, its waiting callers and its lanes.
+ * Only after the thread has ended.
+ */
+export function reclaimThread(memory: SharedMemory, thread: number): void {
+  const { slots } = memory;
+  const word = thread * slots.stride;
+  Atomics.store(slots.waiting, word, 0);
+  const lost = Atomics.exchange(slots.held, word, 0) + Atomics.exchange(slots.granted, word, 0);
+  Atomics.sub(slots.shared, 0, lost);
+  // Nobody is left to pass the slots on: whoever waits for one is told to look.
+  for (let other = 0; other < memory.threads; other++) Atomics.notify(slots.granted, other * slots.stride);
+  memory.instances.inFlight[thread]?.fill(0);
+  memory.connections[thread]?.total.fill(0);
+  memory.connections[thread]?.sketch.fill(0);
+}
+
+function divide(buffer: null, threads: number): { byteLength: number };
+function divide(buffer: SharedArrayBuffer, threads: number): SharedMemory;
+function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory | { byteLength: number } {
+  let at = 0;
+  const take = (bytes: number): number => {
+    const start = at;
+    at += Math.ceil(bytes / 64) * 64;
+    return start;
+  };
+  const lanes = Array.from({ length: threads }, (_, thread) => thread);
+  const offsets = {
+    flags: take(64),
+    keys: take(RATE_CELLS * 8),
+    arrivals: take(RATE_CELLS * 8),
+    shared: take(2 * LINE_WORDS * 4),
+    held: take(threads * LINE_WORDS * 4),
+    waiting: take(threads * LINE_WORDS * 4),
+    granted: take(threads * LINE_WORDS * 4),
+    state: take(INSTANCES * 4),
+    inFlight: lanes.map(() => take(INSTANCES * 4)),
+    total: lanes.map(() => take(64)),
+    sketch: lanes.map(() => take(SKETCH_WIDTH * SKETCH_ROWS * 4)),
+    metrics: lanes.map(() => take(METRIC_SLOTS * 8)),
+  };
+  if (buffer === null) return { byteLength: at };
+  const words = (offset: number, length: number) => new Int32Array(buffer, offset, length);
+  return {
+    buffer,
+    threads,
+    flags: words(offsets.flags, 16),
+    rate: {
+      keys: new BigInt64Array(buffer, offsets.keys, RATE_CELLS),
+      arrivals: new BigInt64Array(buffer, offsets.arrivals, RATE_CELLS),
+    },
+    slots: {
+      shared: words(offsets.shared, 2 * LINE_WORDS),
+      held: words(offsets.held, threads * LINE_WORDS),
+      waiting: words(offsets.waiting, threads * LINE_WORDS),
+      granted: words(offsets.granted, threads * LINE_WORDS),
+      stride: LINE_WORDS,
+    },
+    instances: {
+      state: words(offsets.state, INSTANCES),
+      inFlight: offsets.inFlight.map((offset) => words(offset, INSTANCES)),
+      size: INSTANCES,
+    },
+    connections: offsets.total.map((offset, lane) => ({
+      total: words(offset, 16),
+      sketch: words(offsets.sketch[lane] as number, SKETCH_WIDTH * SKETCH_ROWS),
+      width: SKETCH_WIDTH,
+      rows: SKETCH_ROWS,
+    })),
+    metrics: offsets.metrics.map((offset) => new Float64Array(buffer, offset, METRIC_SLOTS)),
+  };
+}

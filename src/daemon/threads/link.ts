@@ -1,0 +1,42 @@
+// What the control thread and a data thread say to each other.
+
+import type { AuditBatch } from "../../audit/outbox.ts";
+import type { Config } from "../../config/schema.ts";
+import type { Revised } from "../../domain/change.ts";
+import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
+
+/** What a data thread is started with. */
+export interface ThreadStart {
+  readonly thread: number;
+  readonly threads: number;
+  readonly config: Config;
+  readonly memory: SharedArrayBuffer;
+  readonly snapshot: SnapshotData;
+  /** Where the sockets of `unix:` instances are. */
+  readonly socketFolder: string;
+  readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
+  /** Random per process; see `rateKey`. */
+  readonly salt: string;
+  readonly port: number;
+  /** Share the port with other threads. */
+  readonly reusePort: boolean;
+}
+
+export type ToThread =
+  | { readonly kind: "changes"; readonly changes: readonly Revised[] }
+  | { readonly kind: "snapshot"; readonly snapshot: SnapshotData }
+  | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
+  /** Stop accepting, finish what is in flight; cut what is left after `graceMs`. */
+  | { readonly kind: "drain"; readonly graceMs: number };
+
+export type FromThread =
+  | { readonly kind: "listening"; readonly port: number }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "audit"; readonly batch: AuditBatch }
+  | {
+      readonly kind: "log";
+      readonly level: "warn" | "error";
+      readonly message: string;
+      readonly fields: Record<string, unknown>;
+    }
+  | { readonly kind: "drained" };

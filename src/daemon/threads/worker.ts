@@ -1,0 +1,48 @@
+// Entry point of a data thread: wires a Gateway to the link with the control thread.
+
+import { parentPort } from "node:worker_threads";
+import { threadData } from "../../executable.ts";
+import { Gateway } from "./gateway.ts";
+import type { FromThread, ThreadStart, ToThread } from "./link.ts";
+import { attachSharedMemory } from "../shared-memory/layout.ts";
+
+const port = parentPort;
+if (port === null) throw new Error("this file is the entry point of a thread");
+const send = (message: FromThread): void => port.postMessage(message);
+
+const start = threadData<ThreadStart>();
+const gateway = new Gateway({
+  config: start.config,
+  memory: attachSharedMemory(start.memory, start.threads),
+  thread: start.thread,
+  snapshot: start.snapshot,
+  signing: start.signing,
+  salt: start.salt,
+  socketFolder: start.socketFolder,
+  sendAudit: (batch) => send({ kind: "audit", batch }),
+  onInternalError: ({ cause }, requestId) => {
+    const fields = {
+      request_id: requestId,
+      error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+    };
+    send({ kind: "log", level: "error", message: "internal error in a request", fields });
+  },
+});
+
+port.on("message", (message: ToThread) => {
+  switch (message.kind) {
+    case "audited":
+      return gateway.acknowledge(message.last, message.written);
+    case "changes":
+      return gateway.apply(message.changes);
+    case "snapshot":
+      return gateway.replace(message.snapshot);
+    case "drain":
+      void gateway.drain(message.graceMs).then(() => send({ kind: "drained" }));
+  }
+});
+
+gateway.listen({ port: start.port, reusePort: start.reusePort }).then(
+  (bound) => send({ kind: "listening", port: bound }),
+  (error: unknown) => send({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
+);

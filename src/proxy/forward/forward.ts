@@ -1,0 +1,186 @@
+import type { AuditReceiver } from "../../audit/outbox.ts";
+import type { GatewayError } from "../../errors.ts";
+import { RequestBody } from "./body.ts";
+import type { Dispatch, Outbound, Receiver } from "../dispatch/dispatch.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Head } from "../request/head.ts";
+import { requestFields, responseFields } from "./headers.ts";
+import { linger } from "../request/linger.ts";
+import type { Recorder } from "../request/record.ts";
+import type { Responder } from "../request/respond.ts";
+
+/** What every forwarded request of a thread shares. */
+export interface ForwardContext {
+  readonly recorder: Recorder;
+  readonly responder: Responder;
+  readonly heads: HeadFlusher;
+  /** This gateway's name in Via. */
+  readonly pseudonym: string;
+  readonly maxBodySize: number;
+  readonly firstByteMs: number;
+}
+
+/** Bytes up to which copying a body is cheaper than writing it apart from its head. */
+const ONE_WRITE = 4096;
+
+/** RFC 9110 section 9.2.2, without the ones nobody forwards. */
+const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+/** The request as it goes to an instance. `path` is the part of the target that is the sandbox's own. */
+export function outbound(exchange: Exchange, head: Head, path: string, context: ForwardContext): Outbound {
+  const { req } = exchange;
+  return {
+    method: exchange.method,
+    path,
+    headers: requestFields(req.rawHeaders, head, exchange, context.pseudonym),
+    body:
+      head.bodyLength === 0
+        ? null
+        : (dispatch: Dispatch) => new RequestBody({ req, dispatch, limit: context.maxBodySize }),
+    repeatable: REPEATABLE.has(exchange.method),
+    firstByteMs: context.firstByteMs,
+  };
+}
+
+/**
+ * An instance's answer on its way to the client, streamed. The first bytes wait for the end of the event-loop turn in which
+ * they came: most answers are complete by then and go out in one piece, and what broke until then can still be told as an
+ * error. What ends the response (the bytes that complete its Content-Length, or the last chunk) is held back until the
+ * audit record is committed; everything else flows.
+ */
+export class Forward implements Receiver, AuditReceiver, HeldHead {
+  readonly #exchange: Exchange;
+  readonly #context: ForwardContext;
+  #dispatch: Dispatch | undefined;
+  #fields: string[] | undefined;
+  #headWritten = false;
+  /** Bytes of a declared length still to come; -1 when none was declared. */
+  #left = -1;
+  /** Bytes that have come and are not written yet. */
+  #held: Buffer[] = [];
+  #paused = false;
+
+  constructor(exchange: Exchange, context: ForwardContext) {
+    this.#exchange = exchange;
+    this.#context = context;
+  }
+
+  /** Starts the dispatch this is the receiver of. */
+  start(dispatch: Dispatch): void {
+    this.#dispatch = dispatch;
+    dispatch.start();
+  }
+
+  head(status: number, raw: readonly string[]): void {
+    const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
+    this.#exchange.status = status;
+    this.#fields = fields;
+    this.#left = contentLength;
+    this.#context.heads.add(this);
+  }
+
+  data(chunk: Buffer): void {
+    this.#exchange.bytesOut += chunk.length;
+    if (this.#left >= 0) this.#left -= chunk.length;
+    this.#held.push(chunk);
+    if (this.#headWritten && this.#left !== 0) this.#flow();
+  }
+
+  end(): void {
+    this.#context.recorder.record(this.#exchange, this);
+  }
+
+  failed(error: GatewayError): void {
+    const exchange = this.#exchange;
+    if (!this.#headWritten && !exchange.res.destroyed) {
+      exchange.bytesOut = 0;
+      return this.#context.responder.error(exchange, error);
+    }
+    // Part of the answer is out: the client must see a broken transfer, never a shorter one that looks whole.
+    if (!this.#headWritten) exchange.status = error.status;
+    exchange.outcome = error.code;
+    this.#context.recorder.refusal(error);
+    this.#context.recorder.record(exchange, null);
+    // Where the end of the connection is the end of the body, only a reset tells that something is missing.
+    if (exchange.req.httpVersionMinor === 0) exchange.res.socket?.resetAndDestroy();
+    exchange.res.destroy();
+  }
+
+  audited(written: boolean): void {
+    const { res } = this.#exchange;
+    if (res.destroyed) return;
+    if (written) {
+      this.#writeHead();
+      this.#end();
+    } else if (this.#headWritten) {
+      res.destroy();
+    } else {
+      this.#context.responder.unrecorded(this.#exchange);
+    }
+  }
+
+  /** The turn is over: what has come goes out, unless it is the whole answer. */
+  flushHead(): void {
+    const { res, recorded } = this.#exchange;
+    if (recorded || this.#left === 0 || res.destroyed) return;
+    this.#writeHead();
+    if (this.#held.length === 0) res.flushHeaders();
+    else this.#flow();
+  }
+
+  #writeHead(): void {
+    if (this.#headWritten || this.#fields === undefined) return;
+    this.#headWritten = true;
+    const { res, status, unread } = this.#exchange;
+    if (unread) this.#fields.push("connection", "close");
+    res.writeHead(status, this.#fields);
+  }
+
+  #flow(): void {
+    const held = this.#held;
+    this.#held = [];
+    let more = true;
+    for (const chunk of held) more = this.#exchange.res.write(chunk);
+    if (!more) this.#pause();
+  }
+
+  #end(): void {
+    const { req, res, unread } = this.#exchange;
+    const last = unread ? undefined : this.#held.pop();
+    for (const chunk of this.#held) res.write(chunk);
+    if (unread) return linger(req, () => res.end());
+    // As a string of bytes a small body joins the head in one write; as a buffer it would need a vector of two.
+    if (last !== undefined && last.length <= ONE_WRITE) res.end(last.toString("latin1"), "latin1");
+    else res.end(last);
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#dispatch?.pause();
+    this.#exchange.res.once("drain", () => {
+      this.#paused = false;
+      this.#dispatch?.resume();
+    });
+  }
+}
+
+/** Something that keeps a response head back in the hope that body bytes follow at once. */
+export interface HeldHead {
+  flushHead(): void;
+}
+
+/** Lets held heads go at the end of the event-loop turn in which they came: one callback a turn, not one a request. */
+export class HeadFlusher {
+  #held: HeldHead[] = [];
+
+  add(item: HeldHead): void {
+    if (this.#held.push(item) === 1) setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    const held = this.#held;
+    this.#held = [];
+    for (const item of held) item.flushHead();
+  };
+}

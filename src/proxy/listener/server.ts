@@ -1,0 +1,143 @@
+import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { IpAccess, Peer } from "../../auth/ip-access.ts";
+import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
+import type { ConnectionCap } from "../../limits/connections.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { ALLOW } from "../request/head.ts";
+import { LINGER_BYTES, LINGER_MS } from "../request/linger.ts";
+
+/** A client connection, with what was decided about it when it opened. */
+export interface PeerSocket extends Socket {
+  peer?: Peer;
+  /** The request being served; those sent behind it wait for their turn. */
+  exchange?: Exchange | undefined;
+  waiting?: number;
+  /** `bytesRead` when what it brought stopped to be HTTP. */
+  brokenAt?: number;
+}
+
+export interface ServerLimits {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxHeaderSize: number;
+  /** A connection on which nothing moves for this long is cut, whatever state it is in. */
+  readonly idleTimeoutMs: number;
+}
+
+/** Requests a client may send behind one that is being served. */
+const MAX_WAITING = 100;
+
+/**
+ * node:http set up as a gateway: its own defaults are those of an application server.
+ * `handle` gets every request; what node:http itself refuses is answered here in the contract's envelope.
+ */
+export function createGatewayServer(options: {
+  limits: ServerLimits;
+  access: IpAccess;
+  connections: ConnectionCap;
+  handle: (req: IncomingMessage, res: ServerResponse) => void;
+  onRefused: (code: ErrorCode) => void;
+  newRequestId: () => string;
+}): Server {
+  const { limits, access, connections, handle, onRefused, newRequestId } = options;
+  const server = createServer({
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs), // more is an error to node:http
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: limits.maxHeaderSize,
+    insecureHTTPParser: false,
+    requireHostHeader: false, // the gate's task, with an answer in the envelope
+    joinDuplicateHeaders: false,
+    noDelay: true,
+    keepAlive: true, // TCP keep-alive: notices peers that vanished
+    highWaterMark: 64 * 1024,
+  });
+  server.maxHeadersCount = 0; // node:http drops surplus fields silently; the gate counts and refuses
+  server.setTimeout(limits.idleTimeoutMs);
+
+  /** Pipelined requests are served one after the other: what stands behind a request that closes must not be done. */
+  const inTurn = (req: IncomingMessage, res: ServerResponse): void => {
+    const socket: PeerSocket = req.socket;
+    if (!socket.writable) return;
+    if (res.socket !== null) return handle(req, res);
+    socket.waiting = (socket.waiting ?? 0) + 1;
+    if (socket.waiting > MAX_WAITING) return void socket.destroy();
+    res.once("socket", () => {
+      socket.waiting = (socket.waiting as number) - 1;
+      handle(req, res);
+    });
+  };
+
+  const refuse = (socket: PeerSocket, error: GatewayError): void => {
+    if (!socket.writable) return; // it is closing already
+    onRefused(error.code);
+    writeRefusal(socket, error, newRequestId());
+  };
+
+  /** Bytes that are no request: those before them are answered first; the one they belong to gets the refusal. */
+  const refuseRest = (socket: PeerSocket, error: GatewayError): void => {
+    const { exchange } = socket;
+    if (exchange === undefined || exchange.res.writableFinished) return refuse(socket, error);
+    if (!exchange.req.complete) return exchange.cut(error);
+    exchange.res.once("close", () => refuseRest(socket, error));
+  };
+
+  server.on("connection", (socket: PeerSocket) => {
+    const peer = access.peer(socket.remoteAddress ?? "");
+    socket.peer = peer;
+    if (!connections.admit(socket, peer.address)) refuse(socket, new GatewayError("RATE_003", { retryAfter: 1 }));
+  });
+  server.on("request", inTurn);
+  // With listeners of their own these reach the gate too, instead of being answered before anybody is authenticated.
+  server.on("checkContinue", inTurn);
+  server.on("checkExpectation", inTurn);
+  server.on("connect", (_req: IncomingMessage, socket: PeerSocket) => {
+    // node:http has let go of the connection: an answer that is under way cannot be finished any more.
+    if (socket.exchange?.res.writableFinished === false) return void socket.destroy();
+    refuse(socket, new GatewayError("ROUTE_003", { details: "CONNECT is not supported", headers: ALLOW }));
+    socket.resume();
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: PeerSocket) => {
+    // Bytes after the last request of a connection are nobody's: the answer goes out, then the connection closes.
+    if (error.code === "HPE_CLOSED_CONNECTION") return;
+    if (error.code === "ECONNRESET") return void socket.destroy();
+    if (socket.brokenAt !== undefined) {
+      if (socket.bytesRead - socket.brokenAt > LINGER_BYTES) socket.destroy();
+      return;
+    }
+    socket.brokenAt = socket.bytesRead;
+    refuseRest(socket, parserError(error));
+  });
+  return server;
+}
+
+/** What node:http reports, as an error of ours; everything else is VAL_001. */
+const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: "VAL_006",
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "VAL_004",
+  ERR_HTTP_REQUEST_TIMEOUT: "VAL_008",
+};
+
+function parserError({ code = "" }: NodeJS.ErrnoException): GatewayError {
+  return new GatewayError(PARSER_ERRORS[code] ?? "VAL_001", { details: code });
+}
+
+/** An answer to bytes that never became a request; then the connection is closed. */
+function writeRefusal(socket: PeerSocket, error: GatewayError, requestId: string): void {
+  const body = errorBody(error, requestId);
+  const fields = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    "connection: close",
+    ...Object.entries(error.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
+  ];
+  if (error.retryAfter !== undefined) fields.push(`retry-after: ${error.retryAfter}`);
+  socket.end(`${fields.join("\r\n")}\r\n\r\n${body}`);
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
+}

@@ -1,0 +1,113 @@
+// The gateway's own answers, and the only place where an error becomes HTTP.
+
+import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { linger } from "./linger.ts";
+import type { Recorder } from "./record.ts";
+
+/** After these the connection's framing cannot be trusted. */
+const CLOSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "VAL_001",
+  "VAL_006",
+  "VAL_007",
+  "VAL_008",
+  "VAL_009",
+  "GW_002",
+]);
+
+export class Responder {
+  readonly #recorder: Recorder;
+  readonly #onInternalError: (error: GatewayError, requestId: string) => void;
+
+  constructor(options: { recorder: Recorder; onInternalError: (error: GatewayError, requestId: string) => void }) {
+    this.#recorder = options.recorder;
+    this.#onInternalError = options.onInternalError;
+  }
+
+  /** Answers with a JSON text once the exchange is recorded; an unwritten record turns it into GW_003. */
+  json(exchange: Exchange, status: number, body: string): void {
+    exchange.status = status;
+    exchange.bytesOut = Buffer.byteLength(body);
+    this.#recorder.record(exchange, {
+      audited: (written) => {
+        if (written) send(exchange, status, body, NO_FIELDS, false);
+        else this.unrecorded(exchange);
+      },
+    });
+  }
+
+  /** Answers a call that was carried out but could not be recorded: its result must not look like a success. */
+  unrecorded(exchange: Exchange): void {
+    this.#sendError(exchange, new GatewayError("GW_003", { executed: "yes" }));
+  }
+
+  /** Answers with the error's envelope once the exchange is recorded. */
+  error(exchange: Exchange, thrown: unknown): void {
+    if (exchange.recorded) return;
+    const executed = exchange.instance === undefined ? "no" : "maybe";
+    const error = thrown instanceof GatewayError ? thrown : new GatewayError("GW_001", { cause: thrown, executed });
+    if (error.code === "GW_001") this.#onInternalError(error, exchange.requestId);
+    this.#recorder.refusal(error);
+    exchange.status = error.status;
+    if (exchange.decision === "deny") exchange.rule = error.code;
+    else exchange.outcome = error.code;
+    this.#recorder.record(exchange, { audited: () => this.#sendError(exchange, error) });
+  }
+
+  #sendError(exchange: Exchange, error: GatewayError): void {
+    const fields: string[] = [];
+    if (error.retryAfter !== undefined) fields.push("retry-after", String(Math.ceil(error.retryAfter)));
+    const challenge = bearerChallenge(error);
+    if (challenge !== undefined) fields.push("www-authenticate", challenge);
+    for (const [name, value] of Object.entries(error.headers ?? {})) fields.push(name, value);
+    send(exchange, error.status, errorBody(error, exchange.requestId), fields, CLOSING.has(error.code));
+  }
+}
+
+/** `WWW-Authenticate` as RFC 6750 section 3 wants it: no error code when no credentials were given. */
+function bearerChallenge(error: GatewayError): string | undefined {
+  const parameter = BEARER_ERRORS[error.code];
+  if (parameter === undefined) return undefined;
+  return parameter === "" ? REALM : `${REALM}, error="${parameter}", error_description="${described(error.details)}"`;
+}
+
+const REALM = 'Bearer realm="sandboxgw"';
+const BEARER_ERRORS: Partial<Record<ErrorCode, string>> = {
+  AUTH_001: "invalid_token",
+  AUTH_002: "",
+  AUTH_003: "insufficient_scope",
+  AUTH_004: "insufficient_scope",
+  AUTH_005: "invalid_request",
+};
+
+/** Only what RFC 6750 allows in an error_description. */
+function described(details: string): string {
+  return details.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, " ");
+}
+
+const NO_FIELDS: readonly string[] = [];
+
+function send(exchange: Exchange, status: number, body: string, extra: readonly string[], close: boolean): void {
+  const { req, res } = exchange;
+  if (res.destroyed || res.headersSent) return void res.destroy();
+  const { unread } = exchange;
+  const fields = [
+    "content-type",
+    "application/json",
+    "content-length",
+    String(Buffer.byteLength(body)),
+    "cache-control",
+    "no-store",
+    "x-content-type-options",
+    "nosniff",
+    "x-request-id",
+    exchange.requestId,
+    ...extra,
+  ];
+  if (close || unread) fields.push("connection", "close");
+  res.writeHead(status, fields);
+  if (req.method === "HEAD") return void res.end();
+  if (!unread) return void res.end(body);
+  res.write(body);
+  linger(req, () => res.end());
+}

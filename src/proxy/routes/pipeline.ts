@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Authenticator, Caller } from "../../auth/authenticate.ts";
+import type { IpAccess, Peer } from "../../auth/ip-access.ts";
+import type { RateLimiter } from "../../limits/rate-limit.ts";
+import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
+import { GatewayError } from "../../errors.ts";
+import type { MetricLane } from "../../observe/metric-slots.ts";
+import type { Calls } from "./calls.ts";
+import { Exchange } from "../request/exchange.ts";
+import { checkHead, type GateLimits, type Head } from "../request/head.ts";
+import type { HealthPages } from "./health.ts";
+import type { Responder } from "../request/respond.ts";
+import { healthPage, route } from "./router.ts";
+import type { PeerSocket } from "../listener/server.ts";
+
+export interface PipelineOptions {
+  readonly snapshot: () => Snapshot;
+  readonly gateLimits: GateLimits;
+  readonly access: IpAccess;
+  /** null: authentication is off and everybody is `anonymous`. */
+  readonly authenticator: Authenticator | null;
+  readonly anonymous: Caller;
+  /** null: no rate limit. */
+  readonly rateLimiter: RateLimiter | null;
+  readonly ratePolicy: string;
+  readonly calls: Calls;
+  readonly responder: Responder;
+  readonly health: HealthPages;
+  readonly lane: MetricLane;
+  readonly auditWorking: () => boolean;
+  readonly draining: () => boolean;
+}
+
+/**
+ * The way of a request: gate → authenticate → limit → authorize → validate → resolve → dispatch → record.
+ * `handle` shows it up to the caller, `Calls` from there; a request whose token is known runs through without waiting once.
+ */
+export class Pipeline {
+  readonly #o: PipelineOptions;
+  readonly #idPrefix = `req_${randomBytes(6).toString("hex")}`;
+  #served = 0;
+
+  constructor(options: PipelineOptions) {
+    this.#o = options;
+  }
+
+  newRequestId(): string {
+    this.#served += 1;
+    return this.#idPrefix + this.#served.toString(36).padStart(6, "0");
+  }
+
+  /** Never rejects: every failure becomes an answer. */
+  async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const exchange = new Exchange(req, res, this.newRequestId());
+    const socket: PeerSocket = req.socket;
+    socket.exchange = exchange;
+    res.once("close", () => {
+      if (socket.exchange === exchange) socket.exchange = undefined; // an idle connection must not hold on to it
+      if (!exchange.recorded) exchange.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
+    });
+    try {
+      const head = checkHead(req, this.#o.gateLimits);
+      exchange.head = head;
+      const peer = this.#o.access.client(socket.peer as Peer, head.forwardedFor);
+      exchange.address = peer.address;
+      if (!peer.allowed) throw new GatewayError("AUTH_006");
+      if (this.#o.draining()) res.shouldKeepAlive = false;
+      const page = healthPage(exchange.method, head);
+      if (page !== undefined) {
+        exchange.route = "health";
+        const { status, body } = this.#o.health.render(page);
+        return this.#o.responder.json(exchange, status, body);
+      }
+      if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
+      const now = process.hrtime.bigint();
+      this.#limitAddress(peer, now);
+      const caller = this.#known(head) ?? (await this.#verify(head));
+      exchange.principal = caller.principal;
+      this.#limitCaller(caller, peer, now);
+      const waiting = this.#serve(exchange, head, caller);
+      if (waiting !== undefined) await waiting;
+    } catch (error) {
+      this.#o.responder.error(exchange, error);
+    }
+  }
+
+  #serve(exchange: Exchange, head: Head, caller: Caller): Promise<void> | undefined {
+    const where = route(exchange.method, head);
+    switch (where.kind) {
+      case "proxy":
+        return this.#o.calls.proxy(exchange, head, caller, where.sandboxId, where.path);
+      case "execute":
+        return this.#o.calls.execute(exchange, head, caller);
+      case "sandboxes":
+        this.#o.calls.list(exchange, caller);
+        return undefined;
+      case "none":
+        throw new GatewayError("ROUTE_002");
+    }
+  }
+
+  /** Before anybody is authenticated: guessing tokens is limited too. @throws GatewayError RATE_001 */
+  #limitAddress(peer: Peer, now: bigint): void {
+    const waitNs = this.#o.rateLimiter?.admit(peer.rateKey, now) ?? 0;
+    if (waitNs > 0) throw this.#overLimit(waitNs);
+  }
+
+  /**
+   * A caller over its limit does not use up the limit of the others at its address. Nobody in particular has no limit of
+   * its own: everybody would share it.
+   * @throws GatewayError RATE_001
+   */
+  #limitCaller(caller: Caller, peer: Peer, now: bigint): void {
+    if (caller === this.#o.anonymous) return;
+    const waitNs = this.#o.rateLimiter?.admit(caller.rateKey, now) ?? 0;
+    if (waitNs === 0) return;
+    this.#o.rateLimiter?.refund(peer.rateKey, now);
+    throw this.#overLimit(waitNs);
+  }
+
+  #overLimit(waitNs: number): GatewayError {
+    const seconds = Math.max(1, Math.ceil(waitNs / 1e9));
+    const headers = { "ratelimit-policy": this.#o.ratePolicy, ratelimit: `"default";r=0;t=${seconds}` };
+    return new GatewayError("RATE_001", { retryAfter: seconds, headers });
+  }
+
+  #known(head: Head): Caller | undefined {
+    const { authenticator } = this.#o;
+    if (authenticator === null) return this.#o.anonymous;
+    const caller = authenticator.known(head.authorization, this.#o.snapshot());
+    if (caller !== undefined) this.#o.lane.authSuccess();
+    return caller;
+  }
+
+  async #verify(head: Head): Promise<Caller> {
+    const authenticator = this.#o.authenticator as Authenticator;
+    const caller = await authenticator.verify(head.authorization as string, this.#o.snapshot);
+    this.#o.lane.authSuccess();
+    return caller;
+  }
+}

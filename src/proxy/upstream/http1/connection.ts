@@ -1,0 +1,253 @@
+import { connect, type Socket } from "node:net";
+import type { Readable } from "node:stream";
+import { GatewayError } from "../../../errors.ts";
+import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from "../upstream.ts";
+import { type ResponseEvents, ResponseParser } from "./response-parser.ts";
+
+/** Where an instance listens. */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export interface ConnectionOptions {
+  readonly address: Address;
+  /** The Host field of every request. */
+  readonly host: string;
+  readonly connectTimeoutMs: number;
+  /** Read into by all connections of a thread in turn: what is kept of it is copied first. */
+  readonly buffer: Buffer;
+  /** The connection is free for another request. */
+  readonly onFree: (connection: Connection) => void;
+  /** The connection is gone; `broken`: under a call that was waited for. */
+  readonly onGone: (connection: Connection, broken: boolean) => void;
+}
+
+/** A request waiting for, or being served by, a connection. */
+export class Call implements UpstreamControl {
+  readonly request: UpstreamRequest;
+  readonly handler: UpstreamHandler;
+  /** Nobody waits for it any more, or everything has been said. */
+  ended = false;
+  #connection: Connection | undefined;
+
+  constructor(request: UpstreamRequest, handler: UpstreamHandler) {
+    this.request = request;
+    this.handler = handler;
+  }
+
+  /** Its connection, once it has one. */
+  assign(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  pause(): void {
+    if (!this.ended) this.#connection?.pause();
+  }
+
+  resume(): void {
+    if (!this.ended) this.#connection?.resume();
+  }
+
+  abort(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#connection?.destroy();
+  }
+}
+
+/** One connection to an instance: connects for its first call, then serves one call at a time. */
+export class Connection implements ResponseEvents {
+  readonly #options: ConnectionOptions;
+  readonly #socket: Socket;
+  readonly #parser = new ResponseParser(this);
+  #connectTimer: NodeJS.Timeout | undefined;
+  #gone = false;
+  #call: Call | undefined;
+  /** The last call has ended in a way that leaves the connection good for another one. */
+  #reusable = false;
+  /** The body of the call, while it is being sent. */
+  #sending: Readable | undefined;
+  /** When it became free, `performance.now()`. */
+  freeSince = 0;
+
+  constructor(options: ConnectionOptions, first: Call) {
+    this.#options = options;
+    this.#call = first;
+    first.assign(this);
+    this.#socket = connect({
+      ...options.address,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      onread: { buffer: options.buffer, callback: (length, buffer) => this.#onRead(length, buffer as Buffer) },
+    });
+    this.#connectTimer = setTimeout(() => this.#fail(timedOut()), options.connectTimeoutMs);
+    this.#socket
+      .once("connect", () => this.#onConnect())
+      .on("error", (error) => this.#fail(error))
+      .on("end", () => this.#onEnd())
+      .on("close", () => this.#fail(closed()));
+  }
+
+  /** Serves another call. The connection must be free. */
+  serve(call: Call): void {
+    call.assign(this);
+    this.#call = call;
+    this.#send(call);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Ends it and the call it serves. */
+  destroy(): void {
+    this.#fail(closed());
+  }
+
+  onHead(status: number, fields: string[]): void {
+    if (this.#call?.ended === false) this.#call.handler.onHead(status, fields);
+  }
+
+  onBody(chunk: Buffer): void {
+    if (this.#call?.ended === false) this.#call.handler.onData(Buffer.from(chunk)); // a copy: the buffer is read into again
+  }
+
+  onComplete(reusable: boolean): void {
+    const call = this.#call;
+    this.#call = undefined;
+    // An answer that came before the whole request had been sent: what follows of it must not be taken for another one.
+    this.#reusable = reusable && this.#sending === undefined;
+    if (call === undefined || call.ended) return;
+    call.ended = true;
+    call.handler.onEnd();
+  }
+
+  #onConnect(): void {
+    clearTimeout(this.#connectTimer);
+    if (this.#call !== undefined) this.#send(this.#call);
+  }
+
+  #send(call: Call): void {
+    call.handler.onSent();
+    const { request } = call;
+    this.#parser.expect(request.method);
+    const { body } = request;
+    try {
+      if (body === null) this.#socket.write(headOf(request, this.#options.host, ""), "latin1");
+      else if (typeof body === "string") this.#sendWhole(request, body);
+      else this.#sendStream(request, body);
+    } catch (error) {
+      this.#fail(error as Error); // it would end the thread: nobody stands above us
+    }
+  }
+
+  #sendWhole(request: UpstreamRequest, body: string): void {
+    this.#socket.cork();
+    const length = `content-length: ${Buffer.byteLength(body)}\r\n`;
+    this.#socket.write(headOf(request, this.#options.host, length), "latin1");
+    this.#socket.write(body, "utf8");
+    this.#socket.uncork();
+  }
+
+  #sendStream(request: UpstreamRequest, body: Readable): void {
+    const socket = this.#socket;
+    const chunked = !hasField(request.headers, "content-length");
+    const framing = chunked ? "transfer-encoding: chunked\r\n" : "";
+    socket.write(headOf(request, this.#options.host, framing), "latin1");
+    this.#sending = body;
+    const onDrain = (): void => void body.resume();
+    const stop = (): void => {
+      socket.off("drain", onDrain);
+      if (this.#sending === body) this.#sending = undefined;
+    };
+    socket.on("drain", onDrain);
+    body
+      .on("data", (chunk: Buffer) => {
+        if (this.#sending !== body || chunk.length === 0) return;
+        if (chunked) socket.write(`${chunk.length.toString(16)}\r\n`, "latin1");
+        let more = socket.write(chunk);
+        if (chunked) more = socket.write("\r\n", "latin1");
+        if (!more) body.pause();
+      })
+      .once("end", () => {
+        if (chunked && this.#sending === body) socket.write("0\r\n\r\n", "latin1");
+        stop();
+      })
+      .once("error", (error) => this.#fail(error))
+      .once("close", stop);
+  }
+
+  /** Returns whether to go on reading. */
+  #onRead(length: number, buffer: Buffer): boolean {
+    try {
+      this.#parser.read(buffer.subarray(0, length));
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+    // Only now: bytes behind the end of the response have been seen by then.
+    if (this.#call === undefined && !this.#gone) this.#free();
+    return true;
+  }
+
+  #free(): void {
+    if (!this.#reusable) return this.#fail(closed());
+    this.#reusable = false;
+    this.#options.onFree(this);
+  }
+
+  /** An instance that closes too early is a broken connection to whoever waits for it, not bad HTTP. */
+  #onEnd(): void {
+    try {
+      this.#parser.close();
+    } catch {
+      // told below
+    }
+    this.#fail(closed());
+  }
+
+  #fail(error: Error): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#connectTimer);
+    const call = this.#call;
+    this.#call = undefined;
+    this.#sending?.destroy();
+    this.#sending = undefined;
+    this.#socket.destroy();
+    const broken = call !== undefined && !call.ended;
+    this.#options.onGone(this, broken);
+    if (!broken) return;
+    call.ended = true;
+    call.handler.onError(error);
+  }
+}
+
+/** What must not be in a field or it would be two. Fields were checked when they came in; this is the last line. */
+const LINE_BREAK = /[\0\r\n]/;
+
+function headOf({ method, path, headers }: UpstreamRequest, host: string, framing: string): string {
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) {
+    const value = headers[index + 1] as string;
+    if (LINE_BREAK.test(value)) throw new GatewayError("GW_001", { details: "line break in a request field" });
+    head += `${headers[index] as string}: ${value}\r\n`;
+  }
+  return `${head}${framing}\r\n`;
+}
+
+/** Names stand at even places: a value that reads like a name is not one. */
+function hasField(fields: readonly string[], name: string): boolean {
+  for (let index = 0; index < fields.length; index += 2) if (fields[index] === name) return true;
+  return false;
+}
+
+function closed(): Error {
+  return Object.assign(new Error("the instance closed the connection"), { code: "ECONNRESET" });
+}
+
+function timedOut(): Error {
+  return Object.assign(new Error("the instance did not accept in time"), { code: "ETIMEDOUT" });
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { auditJson, auditLine } from "../../../src/cli/output/audit-line.ts";
+
+const row = (record: unknown) => ({
+  seq: 7,
+  hash: "abc",
+  record: typeof record === "string" ? record : JSON.stringify(record),
+});
+
+describe("an audit record on one line", () => {
+  it("says when, who, what, where, decision, rule and status", () => {
+    const record = {
+      kind: "proxy",
+      at_ms: 0,
+      address: "127.0.0.1",
+      method: "GET",
+      path: "/s/py/x",
+      subject: "agent-1",
+      decision: "allow",
+      rule: "role:executor",
+      sandbox: "py",
+      status: 200,
+    };
+    expect(auditLine(row(record))).toBe(
+      "1970-01-01T00:00:00.000Z  agent-1  GET  /s/py/x  py  allow  role:executor  200",
+    );
+  });
+
+  it("names the address of a caller that nobody knows", () => {
+    const record = {
+      kind: "proxy",
+      at_ms: 0,
+      address: "10.0.0.1",
+      method: "GET",
+      path: "/",
+      decision: "deny",
+      rule: "AUTH_002",
+      status: 401,
+    };
+    expect(auditLine(row(record))).toBe("1970-01-01T00:00:00.000Z  10.0.0.1  GET  /  deny  AUTH_002  401");
+  });
+
+  it("says who did what to what for a change", () => {
+    const record = { kind: "admin", at_ms: 0, actor: "cli:ada", action: "sandbox.add", target: "py" };
+    expect(auditLine(row(record))).toBe("1970-01-01T00:00:00.000Z  cli:ada  sandbox.add  py");
+  });
+
+  it("cannot be made into two lines by what a client sent", () => {
+    const record = { kind: "proxy", at_ms: 0, address: "a", method: "GET", path: "/\n1970 forged\u001b[31m" };
+    expect(auditLine(row(record))).not.toMatch(/\p{Cc}/u);
+  });
+
+  it.each(["not json", "[]", "null", "1", '{"at_ms":1e300}'])("is shown even when it is %s", (record) => {
+    expect(auditLine(row(record))).toMatch(/\S/);
+  });
+});
+
+describe("an audit record as JSON", () => {
+  it("carries its place in the chain", () => {
+    expect(JSON.parse(auditJson(row({ kind: "admin", at_ms: 1 })))).toEqual({
+      seq: 7,
+      hash: "abc",
+      kind: "admin",
+      at_ms: 1,
+    });
+  });
+
+  it("cannot forge that place", () => {
+    expect(JSON.parse(auditJson(row({ seq: 1, hash: "forged" })))).toMatchObject({ seq: 7, hash: "abc" });
+  });
+});

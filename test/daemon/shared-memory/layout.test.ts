@@ -1,0 +1,84 @@
+import { describe, expect, test } from "vitest";
+import {
+  attachSharedMemory,
+  createSharedMemory,
+  FLAG,
+  reclaimThread,
+  type SharedMemory,
+} from "../../../src/daemon/shared-memory/layout.ts";
+
+type Words = Int32Array | BigInt64Array | Float64Array;
+
+function allWords({ flags, rate, slots, instances, connections, metrics }: SharedMemory): Words[] {
+  return [
+    flags,
+    rate.keys,
+    rate.arrivals,
+    slots.shared,
+    slots.held,
+    slots.waiting,
+    slots.granted,
+    instances.state,
+    ...instances.inFlight,
+    ...connections.flatMap(({ total, sketch }) => [total, sketch]),
+    ...metrics,
+  ];
+}
+
+describe("the shared memory", () => {
+  test.each([1, 2, 7])("for %i threads is zeroed, and no two parts of it overlap or share a cache line", (threads) => {
+    const memory = createSharedMemory(threads);
+    const parts = allWords(memory).toSorted((a, b) => a.byteOffset - b.byteOffset);
+    expect(parts).toHaveLength(8 + 4 * threads);
+    let end = 0;
+    for (const part of parts) {
+      expect(part.byteOffset % 64).toBe(0);
+      expect(part.byteOffset).toBeGreaterThanOrEqual(end);
+      end = part.byteOffset + part.byteLength;
+      expect(part.every((word) => word === 0 || word === 0n)).toBe(true);
+    }
+    expect(memory.buffer.byteLength).toBeGreaterThanOrEqual(end);
+  });
+
+  test("takes 1.5 MB and less than 0.6 MB a thread", () => {
+    const sizes = [1, 2].map((threads) => createSharedMemory(threads).buffer.byteLength);
+    const [one, two] = sizes as [number, number];
+    expect(two - one).toBeLessThan(0.6 * 2 ** 20);
+    expect(one - (two - one)).toBeLessThan(1.51 * 2 ** 20);
+  });
+
+  test("is the same from every thread", () => {
+    const memory = createSharedMemory(3);
+    const attached = attachSharedMemory(memory.buffer, 3);
+    for (const [index, part] of allWords(memory).entries())
+      part[part.length - 1] = part instanceof BigInt64Array ? 9n : index;
+    expect(allWords(attached)).toEqual(allWords(memory));
+    Atomics.store(attached.flags, FLAG.auditDown, 1);
+    expect(memory.flags[FLAG.auditDown]).toBe(1);
+    expect(memory.flags[FLAG.draining]).toBe(0);
+  });
+
+  test("keeps what threads often write on cache lines of their own", () => {
+    const { slots } = createSharedMemory(4);
+    expect(slots.stride * Int32Array.BYTES_PER_ELEMENT).toBeGreaterThanOrEqual(64);
+    expect(slots.shared).toHaveLength(2 * slots.stride);
+    for (const words of [slots.held, slots.waiting, slots.granted]) expect(words).toHaveLength(4 * slots.stride);
+  });
+});
+
+test("reclaiming a dead thread clears its part and nobody else's", () => {
+  const memory = createSharedMemory(3);
+  const { slots } = memory;
+  for (const part of allWords(memory))
+    for (const index of part.keys()) part[index] = part instanceof BigInt64Array ? 1n : 1;
+  slots.shared[0] = 6;
+  const expected = attachSharedMemory(memory.buffer.slice(), 3);
+  const word = slots.stride;
+  expected.slots.shared[0] = 4; // it held one and had been handed another
+  for (const words of [expected.slots.held, expected.slots.waiting, expected.slots.granted]) words[word] = 0;
+  expected.instances.inFlight[1]?.fill(0);
+  expected.connections[1]?.total.fill(0);
+  expected.connections[1]?.sketch.fill(0);
+  reclaimThread(memory, 1);
+  for (const [index, part] of allWords(memory).entries()) expect(part).toEqual(allWords(expected)[index]);
+});

@@ -1,0 +1,124 @@
+import { once } from "node:events";
+import { Socket } from "node:net";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createSharedMemory, reclaimThread } from "../../src/daemon/shared-memory/layout.ts";
+import { ConnectionCap, type ConnectionLane } from "../../src/limits/connections.ts";
+
+function capsOver(lanes: readonly ConnectionLane[], { max = 1000, maxPerAddress = 1000 } = {}) {
+  return lanes.map((_, thread) => new ConnectionCap({ lanes, thread, salt: "salt", max, maxPerAddress }));
+}
+
+function capsOf(threads: number, limits: { max?: number; maxPerAddress?: number }) {
+  const memory = createSharedMemory(threads);
+  const caps = capsOver(memory.connections, limits);
+  return { memory, caps, cap: caps[0] as ConnectionCap, other: caps[1] as ConnectionCap };
+}
+
+/** A lane with so few counters that most addresses share them. */
+function narrowLane(): ConnectionLane {
+  const width = 3;
+  const rows = 2;
+  return { total: new Int32Array(1), sketch: new Int32Array(width * rows), width, rows };
+}
+
+/** A connection that is admitted, or undefined. */
+function open(cap: ConnectionCap, address: string): Socket | undefined {
+  const socket = new Socket();
+  return cap.admit(socket, address) ? socket : undefined;
+}
+
+async function close(socket: Socket | undefined): Promise<void> {
+  const closed = once(socket as Socket, "close");
+  socket?.destroy();
+  await closed;
+}
+
+describe("open connections", () => {
+  test("are capped in all, over all threads", async () => {
+    const { cap, other } = capsOf(2, { max: 3 });
+    const first = open(cap, "10.0.0.1");
+    open(other, "10.0.0.2");
+    open(other, "10.0.0.3");
+    expect([cap.open, other.open]).toEqual([3, 3]);
+    expect([open(cap, "10.0.0.4"), open(other, "10.0.0.4")]).toEqual([undefined, undefined]);
+    await close(first);
+    expect(other.open).toBe(2);
+    expect(open(other, "10.0.0.4")).toBeDefined();
+  });
+
+  test("are capped per address, over all threads, without touching other addresses", async () => {
+    const { cap, other } = capsOf(2, { maxPerAddress: 2 });
+    open(cap, "10.0.0.1");
+    const second = open(other, "10.0.0.1");
+    expect([open(cap, "10.0.0.1"), open(other, "10.0.0.1")]).toEqual([undefined, undefined]);
+    expect(open(cap, "10.0.0.2")).toBeDefined();
+    await close(second);
+    expect(open(cap, "10.0.0.1")).toBeDefined();
+    expect(open(cap, "10.0.0.1")).toBeUndefined();
+  });
+
+  test("from one IPv6 network of 64 bits count as from one address", () => {
+    const { cap } = capsOf(1, { maxPerAddress: 2 });
+    expect([open(cap, "2001:db8::1"), open(cap, "2001:db8::2:2")].includes(undefined)).toBe(false);
+    expect(open(cap, "2001:db8::3")).toBeUndefined();
+    expect(open(cap, "2001:db8:0:1::3")).toBeDefined();
+  });
+
+  test("that are refused are not counted, neither when they come nor when they go", async () => {
+    const { cap } = capsOf(1, { maxPerAddress: 1 });
+    open(cap, "10.0.0.1");
+    for (let times = 0; times < 3; times++) {
+      const refused = new Socket();
+      expect(cap.admit(refused, "10.0.0.1")).toBe(false);
+      await close(refused);
+    }
+    expect(cap.open).toBe(1);
+    expect(open(cap, "10.0.0.1")).toBeUndefined();
+  });
+
+  test("of a thread that died are forgotten", () => {
+    const { cap, other, memory } = capsOf(2, { max: 2, maxPerAddress: 1 });
+    open(cap, "10.0.0.1");
+    open(other, "10.0.0.2");
+    reclaimThread(memory, 1);
+    expect(cap.open).toBe(1);
+    expect(open(cap, "10.0.0.1")).toBeUndefined();
+    expect(open(cap, "10.0.0.2")).toBeDefined();
+  });
+
+  test("never exceed a cap in any order of coming and going, even where addresses share counters", async () => {
+    const moves = fc.array(fc.record({ closing: fc.boolean(), thread: fc.nat(1), host: fc.nat(9), pick: fc.nat(50) }), {
+      maxLength: 60,
+    });
+    await fc.assert(
+      fc.asyncProperty(moves, async (steps) => {
+        const lanes = [narrowLane(), narrowLane()];
+        const caps = capsOver(lanes, { max: 12, maxPerAddress: 3 });
+        const connected: { host: number; socket: Socket }[] = [];
+        for (const { closing, thread, host, pick } of steps) {
+          if (closing) {
+            const [gone] = connected.splice(pick % Math.max(1, connected.length), 1);
+            if (gone !== undefined) await close(gone.socket);
+          } else {
+            const socket = open(caps[thread] as ConnectionCap, `10.0.0.${host}`);
+            if (socket !== undefined) connected.push({ host, socket });
+          }
+          expect(caps[0]?.open).toBe(connected.length);
+          expect(connected.length).toBeLessThanOrEqual(12);
+          expect(connected.filter((one) => one.host === host).length).toBeLessThanOrEqual(3);
+        }
+        for (const { socket } of connected) await close(socket);
+        for (const { total, sketch } of lanes) expect([...total, ...sketch].every((count) => count === 0)).toBe(true);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("of 2,000 addresses do not get in each other's way", () => {
+    const { cap } = capsOf(1, { max: 10_000, maxPerAddress: 4 });
+    for (let host = 0; host < 2000; host++) {
+      expect(open(cap, `10.1.${host >> 8}.${host & 255}`)).toBeDefined();
+    }
+  });
+});

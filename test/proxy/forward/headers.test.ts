@@ -1,0 +1,204 @@
+import type { ServerResponse } from "node:http";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { responseFields } from "../../../src/proxy/forward/headers.ts";
+import { startTestGateway, type TestGatewayOptions } from "../../support/gateway.ts";
+import { startOracle } from "../../support/oracle.ts";
+import { sendRaw } from "../../support/raw-client.ts";
+import { startUpstream } from "../../support/upstream.ts";
+
+/** What the sandbox sees of a request with these field lines, name and values. */
+async function oracleGateway(options: TestGatewayOptions = {}) {
+  const gateway = await startTestGateway(options);
+  const oracle = await startOracle();
+  gateway.addSandbox("box", oracle.url);
+  const authorization = await gateway.authorization();
+  const seenFor = async (...lines: string[]): Promise<Map<string, string[]>> => {
+    const fields = ["Host: x", "Connection: close", `Authorization: ${authorization}`, ...lines].join("\r\n");
+    const { statuses } = await sendRaw(gateway.port, `GET /s/box/ HTTP/1.1\r\n${fields}\r\n\r\n`);
+    expect(statuses).toEqual([200]);
+    expect(oracle.problems).toEqual([]);
+    const seen = new Map<string, string[]>();
+    for (const [name, value] of oracle.requests.at(-1)?.fields ?? [])
+      seen.set(name, [...(seen.get(name) ?? []), value]);
+    return seen;
+  };
+  return { gateway, oracle, authorization, seenFor };
+}
+
+/** What only the gateway may say. */
+const OURS = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Sandbox-Id", "X-Request-Id", "Via"];
+/** What a sandbox could take for something the gateway said. */
+const FORGED = [
+  "X-Forwarded-User",
+  "X-Forwarded-Port",
+  "X-Forwarded-Prefix",
+  "X-Sandbox-Role",
+  "X-Sandbox-Port",
+  "Forwarded",
+  "X-Real-IP",
+  "X-Client-IP",
+  "True-Client-IP",
+];
+
+describe("identity", () => {
+  test("is the gateway's to tell, exactly once, whatever a client sends and however it spells that", async () => {
+    const { seenFor } = await oracleGateway();
+    for (const name of [...OURS, ...FORGED].filter((known) => known !== "X-Sandbox-Id")) {
+      for (const spelling of [name, name.toLowerCase(), name.toUpperCase()]) {
+        const named = spelling === name ? [] : [`Connection: ${name}`];
+        const twice = name === "X-Sandbox-Port" ? [] : [`${name}: forged2`];
+        const seen = await seenFor(`${spelling}: forged`, ...twice, ...named);
+        const forged = [...seen].filter(([known]) => known !== "via").flatMap(([, values]) => values);
+        expect(forged.filter((value) => value.includes("forged"))).toEqual([]);
+        expect(OURS.map((ours) => seen.get(ours.toLowerCase())?.length)).toEqual(OURS.map(() => 1));
+      }
+    }
+  });
+
+  test("says who called whom, over which name, and adds the gateway to the way", async () => {
+    const { seenFor } = await oracleGateway();
+    const seen = await seenFor("Via: 1.0 first", "Via: 1.1 second");
+    seen.delete("connection"); // between the gateway and the sandbox
+    expect(Object.fromEntries([...seen].map(([name, values]) => [name, values.join(" | ")]))).toEqual({
+      host: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      "x-request-id": expect.stringMatching(/^req_/),
+      "x-sandbox-id": "box",
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "http",
+      "x-forwarded-host": "x",
+      via: expect.stringMatching(/^1\.0 first, 1\.1 second, 1\.1 sandboxgw-[0-9a-f]{8}$/),
+    });
+  });
+});
+
+describe("hop-by-hop fields", () => {
+  test("and those that Connection names do not pass, wherever that stands and however often", async () => {
+    const { seenFor } = await oracleGateway();
+    const seen = await seenFor(
+      "X-Before: 1",
+      "Connection: x-before, X-AFTER",
+      "Keep-Alive: timeout=5",
+      "Proxy-Connection: keep-alive",
+      "TE: trailers",
+      "Trailer: x",
+      "Proxy-Authorization: Basic eA==",
+      "Connection:,, x-third ,",
+      "X-After: 1",
+      "X-Third: 1",
+      "X-Kept: 1",
+    );
+    expect(
+      [...seen.keys()].filter((name) => /^(?:x-(?:before|after|third)|keep-|proxy-|te$|trailer)/.test(name)),
+    ).toEqual([]);
+    expect(seen.get("x-kept")).toEqual(["1"]);
+  });
+
+  test("named in Connection cannot take away what the gateway says or how the body is framed", async () => {
+    const { gateway, oracle, authorization } = await oracleGateway();
+    const fields = [
+      "Host: x",
+      `Authorization: ${authorization}`,
+      "Connection: close, host, content-length, transfer-encoding, x-forwarded-for, x-request-id, x-sandbox-id, via",
+      "Content-Length: 5",
+    ];
+    await sendRaw(gateway.port, `POST /s/box/ HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\nhello`);
+    expect(oracle.problems).toEqual([]);
+    expect(oracle.requests).toMatchObject([{ body: "hello" }]);
+    const names = oracle.requests[0]?.fields.map(([name]) => name);
+    expect(names).toEqual(expect.arrayContaining(["x-forwarded-for", "x-request-id", "x-sandbox-id", "via"]));
+  });
+});
+
+test("every other field passes unchanged, in order, and as often as it was sent", async () => {
+  const { gateway, oracle, authorization } = await oracleGateway();
+  const added = new Set(["host", "connection", ...OURS.map((ours) => ours.toLowerCase())]);
+  const special = fc.constantFrom("constructor", "tostring", "valueof", "hasownproperty", "set-cookie", "cookie");
+  const ordinary = fc.stringMatching(/^[a-z][a-z0-9!#$%&'*+.^`|~-]{0,20}$/).map((text) => `p-${text}`);
+  const name = fc.oneof(ordinary, special);
+  const value = fc.stringMatching(/^[!-~\x80-\xff](?:[\t -~\x80-\xff]{0,30}[!-~\x80-\xff])?$/);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(name, value), { maxLength: 20 }), async (fields) => {
+      const lines = fields.map((field) => `${field.join(": ")}\r\n`).join("");
+      const head = `GET /s/box/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ${authorization}\r\n`;
+      expect((await sendRaw(gateway.port, `${head}${lines}\r\n`)).statuses).toEqual([200]);
+      expect(oracle.requests.at(-1)?.fields.filter(([known]) => !added.has(known))).toEqual(fields);
+    }),
+    { numRuns: 50 },
+  );
+  expect(oracle.problems).toEqual([]);
+});
+
+/** The fields a client gets of an answer with these. */
+async function answered(fields: Record<string, string | string[]>): Promise<Headers> {
+  const gateway = await startTestGateway();
+  const answer = (res: ServerResponse): void => void res.writeHead(200, fields).end();
+  gateway.addSandbox("box", await startUpstream((_req, res) => answer(res)));
+  const headers = { authorization: await gateway.authorization() };
+  return (await fetch(`${gateway.url}/s/box/`, { headers })).headers;
+}
+
+describe("what a sandbox says", () => {
+  test("is kept, every cookie of it", async () => {
+    const headers = await answered({
+      "Set-Cookie": ["a=1; Path=/", "b=2, c", "a=3"],
+      "WWW-Authenticate": "Basic",
+      Location: "/elsewhere",
+      "X-Custom": "1",
+      "Retry-After": "3",
+    });
+    expect(headers.getSetCookie()).toEqual(["a=1; Path=/", "b=2, c", "a=3"]);
+    expect(Object.fromEntries(headers)).toMatchObject({
+      "www-authenticate": "Basic",
+      location: "/elsewhere",
+      "x-custom": "1",
+      "retry-after": "3",
+    });
+  });
+
+  test("is dropped where it would speak for the gateway, or for the origin that all sandboxes share", async () => {
+    const names = [
+      "X-Accel-Redirect",
+      "X-Sendfile",
+      "X-Sandbox-Id",
+      "X-Sandbox-Anything",
+      "Alt-Svc",
+      "Strict-Transport-Security",
+      "Clear-Site-Data",
+      "Service-Worker-Allowed",
+      "NEL",
+      "Report-To",
+      "Proxy-Authenticate",
+      "Upgrade",
+    ];
+    const headers = await answered({
+      ...Object.fromEntries(names.map((name) => [name, "forged"])),
+      "X-Request-Id": "forged",
+      "X-Kept": "1",
+    });
+    expect(names.filter((name) => headers.has(name))).toEqual([]);
+    expect(headers.get("x-request-id")).toMatch(/^req_/);
+    expect(headers.get("x-kept")).toBe("1");
+  });
+});
+
+const fieldsOf = (...raw: string[]) => responseFields(raw, "req_1");
+
+describe("response fields", () => {
+  test("come with the length, when the instance gave one", () => {
+    expect(fieldsOf("content-length", "7", "x", "\xe4\t1")).toEqual({
+      fields: ["content-length", "7", "x", "\xe4\t1", "x-request-id", "req_1"],
+      contentLength: 7,
+    });
+    expect(fieldsOf().contentLength).toBe(-1);
+  });
+
+  test("keep the length even where Connection names it", () => {
+    expect(fieldsOf("connection", "content-length, X", "x", "1", "content-length", "7").fields).toEqual([
+      "content-length",
+      "7",
+      "x-request-id",
+      "req_1",
+    ]);
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { createSharedMemory, reclaimThread } from "../../../src/daemon/shared-memory/layout.ts";
+import type { Instance } from "../../../src/domain/sandbox.ts";
+import { INSTANCE_STATES, SharedBoard } from "../../../src/proxy/health/board.ts";
+
+const instance = (number: number): Instance => ({
+  id: `ins_${number}`,
+  sandboxId: "box",
+  url: "http://127.0.0.1:9000",
+  number,
+});
+
+function boardsOf(threads: number) {
+  const memory = createSharedMemory(threads);
+  const words = memory.instances;
+  const boards = Array.from({ length: threads }, (_, thread) => new SharedBoard({ words, thread }));
+  return {
+    memory,
+    boards,
+    board: boards[0] as SharedBoard,
+    other: boards[1] as SharedBoard,
+    onlooker: new SharedBoard({ words }),
+  };
+}
+
+describe("the state of an instance", () => {
+  test("is unknown until it has been tried", () => {
+    expect(boardsOf(1).board.state(instance(1))).toBe("unknown");
+  });
+
+  test.each(INSTANCE_STATES)("set to %s on one thread is seen by all, and is that instance's alone", (state) => {
+    const { board, other, onlooker } = boardsOf(2);
+    for (const number of [1, 3]) board.set(instance(number), "up");
+    board.set(instance(2), state);
+    for (const one of [board, other, onlooker]) {
+      expect([1, 2, 3].map((number) => one.state(instance(number)))).toEqual(["up", state, "up"]);
+    }
+  });
+
+  test("follows what was last reported", () => {
+    const { board, other } = boardsOf(2);
+    board.report(instance(1), true);
+    expect(other.state(instance(1))).toBe("up");
+    other.report(instance(1), false);
+    expect(board.state(instance(1))).toBe("down");
+  });
+
+  test("of an instance beyond the board's size has a place too", () => {
+    const { board, memory } = boardsOf(1);
+    board.set(instance(memory.instances.size - 1), "up");
+    board.set(instance(memory.instances.size + 7), "down");
+    expect(board.state(instance(memory.instances.size + 7))).toBe("down");
+    expect(board.state(instance(memory.instances.size - 1))).toBe("up");
+    expect(board.state(instance(8))).toBe("unknown");
+  });
+});
+
+describe("requests in flight", () => {
+  test("are counted over all threads, for each instance apart", () => {
+    const { board, other, onlooker } = boardsOf(2);
+    board.claim(instance(1));
+    other.claim(instance(1));
+    other.claim(instance(2));
+    expect([1, 2, 3].map((number) => onlooker.inFlight(instance(number)))).toEqual([2, 1, 0]);
+    board.release(instance(1));
+    other.release(instance(2));
+    expect([1, 2].map((number) => board.inFlight(instance(number)))).toEqual([1, 0]);
+  });
+
+  test("are none of somebody's who only looks", () => {
+    const { board, onlooker } = boardsOf(1);
+    onlooker.claim(instance(1));
+    expect(board.inFlight(instance(1))).toBe(0);
+    board.claim(instance(1));
+    onlooker.release(instance(1));
+    expect(onlooker.inFlight(instance(1))).toBe(1);
+  });
+
+  test("of a thread that died are dropped; what it knew of the instances stays", () => {
+    const { board, other, memory } = boardsOf(2);
+    board.claim(instance(1));
+    other.claim(instance(1));
+    other.claim(instance(1));
+    other.report(instance(1), true);
+    reclaimThread(memory, 1);
+    expect(board.inFlight(instance(1))).toBe(1);
+    expect(board.state(instance(1))).toBe("up");
+  });
+});

@@ -1,0 +1,152 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Head } from "../../../src/proxy/request/head.ts";
+import { HEALTH_PAGES, healthPage, route } from "../../../src/proxy/routes/router.ts";
+
+function head(target: string, sandboxId?: string): Head {
+  return {
+    target,
+    sandboxId,
+    host: "x",
+    authorization: undefined,
+    contentType: undefined,
+    forwardedFor: undefined,
+    bodyLength: 0,
+    connectionNames: null,
+    expectsContinue: false,
+    upgrade: false,
+  };
+}
+
+const proxy = (sandboxId: string, path: string) => ({ kind: "proxy", sandboxId, path });
+const code = (expected: string) => expect.objectContaining({ code: expected });
+
+describe("a path under /s/", () => {
+  test.each([
+    ["/s/box", "box", "/"],
+    ["/s/box/", "box", "/"],
+    ["/s/box?q", "box", "/?q"],
+    ["/s/box/?q", "box", "/?q"],
+    ["/s/box?/s/other/", "box", "/?/s/other/"],
+    ["/s/box/a%2Fb%00", "box", "/a%2Fb%00"],
+    ["/s/box//a", "box", "//a"],
+    ["/s/box/s/other/", "box", "/s/other/"],
+    ["/s/box/?a=/../", "box", "/?a=/../"],
+    ["/s/box/..a/.b./...", "box", "/..a/.b./..."],
+    ["/s/A.b-c_9/x", "A.b-c_9", "/x"],
+  ])("%s goes to a sandbox, byte for byte", (target, sandboxId, path) => {
+    expect(route("GET", head(target))).toEqual(proxy(sandboxId, path));
+  });
+
+  test.each([
+    "/s/",
+    "/s//",
+    "/s//box",
+    "/s/?x",
+    "/s/b%6fx/",
+    "/s/box;x/",
+    "/s/-box/",
+    "/s/_/",
+    `/s/${"a".repeat(64)}/`,
+  ])("%s names no possible sandbox", (target) => {
+    expect(() => route("GET", head(target))).toThrow(code("ROUTE_001"));
+  });
+
+  test.each([
+    "/s/..",
+    "/s/../admin",
+    "/s/./box",
+    "/s/box/..",
+    "/s/box/../other/",
+    "/s/box/a/../..",
+    "/s/box/%2e%2e/other",
+    "/s/box/.%2E/other",
+    "/s/box/%2e",
+    "/s/box/./",
+    "/s/box/..?q",
+  ])("%s could mean another one", (target) => {
+    expect(() => route("GET", head(target))).toThrow(code("VAL_001"));
+  });
+
+  test("never reaches a sandbox that a decoder would not find in the same place", () => {
+    const piece = fc.constantFrom(
+      "..",
+      ".",
+      "%2e",
+      "%2E",
+      "%2f",
+      "%5c",
+      "/",
+      "//",
+      "s",
+      "box",
+      "other",
+      "a",
+      ";",
+      "?",
+      "%00",
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const target = `/s/box/${pieces.join("")}`;
+        let found: ReturnType<typeof route>;
+        try {
+          found = route("GET", head(target));
+        } catch {
+          return;
+        }
+        expect(found).toEqual(proxy("box", target.slice("/s/box".length)));
+        expect(new URL(target, "http://x").pathname).toMatch(/^\/s\/box(?:\/|$)/);
+      }),
+    );
+  });
+});
+
+describe("a request with a sandbox in its header", () => {
+  test.each(["/", "/s/other/", "/api/v1/sandbox/execute", "/health", "/a/../b?c"])("%s goes there whole", (target) => {
+    expect(route("POST", head(target, "box"))).toEqual(proxy("box", target));
+    expect(healthPage("GET", head(target, "box"))).toBeUndefined();
+  });
+
+  test.each(["", " ", "a b", "../x", "box,other", "b\xf6x"])("%j is no possible one", (sandboxId) => {
+    expect(() => route("GET", head("/", sandboxId))).toThrow(code("ROUTE_001"));
+  });
+});
+
+describe("the gateway's own pages", () => {
+  test("are found by their exact path, with any query", () => {
+    expect(route("POST", head("/api/v1/sandbox/execute?x"))).toEqual({ kind: "execute" });
+    expect(route("GET", head("/api/v1/sandboxes"))).toEqual({ kind: "sandboxes" });
+    expect(route("HEAD", head("/api/v1/sandboxes"))).toEqual({ kind: "sandboxes" });
+    for (const page of HEALTH_PAGES) expect(healthPage("GET", head(`${page}?x`))).toBe(page);
+  });
+
+  test.each([
+    "/",
+    "/s",
+    "/api/v1/sandbox/execute/",
+    "/API/v1/sandboxes",
+    "//health",
+    "/healthz",
+    "/health/",
+    "/health/none",
+  ])("%s is none of them", (target) => {
+    expect(route("GET", head(target))).toEqual({ kind: "none" });
+    expect(healthPage("GET", head(target))).toBeUndefined();
+  });
+
+  test.each([
+    ["GET", "/api/v1/sandbox/execute", "POST"],
+    ["PUT", "/api/v1/sandbox/execute", "POST"],
+    ["POST", "/api/v1/sandboxes", "GET, HEAD"],
+  ])("%s %s is refused with what is allowed", (method, target, allow) => {
+    const refusal = expect.objectContaining({ code: "ROUTE_003", headers: { allow } });
+    expect(() => route(method, head(target))).toThrow(refusal);
+  });
+
+  test("of health take GET and HEAD only", () => {
+    const refusal = expect.objectContaining({ code: "ROUTE_003", headers: { allow: "GET, HEAD" } });
+    expect(healthPage("HEAD", head("/health/auth"))).toBe("/health/auth");
+    expect(() => healthPage("POST", head("/health"))).toThrow(refusal);
+  });
+});
