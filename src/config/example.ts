@@ -1,4 +1,4 @@
-import { fileKeyOf, isSecret, KEY_NAMES, type KeyName, SCHEMA, SECTIONS } from "./schema.ts";
+import { fileKeyOf, isKeyName, isSecret, type KeyName, SCHEMA, SECTIONS } from "./schema.ts";
 
 const HEADER = `\
 # sandboxgw configuration: every key with its default, generated from src/config/schema.ts by npm run generate.
@@ -15,14 +15,11 @@ const HEADER = `\
 /** The text of config.example.ini: it loads, and says nothing but the defaults. */
 export function exampleIni(): string {
   let text = HEADER;
-  let section = "";
-  for (const name of KEY_NAMES) {
-    const key = SCHEMA[name];
-    if (key.section !== section) {
-      section = key.section;
-      text += `\n# ${SECTIONS[key.section]}\n[${section}]\n`;
+  for (const { name, title, keys } of SECTIONS) {
+    text += `\n# ${title}\n[${name}]\n`;
+    for (const key of Object.keys(keys).filter(isKeyName)) {
+      text += `\n# ${comment(key)}\n${`${key} = ${SCHEMA[key].initial}`.trimEnd()}\n`;
     }
-    text += `\n# ${comment(name)}\n${`${name} = ${key.initial}`.trimEnd()}\n`;
   }
   return text;
 }

@@ -1,6 +1,7 @@
 import { describeOrigin } from "./layers.ts";
 import type { LoadedConfig } from "./load.ts";
-import { isSecret, type Key, KEY_NAMES, type KeyName, SCHEMA } from "./schema.ts";
+import type { Key } from "./key.ts";
+import { isSecret, KEY_NAMES, type KeyName, SCHEMA } from "./schema.ts";
 
 export interface ConfigRow {
   readonly key: KeyName;

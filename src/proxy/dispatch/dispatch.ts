@@ -4,6 +4,7 @@ import { GatewayError } from "../../errors.ts";
 import type { MetricLane, Outcome } from "../../observe/metric-slots.ts";
 import type { Strategy } from "../balance/strategy.ts";
 import type { Deadlines, Watched } from "./deadlines.ts";
+import type { InstanceBoard } from "../health/board.ts";
 import type { Exchange } from "../request/exchange.ts";
 import {
   ProtocolError,
@@ -31,13 +32,6 @@ export interface Receiver {
   data(chunk: Buffer): void;
   end(): void;
   failed(error: GatewayError): void;
-}
-
-export interface InstanceBoard {
-  /** Remembers whether an instance could be reached. */
-  report(instance: Instance, up: boolean): void;
-  claim(instance: Instance): void;
-  release(instance: Instance): void;
 }
 
 /** What every dispatch of a thread shares. */

@@ -1,5 +1,4 @@
 import type { Instance } from "../../domain/sandbox.ts";
-import type { InstanceBoard } from "../dispatch/dispatch.ts";
 
 /** Words about instances in shared memory, by `instance.number % size`. */
 export interface BoardWords {
@@ -10,6 +9,14 @@ export interface BoardWords {
 
 export const INSTANCE_STATES = ["unknown", "up", "down", "starting"] as const;
 export type InstanceStateName = (typeof INSTANCE_STATES)[number];
+
+/** What a dispatch tells the board. */
+export interface InstanceBoard {
+  /** Remembers whether an instance could be reached. */
+  report(instance: Instance, up: boolean): void;
+  claim(instance: Instance): void;
+  release(instance: Instance): void;
+}
 
 /** What all threads know of the instances: whether they could be reached, and how many requests they are working on. */
 export class SharedBoard implements InstanceBoard {

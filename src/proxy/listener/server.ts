@@ -1,21 +1,10 @@
 import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import type { IpAccess, Peer } from "../../auth/ip-access.ts";
+import type { IpAccess } from "../../auth/ip-access.ts";
 import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
-import type { Exchange } from "../request/exchange.ts";
 import { ALLOW } from "../request/head.ts";
+import type { PeerSocket } from "../request/peer-socket.ts";
 import { LINGER_BYTES, LINGER_MS } from "../request/linger.ts";
-
-/** A client connection, with what was decided about it when it opened. */
-export interface PeerSocket extends Socket {
-  peer?: Peer;
-  /** The request being served; those sent behind it wait for their turn. */
-  exchange?: Exchange | undefined;
-  waiting?: number;
-  /** `bytesRead` when what it brought stopped to be HTTP. */
-  brokenAt?: number;
-}
 
 export interface ServerLimits {
   readonly headersTimeoutMs: number;

@@ -7,7 +7,7 @@ import { GatewayError } from "../../errors.ts";
 import { execute, executionFacts } from "../../execution/execute.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
 import type { Strategy } from "../balance/strategy.ts";
-import { checkBodyLength, readBody } from "../forward/body.ts";
+import { checkBodyLength, readBody } from "../request/read-body.ts";
 import { Collect } from "../forward/collect.ts";
 import type { ConcurrencyGate } from "../../limits/concurrency.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";

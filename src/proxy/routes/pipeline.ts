@@ -12,7 +12,7 @@ import { checkHead, type GateLimits, type Head } from "../request/head.ts";
 import type { HealthPages } from "./health.ts";
 import type { Responder } from "../request/respond.ts";
 import { healthPage, route } from "./router.ts";
-import type { PeerSocket } from "../listener/server.ts";
+import type { PeerSocket } from "../request/peer-socket.ts";
 
 export interface PipelineOptions {
   readonly snapshot: () => Snapshot;

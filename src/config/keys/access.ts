@@ -1,0 +1,7 @@
+import { key, section } from "../key.ts";
+import { networks } from "../values.ts";
+
+export const access = section("access", "Where calls may come from.", {
+  IP_ALLOW_LIST: key(networks(), "", "Networks that may call; empty = all."),
+  IP_DENY_LIST: key(networks(), "", "Networks that may not call, even if allowed above."),
+});

@@ -1,0 +1,11 @@
+import { key, section } from "../key.ts";
+import { choice } from "../values.ts";
+
+export const audit = section("audit", "The record of every call.", {
+  AUDIT_MODE: key(choice("strict", "relaxed"), "strict", "strict: no answer ends before its record is written."),
+  AUDIT_DURABILITY: key(
+    choice("process", "power"),
+    "process",
+    "What a written record survives: the end of the process, or a power failure.",
+  ),
+});

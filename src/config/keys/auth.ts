@@ -1,0 +1,13 @@
+import { key, section } from "../key.ts";
+import { choice, duration, flag, integer, label, secret } from "../values.ts";
+
+export const auth = section("auth", "Who may call.", {
+  AUTH_ENABLED: key(flag(), "true", "false lets everyone in with every right: for a closed network only."),
+  AUTH_PROVIDER: key(choice("jwt"), "jwt", "How callers prove who they are."),
+  TOKEN_SECRET: key(secret(32), "", "Signs and checks tokens (HS256); empty = one made at first start."),
+  TOKEN_ISSUER: key(label(), "sandboxgw", "The iss that tokens are made with and must carry."),
+  TOKEN_AUDIENCE: key(label(), "sandboxgw", "The aud that tokens are made with and must carry."),
+  AUTH_TOKEN_EXPIRY: key(duration("1s", "3650d"), "3600", "Lifetime of a new token when none is asked for."),
+  TOKEN_CLOCK_SKEW: key(duration("0s", "10m"), "30s", "How far the clocks of token makers may be off."),
+  TOKEN_CACHE_SIZE: key(integer(0, 10_000_000), "10000", "Verified tokens kept in memory, per data thread."),
+});

@@ -1,0 +1,47 @@
+import { key, LONGEST, section } from "../key.ts";
+import { autoOr, duration, host, integer, networks, size } from "../values.ts";
+
+export const gateway = section("gateway", "The listener that clients call.", {
+  GATEWAY_HOST: key(host(), "127.0.0.1", "Address to listen on."),
+  GATEWAY_PORT: key(integer(0, 65535), "8080", "Port to listen on; 0 = any free port."),
+  GATEWAY_WORKERS: key(autoOr(integer(1, 256)), "auto", "Data threads; auto = one per core."),
+  MAX_CONCURRENT_REQUESTS: key(integer(1, 1_000_000), "100", "Requests served at the same time, over all threads."),
+  MAX_PENDING_REQUESTS: key(
+    integer(0, 1_000_000),
+    "1024",
+    "Requests that may wait for a free place; further ones get 503.",
+  ),
+  QUEUE_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "5s",
+    "How long a request may wait for a free place before it gets 503.",
+  ),
+  MAX_CONNECTIONS: key(integer(1, 1_000_000), "10000", "Open client connections."),
+  MAX_CONNECTIONS_PER_IP: key(integer(1, 1_000_000), "1000", "Open client connections from one address."),
+  MAX_BODY_SIZE: key(size("1kb", "16gb"), "10mb", "Largest request body."),
+  MAX_RESPONSE_SIZE: key(size("1kb", "1gb"), "10mb", "Largest answer an instance may give to an execute call."),
+  MAX_HEADER_SIZE: key(size("1kb", "1mb"), "16kb", "Largest request header section, all fields together."),
+  MAX_HEADERS_COUNT: key(integer(1, 2000), "100", "Most header fields in a request."),
+  MAX_URL_LENGTH: key(size("64b", "64kb"), "8kb", "Longest request target."),
+  HEADERS_TIMEOUT: key(
+    duration("100ms", LONGEST),
+    "10s",
+    "A client must have sent its header section within this time.",
+  ),
+  REQUEST_TIMEOUT: key(
+    duration("100ms", LONGEST),
+    "300s",
+    "A client must have sent its whole request within this time.",
+  ),
+  KEEP_ALIVE_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "75s",
+    "An idle client connection is closed after this time; keep it above the load balancer's.",
+  ),
+  SHUTDOWN_GRACE: key(
+    duration("0s", LONGEST),
+    "30s",
+    "Time that requests in flight get to finish when the daemon stops.",
+  ),
+  TRUSTED_PROXIES: key(networks(), "", "Proxies whose X-Forwarded-For is believed; empty = none."),
+});

@@ -1,0 +1,24 @@
+import { key, LONGEST, section } from "../key.ts";
+import { duration, integer } from "../values.ts";
+
+export const proxy = section("proxy", "The way from the gateway to a sandbox's instances.", {
+  PROXY_TIMEOUT: key(duration("1ms", LONGEST), "30", "Time an instance has to begin its answer."),
+  PROXY_CONNECT_TIMEOUT: key(duration("1ms", LONGEST), "5s", "Time to connect to an instance."),
+  PROXY_SEND_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "60s",
+    "A client that stops sending its body or reading its answer is cut off after this time.",
+  ),
+  PROXY_STREAM_IDLE_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "5m",
+    "An answer in which nothing moves is cut off after this time.",
+  ),
+  PROXY_POOL_SIZE: key(integer(1, 65535), "128", "Most connections to one instance, per data thread."),
+  PROXY_KEEPALIVE_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "4s",
+    "An idle connection to an instance is closed after this time; common servers close at 5 s.",
+  ),
+  MAX_RETRIES: key(integer(0, 100), "3", "Further tries after a failure that is safe to repeat."),
+});

@@ -1,0 +1,15 @@
+import { key, section } from "../key.ts";
+import { path } from "../values.ts";
+
+export const storage = section("storage", "Where state is kept.", {
+  DATA_DIR: key(
+    path(),
+    "",
+    "Data folder; empty = /var/lib/sandboxgw for root, else sandboxgw in $XDG_STATE_HOME or ~/.local/state.",
+  ),
+  SECRETS_KEY_FILE: key(
+    path(),
+    "",
+    "File with the key that encrypts stored secrets; empty = secrets.key in the data folder.",
+  ),
+});
