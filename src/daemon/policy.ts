@@ -1,0 +1,202 @@
+// What the configuration decides about every request: made whole, swapped whole.
+
+import { hash } from "node:crypto";
+import type { AuditOutbox } from "../audit/outbox.ts";
+import { Authenticator } from "../auth/authenticate.ts";
+import { IpAccess } from "../auth/ip-access.ts";
+import { TokenVerifier } from "../auth/tokens.ts";
+import type { Config } from "../config/schema.ts";
+import type { Principal } from "../domain/principal.ts";
+import type { Snapshot } from "../domain/snapshot/snapshot.ts";
+import type { GatewayError } from "../errors.ts";
+import { ConcurrencyGate } from "../limits/concurrency.ts";
+import { ConnectionCap } from "../limits/connections.ts";
+import { RateLimiter, rateKey } from "../limits/rate-limit.ts";
+import type { MetricLane } from "../observe/metric-slots.ts";
+import type { Deadlines } from "../proxy/dispatch/deadlines.ts";
+import type { Dispatch } from "../proxy/dispatch/dispatch.ts";
+import type { HeadFlusher } from "../proxy/forward/forward.ts";
+import type { SharedBoard } from "../proxy/health/board.ts";
+import type { ServerLimits } from "../proxy/listener/server.ts";
+import { Recorder } from "../proxy/request/record.ts";
+import { Responder } from "../proxy/request/respond.ts";
+import { Calls } from "../proxy/routes/calls.ts";
+import { HealthPages } from "../proxy/routes/health.ts";
+import { Pipeline } from "../proxy/routes/pipeline.ts";
+import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
+import { createRuntimes, createStrategies } from "../registry.ts";
+import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
+
+/** What outlives a policy: state, connections, and the thread's place in shared memory. */
+export interface Shell {
+  readonly memory: SharedMemory;
+  readonly thread: number;
+  /** Random per process; see `rateKey`. */
+  readonly salt: string;
+  readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
+  readonly onInternalError: (error: GatewayError, requestId: string) => void;
+  readonly snapshot: () => Snapshot;
+  readonly outbox: AuditOutbox;
+  readonly client: UpstreamClient;
+  readonly deadlines: Deadlines<Dispatch>;
+  readonly heads: HeadFlusher;
+  readonly lane: MetricLane;
+  readonly board: SharedBoard;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+export interface Policy {
+  readonly pipeline: Pipeline;
+  readonly access: IpAccess;
+  readonly connections: ConnectionCap;
+  readonly serverLimits: ServerLimits;
+}
+
+/** Everything that follows from the configuration, around what the shell has. */
+export function createPolicy(config: Config, shell: Shell): Policy {
+  const { memory, thread, salt, snapshot, lane, board, onInternalError } = shell;
+  const keyOf = (name: string): bigint => rateKey(salt, name);
+  const recorder = new Recorder({ outbox: shell.outbox, lane });
+  const responder = new Responder({ recorder, onInternalError });
+  const access = new IpAccess({
+    allow: config.IP_ALLOW_LIST,
+    deny: config.IP_DENY_LIST,
+    trusted: config.TRUSTED_PROXIES,
+    rateKey: keyOf,
+  });
+  const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf) : null;
+  const gate = new ConcurrencyGate({
+    words: memory.slots,
+    thread,
+    threads: memory.threads,
+    max: config.MAX_CONCURRENT_REQUESTS,
+    maxPending: config.MAX_PENDING_REQUESTS,
+    maxAgeMs: config.QUEUE_TIMEOUT,
+  });
+  const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
+  const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
+  const calls = new Calls({
+    snapshot,
+    gate,
+    runtimes: createRuntimes(),
+    strategies: createStrategies(),
+    defaultStrategy: config.LOAD_BALANCER_STRATEGY,
+    dispatching: {
+      client: shell.client,
+      board,
+      deadlines: shell.deadlines,
+      lane,
+      maxRetries: config.MAX_RETRIES,
+      sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
+      idleTimeoutMs: config.PROXY_STREAM_IDLE_TIMEOUT,
+    },
+    forwarding: {
+      recorder,
+      responder,
+      heads: shell.heads,
+      pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
+      maxBodySize: config.MAX_BODY_SIZE,
+      firstByteMs: config.PROXY_TIMEOUT,
+    },
+    responder,
+    board,
+    maxBodySize: config.MAX_BODY_SIZE,
+    maxResponseSize: config.MAX_RESPONSE_SIZE,
+    maxExecuteMs: config.EXECUTE_MAX_TIMEOUT,
+    firstByteMs: config.PROXY_TIMEOUT,
+    sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
+  });
+  const pipeline = new Pipeline({
+    snapshot,
+    gateLimits: { maxHeadersCount: config.MAX_HEADERS_COUNT, maxUrlLength: config.MAX_URL_LENGTH },
+    access,
+    authenticator,
+    anonymous: { principal: ANONYMOUS, rateKey: 0n },
+    rateLimiter: newRateLimiter(config, memory),
+    ratePolicy: `"default";q=${config.RATE_LIMIT_REQUESTS};w=${Math.ceil(config.RATE_LIMIT_WINDOW / 1000)}`,
+    calls,
+    responder,
+    health: new HealthPages({
+      snapshot,
+      board,
+      auditWorking,
+      draining,
+      auth: {
+        enabled: config.AUTH_ENABLED,
+        provider: config.AUTH_PROVIDER,
+        cachedTokens: () => authenticator?.cached ?? 0,
+      },
+      gate,
+      maxConcurrent: config.MAX_CONCURRENT_REQUESTS,
+      startedAt: shell.startedAt,
+    }),
+    lane,
+    auditWorking,
+    draining,
+  });
+  return {
+    pipeline,
+    access,
+    connections: new ConnectionCap({
+      lanes: memory.connections,
+      thread,
+      salt,
+      max: config.MAX_CONNECTIONS,
+      maxPerAddress: config.MAX_CONNECTIONS_PER_IP,
+    }),
+    serverLimits: {
+      headersTimeoutMs: config.HEADERS_TIMEOUT,
+      requestTimeoutMs: config.REQUEST_TIMEOUT,
+      keepAliveTimeoutMs: config.KEEP_ALIVE_TIMEOUT,
+      maxHeaderSize: config.MAX_HEADER_SIZE,
+      idleTimeoutMs: longestSilence(config),
+    },
+  };
+}
+
+/** Who calls when authentication is off. */
+const ANONYMOUS: Principal = {
+  subject: "anonymous",
+  role: "executor",
+  tokenId: "",
+  sandboxes: null,
+  operations: null,
+  expiresAt: Number.POSITIVE_INFINITY,
+};
+
+function newAuthenticator(config: Config, { signing }: Shell, keyOf: (name: string) => bigint): Authenticator {
+  return new Authenticator({
+    verifier: new TokenVerifier({
+      keys: [signing],
+      issuer: config.TOKEN_ISSUER,
+      audience: config.TOKEN_AUDIENCE,
+      clockSkewMs: config.TOKEN_CLOCK_SKEW,
+    }),
+    cacheSize: config.TOKEN_CACHE_SIZE,
+    skewMs: config.TOKEN_CLOCK_SKEW,
+    rateKey: keyOf,
+    now: Date.now,
+  });
+}
+
+function newRateLimiter(config: Config, memory: SharedMemory): RateLimiter | null {
+  if (!config.RATE_LIMIT_ENABLED) return null;
+  return new RateLimiter({
+    cells: memory.rate,
+    requests: config.RATE_LIMIT_REQUESTS,
+    windowMs: config.RATE_LIMIT_WINDOW,
+    burst: config.RATE_LIMIT_BURST,
+  });
+}
+
+/** Longer than every wait that has a deadline of its own, so that it only catches what those do not see. */
+function longestSilence(config: Config): number {
+  const waits = [
+    config.PROXY_TIMEOUT,
+    config.PROXY_STREAM_IDLE_TIMEOUT,
+    config.PROXY_SEND_TIMEOUT,
+    config.EXECUTE_MAX_TIMEOUT,
+  ];
+  return Math.max(...waits, config.KEEP_ALIVE_TIMEOUT) + 15_000;
+}
