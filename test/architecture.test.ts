@@ -64,11 +64,21 @@ describe("arrows point down", () => {
 
   test("only registry.ts and daemon/ name concrete plug-ins", () => {
     const concrete =
-      /^src\/(?:runtimes\/(?!runtime\.ts)|drivers\/(?:static|wasm\/driver)|proxy\/balance\/(?!strategy\.ts))/;
+      /^src\/(?:runtimes\/(?!runtime\.ts)|drivers\/(?:static|wasm\/driver)|proxy\/balance\/(?!strateg(?:y|ies)\.ts))/;
     const files = FILES.filter(
       (file) => !isIn(file, "registry.ts", "daemon/", "drivers/", "runtimes/", "proxy/balance/"),
     );
     expect(violations(files, (imported) => !concrete.test(imported))).toEqual([]);
+  });
+
+  test("the rooms of proxy stand in order: each uses those after it", () => {
+    const rooms = ["listener", "routes", "forward", "dispatch", "balance", "health", "upstream", "request"];
+    const place = (file: string): number => rooms.indexOf(/^src\/proxy\/([^/]+)\//.exec(file)?.[1] ?? "");
+    expect(under("proxy/").filter((file) => place(file) < 0)).toEqual([]);
+    const files = under("proxy/");
+    expect(violations(files, (imported, file) => !isIn(imported, "proxy/") || place(imported) >= place(file))).toEqual(
+      [],
+    );
   });
 
   test("cli never reaches into proxy", () => {
@@ -100,6 +110,12 @@ test("a data thread opens no database and reads no file on the way of a request"
   };
   visit("src/daemon/threads/gateway.ts");
   expect([...reached].filter((file) => isIn(file, "store/", "control/", "cli/"))).toEqual([]);
+});
+
+test("no folder has more than twelve files of its own", () => {
+  const folders = Map.groupBy(FILES, (file) => dirname(file));
+  const crowded = [...folders].filter(([, files]) => files.length > 12).map(([folder]) => folder);
+  expect(crowded).toEqual([]);
 });
 
 test("no file has grown past 400 lines", () => {

@@ -13,6 +13,7 @@ import { ConcurrencyGate } from "../limits/concurrency.ts";
 import { ConnectionCap } from "../limits/connections.ts";
 import { RateLimiter, rateKey } from "../limits/rate-limit.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
+import { NamedStrategies } from "../proxy/balance/strategies.ts";
 import type { Deadlines } from "../proxy/dispatch/deadlines.ts";
 import type { Dispatch } from "../proxy/dispatch/dispatch.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
@@ -20,9 +21,12 @@ import type { SharedBoard } from "../proxy/health/board.ts";
 import type { ServerLimits } from "../proxy/listener/server.ts";
 import { Recorder } from "../proxy/request/record.ts";
 import { Responder } from "../proxy/request/respond.ts";
-import { Calls } from "../proxy/routes/calls.ts";
+import { Admission } from "../proxy/routes/admit.ts";
+import { ExecuteRoute } from "../proxy/routes/execute.ts";
 import { HealthPages } from "../proxy/routes/health.ts";
 import { Pipeline } from "../proxy/routes/pipeline.ts";
+import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
+import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies } from "../registry.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
@@ -76,21 +80,21 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
-  const calls = new Calls({
-    snapshot,
-    gate,
-    runtimes: createRuntimes(),
-    strategies: createStrategies(),
-    defaultStrategy: config.LOAD_BALANCER_STRATEGY,
-    dispatching: {
-      client: shell.client,
-      board,
-      deadlines: shell.deadlines,
-      lane,
-      maxRetries: config.MAX_RETRIES,
-      sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
-      idleTimeoutMs: config.PROXY_STREAM_IDLE_TIMEOUT,
-    },
+  const strategies = new NamedStrategies({ byName: createStrategies(), initial: config.LOAD_BALANCER_STRATEGY });
+  const admission = new Admission({ snapshot, gate });
+  const dispatching = {
+    client: shell.client,
+    board,
+    deadlines: shell.deadlines,
+    lane,
+    maxRetries: config.MAX_RETRIES,
+    sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
+    idleTimeoutMs: config.PROXY_STREAM_IDLE_TIMEOUT,
+  };
+  const transparent = new TransparentRoute({
+    admission,
+    strategies,
+    dispatching,
     forwarding: {
       recorder,
       responder,
@@ -99,14 +103,21 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       maxBodySize: config.MAX_BODY_SIZE,
       firstByteMs: config.PROXY_TIMEOUT,
     },
+    maxBodySize: config.MAX_BODY_SIZE,
+  });
+  const execute = new ExecuteRoute({
+    admission,
+    runtimes: createRuntimes(),
+    strategies,
+    dispatching,
     responder,
-    board,
     maxBodySize: config.MAX_BODY_SIZE,
     maxResponseSize: config.MAX_RESPONSE_SIZE,
     maxExecuteMs: config.EXECUTE_MAX_TIMEOUT,
     firstByteMs: config.PROXY_TIMEOUT,
     sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
   });
+  const sandboxes = new SandboxesRoute({ snapshot, board, responder });
   const pipeline = new Pipeline({
     snapshot,
     gateLimits: { maxHeadersCount: config.MAX_HEADERS_COUNT, maxUrlLength: config.MAX_URL_LENGTH },
@@ -115,7 +126,9 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     anonymous: { principal: ANONYMOUS, rateKey: 0n },
     rateLimiter: newRateLimiter(config, memory),
     ratePolicy: `"default";q=${config.RATE_LIMIT_REQUESTS};w=${Math.ceil(config.RATE_LIMIT_WINDOW / 1000)}`,
-    calls,
+    transparent,
+    execute,
+    sandboxes,
     responder,
     health: new HealthPages({
       snapshot,

@@ -5,3 +5,8 @@ export interface Strategy {
   /** An instance that is not in `tried`, or undefined when there is none left. */
   pick(sandbox: Sandbox, tried: readonly Instance[]): Instance | undefined;
 }
+
+/** The strategy that each sandbox has chosen. */
+export interface Strategies {
+  of(sandbox: Sandbox): Strategy;
+}

@@ -6,12 +6,14 @@ import type { RateLimiter } from "../../limits/rate-limit.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import type { MetricLane } from "../../observe/metric-slots.ts";
-import type { Calls } from "./calls.ts";
 import { Exchange } from "../request/exchange.ts";
 import { checkHead, type GateLimits, type Head } from "../request/head.ts";
+import type { ExecuteRoute } from "./execute.ts";
 import type { HealthPages } from "./health.ts";
 import type { Responder } from "../request/respond.ts";
 import { healthPage, route } from "./router.ts";
+import type { SandboxesRoute } from "./sandboxes.ts";
+import type { TransparentRoute } from "./transparent.ts";
 import type { PeerSocket } from "../request/peer-socket.ts";
 
 export interface PipelineOptions {
@@ -24,7 +26,9 @@ export interface PipelineOptions {
   /** null: no rate limit. */
   readonly rateLimiter: RateLimiter | null;
   readonly ratePolicy: string;
-  readonly calls: Calls;
+  readonly transparent: TransparentRoute;
+  readonly execute: ExecuteRoute;
+  readonly sandboxes: SandboxesRoute;
   readonly responder: Responder;
   readonly health: HealthPages;
   readonly lane: MetricLane;
@@ -34,7 +38,7 @@ export interface PipelineOptions {
 
 /**
  * The way of a request: gate → authenticate → limit → authorize → validate → resolve → dispatch → record.
- * `handle` shows it up to the caller, `Calls` from there; a request whose token is known runs through without waiting once.
+ * `handle` shows it up to the caller, a file of its own for each endpoint from there; a request whose token is known runs through without waiting once.
  */
 export class Pipeline {
   readonly #o: PipelineOptions;
@@ -89,11 +93,11 @@ export class Pipeline {
     const where = route(exchange.method, head);
     switch (where.kind) {
       case "proxy":
-        return this.#o.calls.proxy(exchange, head, caller, where.sandboxId, where.path);
+        return this.#o.transparent.serve(exchange, head, caller, where.sandboxId, where.path);
       case "execute":
-        return this.#o.calls.execute(exchange, head, caller);
+        return this.#o.execute.serve(exchange, head, caller);
       case "sandboxes":
-        this.#o.calls.list(exchange, caller);
+        this.#o.sandboxes.serve(exchange, caller);
         return undefined;
       case "none":
         throw new GatewayError("ROUTE_002");

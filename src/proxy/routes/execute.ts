@@ -1,0 +1,101 @@
+import type { Caller } from "../../auth/authenticate.ts";
+import { authorize, authorizeOperation } from "../../auth/authorize.ts";
+import type { Sandbox } from "../../domain/sandbox.ts";
+import { GatewayError } from "../../errors.ts";
+import { execute, executionFacts } from "../../execution/execute.ts";
+import { checkContentType, parseExecute } from "../../execution/validate.ts";
+import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
+import type { Strategies } from "../balance/strategy.ts";
+import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
+import { Collect } from "../forward/collect.ts";
+import type { Exchange } from "../request/exchange.ts";
+import { checkTrailers, type Head } from "../request/head.ts";
+import { checkBodyLength, readBody } from "../request/read-body.ts";
+import type { Responder } from "../request/respond.ts";
+import type { Admission } from "./admit.ts";
+
+export interface ExecuteOptions {
+  readonly admission: Admission;
+  readonly runtimes: Readonly<Record<string, Runtime>>;
+  readonly strategies: Strategies;
+  readonly dispatching: DispatchContext;
+  readonly responder: Responder;
+  readonly maxBodySize: number;
+  readonly maxResponseSize: number;
+  readonly maxExecuteMs: number;
+  readonly firstByteMs: number;
+  readonly sendTimeoutMs: number;
+}
+
+/** `POST /api/v1/sandbox/execute`: runs one operation and answers with its normalised result. */
+export class ExecuteRoute {
+  readonly #o: ExecuteOptions;
+
+  constructor(options: ExecuteOptions) {
+    this.#o = options;
+  }
+
+  async serve(exchange: Exchange, head: Head, { principal }: Caller): Promise<void> {
+    exchange.route = "execute";
+    authorize(principal, "sandbox:execute");
+    checkContentType(head.contentType);
+    checkBodyLength(head.bodyLength, this.#o.maxBodySize);
+    if (head.expectsContinue) exchange.res.writeContinue();
+    const body = await readBody(exchange, { limit: this.#o.maxBodySize, timeoutMs: this.#o.sendTimeoutMs });
+    exchange.bytesIn = body.length;
+    checkTrailers(exchange.req);
+    const request = parseExecute(body, this.#o.maxExecuteMs);
+    const facts = executionFacts(request);
+    exchange.sandboxId = request.sandboxId;
+    exchange.execution = facts;
+    authorizeOperation(principal, request.operation);
+    const sandbox = this.#o.admission.find(principal, request.sandboxId);
+    await this.#o.admission.admit(exchange, principal);
+    const result = await execute({
+      request,
+      facts,
+      runtime: this.#runtime(sandbox),
+      send: (call, firstByteMs) => this.#call(exchange, sandbox, call, firstByteMs),
+      defaultTimeoutMs: this.#o.firstByteMs,
+    });
+    exchange.execution = { ...facts, status: result.status };
+    const answer = {
+      execution_id: facts.id,
+      sandbox_id: sandbox.id,
+      instance_id: exchange.instanceId,
+      operation: request.operation,
+      status: result.status,
+      result,
+      duration_ms: Math.round(exchange.durationMs * 10) / 10,
+    };
+    this.#o.responder.json(exchange, 200, JSON.stringify(answer));
+  }
+
+  #call(exchange: Exchange, sandbox: Sandbox, call: RuntimeCall, firstByteMs: number): Promise<RuntimeReply> {
+    const collect = new Collect(this.#o.maxResponseSize);
+    const headers = ["x-request-id", exchange.requestId, "x-sandbox-id", sandbox.id, ...call.headers];
+    const dispatch = new Dispatch({
+      context: this.#o.dispatching,
+      exchange,
+      sandbox,
+      strategy: this.#o.strategies.of(sandbox),
+      outbound: {
+        method: call.method,
+        path: call.path,
+        headers,
+        body: call.body === "" ? null : () => call.body,
+        repeatable: false,
+        firstByteMs,
+      },
+      receiver: collect,
+    });
+    dispatch.start();
+    return collect.reply;
+  }
+
+  #runtime(sandbox: Sandbox): Runtime {
+    const runtime = this.#o.runtimes[sandbox.runtime];
+    if (runtime === undefined) throw new GatewayError("GW_001", { details: `unknown runtime ${sandbox.runtime}` });
+    return runtime;
+  }
+}

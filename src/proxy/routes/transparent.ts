@@ -1,0 +1,62 @@
+import type { Caller } from "../../auth/authenticate.ts";
+import { authorize, authorizeProxy } from "../../auth/authorize.ts";
+import type { Sandbox } from "../../domain/sandbox.ts";
+import type { Strategies } from "../balance/strategy.ts";
+import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
+import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
+import type { Exchange } from "../request/exchange.ts";
+import type { Head } from "../request/head.ts";
+import { checkBodyLength } from "../request/read-body.ts";
+import type { Admission } from "./admit.ts";
+
+export interface TransparentOptions {
+  readonly admission: Admission;
+  readonly strategies: Strategies;
+  readonly dispatching: DispatchContext;
+  readonly forwarding: ForwardContext;
+  readonly maxBodySize: number;
+}
+
+/** `ANY /s/{sandbox_id}/…`: the transparent proxy. */
+export class TransparentRoute {
+  readonly #o: TransparentOptions;
+
+  constructor(options: TransparentOptions) {
+    this.#o = options;
+  }
+
+  /** Returns a promise only when the call has to wait for a slot. */
+  serve(
+    exchange: Exchange,
+    head: Head,
+    { principal }: Caller,
+    sandboxId: string,
+    path: string,
+  ): Promise<void> | undefined {
+    exchange.route = "proxy";
+    exchange.sandboxId = sandboxId;
+    authorize(principal, "sandbox:proxy");
+    authorizeProxy(principal);
+    const sandbox = this.#o.admission.find(principal, sandboxId);
+    checkBodyLength(head.bodyLength, this.#o.maxBodySize);
+    const waiting = this.#o.admission.admit(exchange, principal);
+    if (waiting !== undefined) return waiting.then(() => this.#forward(exchange, head, sandbox, path));
+    this.#forward(exchange, head, sandbox, path);
+    return undefined;
+  }
+
+  #forward(exchange: Exchange, head: Head, sandbox: Sandbox, path: string): void {
+    if (head.expectsContinue) exchange.res.writeContinue();
+    const forward = new Forward(exchange, this.#o.forwarding);
+    forward.start(
+      new Dispatch({
+        context: this.#o.dispatching,
+        exchange,
+        sandbox,
+        strategy: this.#o.strategies.of(sandbox),
+        outbound: outbound(exchange, head, path, this.#o.forwarding),
+        receiver: forward,
+      }),
+    );
+  }
+}
