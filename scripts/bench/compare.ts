@@ -1,7 +1,7 @@
 import { type AddedLatency, addedLatency, measure, measureQuietly, type Sample } from "./measure.ts";
 import type { Options } from "./options.ts";
 import type { Bench, Started, Target } from "./target.ts";
-import { TARGETS } from "./targets.ts";
+import { targets } from "./targets.ts";
 
 /** A target in the run and what was measured of it. */
 export interface Entrant {
@@ -41,7 +41,7 @@ export async function compare(
   };
 
   progress("starting, warming up");
-  for (const target of choose(options.only, progress)) {
+  for (const target of choose(options, progress)) {
     await attempt(target, async () => {
       entrants.push({ target, started: await target.start(bench), rounds: [] });
     });
@@ -65,12 +65,13 @@ export async function compare(
 }
 
 /** The targets asked for that can run here; says what is left out and why. */
-function choose(only: readonly string[], progress: (line: string) => void): Target[] {
-  const unknown = only.filter((name) => !TARGETS.some((target) => target.name === name));
+function choose({ only, against }: Options, progress: (line: string) => void): Target[] {
+  const all = targets(against);
+  const unknown = only.filter((name) => !all.some((target) => target.name === name));
   if (unknown.length > 0) {
-    throw new TypeError(`no target ${unknown.join(", ")}; there are ${TARGETS.map(({ name }) => name).join(", ")}`);
+    throw new TypeError(`no target ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`);
   }
-  const chosen = TARGETS.filter(({ name }) => only.length === 0 || only.includes(name));
+  const chosen = all.filter(({ name }) => only.length === 0 || only.includes(name));
   for (const { name, missing } of chosen) if (missing !== undefined) progress(`skipped: ${name}: ${missing}`);
   return chosen.filter(({ missing }) => missing === undefined);
 }

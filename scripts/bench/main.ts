@@ -7,13 +7,13 @@ import path from "node:path";
 import { SignJWT } from "jose";
 import { compare } from "./compare.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
-import { Processes } from "./processes.ts";
-import { profileGateway } from "./profile.ts";
-import { findProgram } from "./program.ts";
-import { ratios } from "./ratios.ts";
-import { ratiosTable, resultsTable, toRow } from "./report.ts";
+import { Processes } from "./machine/processes.ts";
+import { profileGateway } from "./profile/profile.ts";
+import { findProgram } from "./machine/program.ts";
+import { ratios } from "./report/ratios.ts";
+import { ratiosTable, resultsTable, toRow } from "./report/report.ts";
 import type { Bench } from "./target.ts";
-import { startUpstream } from "./upstream.ts";
+import { startUpstream } from "./load/upstream.ts";
 
 try {
   const options = parseOptions(process.argv.slice(2));

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { busyTime, cpuTime } from "./cpu-time.ts";
-import { pace, saturate } from "./load.ts";
+import { busyTime, cpuTime } from "./machine/cpu-time.ts";
+import { pace, saturate } from "./load/load.ts";
 import type { Options } from "./options.ts";
-import { CORE } from "./processes.ts";
+import { CORE } from "./machine/processes.ts";
 import type { Bench, Started } from "./target.ts";
 
 /** What is done after the last answer (relaxed audit, logs) belongs to the cost too. */

@@ -14,6 +14,8 @@ export interface Options {
   readonly json: string;
   /** Options for the gateway's Node, to try their effect. */
   readonly nodeOptions: readonly string[];
+  /** Another checkout of this project, whose gateway runs beside this one's; empty for none. */
+  readonly against: string;
   /** Show where the gateway's microseconds go, instead of comparing it with its peers. */
   readonly profile: boolean;
 }
@@ -27,6 +29,7 @@ export const USAGE = `npm run bench -- [options]
   --rate N           requests/s of the latency probe (2000), 0 for none
   --json PATH        where to write the results (dist/bench.json)
   --node-options="…" options for the gateway's Node, to try their effect
+  --against FOLDER   another checkout (with its node_modules): its gateway is a target too, "sandboxgw before"
   --profile          a CPU profile of the gateway by layer instead`;
 
 /** Parses the command line; throws a TypeError that names the offending option. */
@@ -41,6 +44,7 @@ export function parseOptions(args: string[]): Options | "help" {
       rate: { type: "string", default: "2000" },
       json: { type: "string", default: "dist/bench.json" },
       "node-options": { type: "string", default: "" },
+      against: { type: "string", default: "" },
       profile: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -54,6 +58,7 @@ export function parseOptions(args: string[]): Options | "help" {
     rate: count("--rate", values.rate, 0),
     json: values.json,
     nodeOptions: words(values["node-options"], " "),
+    against: values.against,
     profile: values.profile,
   };
 }

@@ -1,4 +1,4 @@
-import { type Command, CORE, type Processes } from "./processes.ts";
+import { type Command, CORE, type Processes } from "./machine/processes.ts";
 
 /** What every target is given. */
 export interface Bench {

@@ -1,7 +1,7 @@
 // A node:http server that proxies nothing: what the server side alone costs. Also the upstream where nginx is absent.
 
 import { createServer } from "node:http";
-import { REPLY } from "../reply.ts";
+import { REPLY } from "../load/reply.ts";
 
 const body = Buffer.from(REPLY);
 const headers = { "content-type": "application/json", "content-length": body.length };

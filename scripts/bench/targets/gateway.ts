@@ -2,8 +2,8 @@ import { mkdtempSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { freePort } from "../free-port.ts";
-import { CORE } from "../processes.ts";
+import { freePort } from "../machine/free-port.ts";
+import { CORE } from "../machine/processes.ts";
 import type { Bench, Started, Target } from "../target.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../bin/sandboxgw.ts", import.meta.url));
@@ -14,6 +14,16 @@ export const gatewayTarget: Target = {
   paced: true,
   start: (bench) => startGateway(bench),
 };
+
+/** The gateway of another checkout, set up the same, to see what a change costs. */
+export function gatewayBefore(checkout: string): Target {
+  return {
+    name: "sandboxgw before",
+    about: `the same, from ${path.basename(path.resolve(checkout))}`,
+    paced: true,
+    start: (bench) => startGateway(bench, { program: path.resolve(checkout, "bin/sandboxgw.ts") }),
+  };
+}
 
 export const gatewayRelaxedTarget: Target = {
   name: "sandboxgw relaxed",
@@ -32,6 +42,8 @@ export const gatewayOpenTarget: Target = {
 };
 
 export interface GatewayOptions {
+  /** Default: this checkout's. */
+  readonly program?: string;
   readonly settings?: Readonly<Record<string, string>>;
   /** Options for Node itself. */
   readonly nodeOptions?: readonly string[];
@@ -40,6 +52,7 @@ export interface GatewayOptions {
 /** Starts a gateway with one data thread and a data folder of its own, and sets it up as an operator would. */
 export async function startGateway(bench: Bench, options: GatewayOptions = {}): Promise<Started> {
   const { processes, folder } = bench;
+  const { program = PROGRAM } = options;
   const [port, adminPort] = [await freePort(), await freePort()];
   const dataDir = mkdtempSync(path.join(folder, "data-"));
   const env = {
@@ -56,13 +69,13 @@ export async function startGateway(bench: Bench, options: GatewayOptions = {}): 
   };
   const cli = (...args: string[]) =>
     processes.run(
-      { program: process.execPath, args: [PROGRAM, ...args, "--data-dir", dataDir], env, core: CORE.load },
+      { program: process.execPath, args: [program, ...args, "--data-dir", dataDir], env, core: CORE.load },
       10,
     );
 
   const running = processes.start({
     program: process.execPath,
-    args: [...bench.nodeOptions, ...(options.nodeOptions ?? []), PROGRAM, "serve", "--data-dir", dataDir],
+    args: [...bench.nodeOptions, ...(options.nodeOptions ?? []), program, "serve", "--data-dir", dataDir],
     env,
     core: CORE.target,
   });

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { freePort } from "../free-port.ts";
-import { findProgram } from "../program.ts";
+import { freePort } from "../machine/free-port.ts";
+import { findProgram } from "../machine/program.ts";
 import { launch, type Target } from "../target.ts";
 
 export const nginx = findProgram("nginx", ["-v"], "nginx-light");

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../machine/free-port.ts";
 import { launch, type Target } from "../target.ts";
 
 const require = createRequire(import.meta.url);

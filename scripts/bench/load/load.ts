@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { CORE, type Processes } from "./processes.ts";
+import { CORE, type Processes } from "../machine/processes.ts";
 
 export interface Load {
   readonly url: string;

@@ -1,4 +1,4 @@
-import type { Entrant } from "./compare.ts";
+import type { Entrant } from "../compare.ts";
 import { median } from "./median.ts";
 
 /** A figure the gateway is judged by, with its first and its final mark: less is better. */
@@ -21,6 +21,10 @@ export function ratios(entrants: readonly Entrant[]): Ratio[] {
   if (haproxy !== undefined) {
     const value = costRatio(gateway, haproxy);
     found.push({ name: "CPU per request ÷ haproxy+jwt+stick", value, first: 2.7, goal: 1.25 });
+  }
+  const before = find("sandboxgw before");
+  if (before !== undefined) {
+    found.push({ name: "CPU per request ÷ before", value: costRatio(gateway, before), first: 1.02, goal: 1 });
   }
   if (gateway.added !== undefined) {
     found.push({ name: "added p99 at the fixed rate, ms", value: gateway.added.p99 / 1000, first: 3, goal: 1 });

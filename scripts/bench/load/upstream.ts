@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { freePort } from "./free-port.ts";
-import { CORE, type Processes } from "./processes.ts";
+import { freePort } from "../machine/free-port.ts";
+import { CORE, type Processes } from "../machine/processes.ts";
 import { REPLY } from "./reply.ts";
-import { nginx, nginxCommand, nginxConfig } from "./targets/nginx.ts";
-import { peerCommand } from "./targets/node-peers.ts";
+import { nginx, nginxCommand, nginxConfig } from "../targets/nginx.ts";
+import { peerCommand } from "../targets/node-peers.ts";
 
 /** Starts what stands behind every proxy, on the load generator's core; returns its port. */
 export async function startUpstream(processes: Processes, folder: string): Promise<number> {

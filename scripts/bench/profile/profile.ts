@@ -2,14 +2,14 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readShares, type Share } from "./cpu-profile.ts";
-import { threadTimes } from "./cpu-time.ts";
+import { threadTimes } from "../machine/cpu-time.ts";
 import { LAYERS } from "./layers.ts";
-import { saturate } from "./load.ts";
-import type { Options } from "./options.ts";
-import { CORE } from "./processes.ts";
-import { table } from "./report.ts";
-import type { Bench, Started } from "./target.ts";
-import { startGateway } from "./targets/gateway.ts";
+import { saturate } from "../load/load.ts";
+import type { Options } from "../options.ts";
+import { CORE } from "../machine/processes.ts";
+import { table } from "../report/report.ts";
+import type { Bench, Started } from "../target.ts";
+import { startGateway } from "../targets/gateway.ts";
 
 const WARM_UP_SECONDS = 3;
 const SAMPLING_MICROSECONDS = 250;

@@ -1,5 +1,5 @@
-import type { Entrant } from "./compare.ts";
-import type { AddedLatency, Sample } from "./measure.ts";
+import type { Entrant } from "../compare.ts";
+import type { AddedLatency, Sample } from "../measure.ts";
 import { median } from "./median.ts";
 import type { Ratio } from "./ratios.ts";
 

@@ -1,7 +1,7 @@
 /** The parts of the gateway that a microsecond can belong to, in the order of a request's way. */
 export const LAYERS = [
   "server (node:http)",
-  "gate",
+  "request head",
   "auth",
   "limits",
   "routing, headers, forwarding",
@@ -42,14 +42,14 @@ export function layerOf(frame: Frame, callers: readonly Frame[]): Layer {
 const RULES: readonly (readonly [RegExp, Layer])[] = [
   [/^node:_http_/, "server (node:http)"],
   [/^node:internal\/(worker|per_context\/messageport)/, "thread messages"],
-  [/\/src\/proxy\/(http1\/|upstream\.)/, "upstream client"],
-  [/\/src\/proxy\/(server|connections|deadlines)\./, "server (node:http)"],
-  [/\/src\/proxy\/gate\./, "gate"],
-  [/\/src\/proxy\/(record)\./, "audit"],
-  [/\/src\/(auth\/rate-limit|proxy\/concurrency)\./, "limits"],
+  [/\/src\/proxy\/upstream\//, "upstream client"],
+  [/\/src\/proxy\/(listener\/|dispatch\/deadlines\.)|\/src\/limits\/connections\./, "server (node:http)"],
+  [/\/src\/proxy\/request\/head\./, "request head"],
+  [/\/src\/proxy\/request\/record\./, "audit"],
+  [/\/src\/(limits\/|proxy\/routes\/admit\.)/, "limits"],
   [/\/src\/auth\//, "auth"],
   [/\/src\/(audit|store)\/|\/node_modules\/better-sqlite3\//, "audit"],
   [/\/src\/observe\/|\/node_modules\/(prom-client|pino)\//, "metrics"],
-  [/\/src\/daemon\/link\./, "thread messages"],
+  [/\/src\/daemon\/threads\/link\./, "thread messages"],
   [/\/src\/(proxy|runtimes|execution)\//, "routing, headers, forwarding"],
 ];
