@@ -58,13 +58,29 @@ export function privateFile(file: string): void {
 
 function privateDirectory(directory: string): void {
   try {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     const stat = fs.statSync(directory);
     if (!stat.isDirectory()) throw new Error("not a directory");
     tighten(directory, stat, 0o700);
     fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
   } catch (error) {
     throw error instanceof GatewayError ? error : unusable(directory, error);
+  }
+}
+
+/**
+ * With its parents, unless it is there. Not by mkdir's `recursive`: that never returns where the parent exists and still
+ * nothing can be made in it, as in /proc.
+ */
+function makeDirectory(directory: string): void {
+  try {
+    fs.mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return;
+    const parent = path.dirname(directory);
+    if (!hasCode(error, "ENOENT") || fs.existsSync(parent)) throw error;
+    makeDirectory(parent);
+    fs.mkdirSync(directory, { mode: 0o700 });
   }
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -36,6 +37,26 @@ describe("openDataFolder", () => {
     const root = join(temporaryFolder(), "a", "b", "c");
     expect(openDataFolder(root).root).toBe(root);
     expect(existsSync(join(root, "run"))).toBe(true);
+  });
+
+  it("fails at once where no folder can ever be made, instead of trying for ever", () => {
+    // In a process of its own: one that never comes back could not be timed out in this one.
+    const script = `import { openDataFolder } from ${JSON.stringify(import.meta.resolve("../../src/store/data-folder.ts"))};
+      try { openDataFolder("/proc/nope/data"); } catch (error) { console.log(error.code, error.details); }`;
+    const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+      encoding: "utf8",
+      timeout: 10_000,
+      killSignal: "SIGKILL",
+    });
+    expect({ stdout, signal }).toEqual({ stdout: expect.stringMatching(/^GW_008 \/proc\/nope.*ENOENT/), signal: null });
+  });
+
+  it("refuses a file in the place of a parent, and a link that leads nowhere", () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "file"), "");
+    symlinkSync(join(folder, "gone"), join(folder, "link"));
+    for (const root of [join(folder, "file", "data"), join(folder, "link"), join(folder, "link", "data")])
+      expect(() => openDataFolder(root)).toThrow(expect.objectContaining({ code: "GW_008" }));
   });
 
   it("tightens a folder of ours that others could read", () => {
