@@ -16,6 +16,8 @@ export class AdminListener {
   }) {
     this.#server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 });
     this.#server.maxConnections = 256;
+    // Nothing that one connection does may end the process.
+    this.#server.on("connection", (socket) => void socket.on("error", () => undefined));
     this.#server.on("request", (req, res) => {
       if (req.method !== "GET" && req.method !== "HEAD") return answer(res, 405, "method not allowed\n");
       if (req.url === "/livez") return answer(res, 200, "ok\n");
@@ -34,7 +36,8 @@ export class AdminListener {
   /** Resolves with the port. @throws GatewayError GW_010 */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once("error", (cause) => reject(new GatewayError("GW_010", { details: cause.message, cause })));
+      // It stays: a connection that the system could not hand over later is that connection's loss alone.
+      this.#server.on("error", (cause) => reject(new GatewayError("GW_010", { details: cause.message, cause })));
       this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
     });
   }

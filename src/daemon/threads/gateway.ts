@@ -94,6 +94,8 @@ export class Gateway {
       this.#server.once("error", onError);
       this.#server.listen({ host, port: options.port, reusePort: options.reusePort, backlog: 1024 }, () => {
         this.#server.off("error", onError);
+        // A connection that the system could not hand over (no memory, no descriptor) is that connection's loss alone.
+        this.#server.on("error", (error) => this.#shell.onInternalError(asGatewayError(error), ""));
         resolve((this.#server.address() as AddressInfo).port);
       });
     });

@@ -75,6 +75,8 @@ export function createGatewayServer(options: {
   };
 
   server.on("connection", (socket: PeerSocket) => {
+    // node:http lets go of a connection that it hands over, and an error that nobody listens for ends the thread.
+    socket.on("error", ignore);
     const peer = access.peer(socket.remoteAddress ?? "");
     socket.peer = peer;
     if (!connections.admit(socket, peer.address)) refuse(socket, new GatewayError("RATE_003", { retryAfter: 1 }));
@@ -102,6 +104,9 @@ export function createGatewayServer(options: {
   });
   return server;
 }
+
+/** Whoever works for a connection is told of its end by `close`, with or without an error. */
+function ignore(): void {}
 
 /** What node:http reports, as an error of ours; everything else is VAL_001. */
 const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
