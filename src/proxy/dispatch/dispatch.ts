@@ -92,7 +92,7 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.exchange.onCut((error) => this.cancel(error, error.code === "PROXY_005" ? "client_gone" : "cut"));
     if (this.#done) return;
     this.#context.deadlines.watch(this);
-    this.#attempt(this.#strategy.pick(this.#sandbox, this.#tried));
+    this.#attempt(this.#strategy.pick(this.#sandbox, this.#tried), false);
   }
 
   /** Ends the call from this side: the client left, or must not go on. The receiver is told `error`. */
@@ -163,7 +163,7 @@ export class Dispatch implements UpstreamHandler, Watched {
     if (next !== undefined) {
       this.#context.lane.retry();
       this.#context.board.release(instance);
-      return this.#attempt(next);
+      return this.#attempt(next, sent); // other kept connections may have lost their other end too
     }
     this.#fail(sent ? broken(error) : unreachable(error), sent ? "broken" : "unreachable");
   }
@@ -180,7 +180,7 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.#fail(new GatewayError("PROXY_003", { details, executed }), "timeout");
   }
 
-  #attempt(instance: Instance | undefined): void {
+  #attempt(instance: Instance | undefined, fresh: boolean): void {
     if (instance === undefined) {
       return this.#fail(
         new GatewayError("PROXY_001", { details: "The sandbox has no instance", retryAfter: 1 }),
@@ -197,7 +197,7 @@ export class Dispatch implements UpstreamHandler, Watched {
     const { method, path, headers, body } = this.#outbound;
     this.#control = this.#context.client.start(
       instance,
-      { method, path, headers, body: body === null ? null : body(this) },
+      { method, path, headers, body: body === null ? null : body(this), fresh },
       this,
     );
   }

@@ -15,6 +15,8 @@ export interface UpstreamRequest {
   /** Name, value, name, value…; no Host, no connection fields. A content-length among them is kept. */
   readonly headers: string[];
   readonly body: Readable | string | null;
+  /** On a connection of its own making: an idle one may have lost its other end unnoticed. */
+  readonly fresh: boolean;
 }
 
 /** Steers a request that has been started. When it has ended, nothing of this does anything. */

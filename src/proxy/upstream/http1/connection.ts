@@ -63,6 +63,7 @@ export class Connection implements ResponseEvents {
   #call: Call | undefined;
   /** The last call has ended in a way that leaves the connection good for another one. */
   #reusable = false;
+  #paused = false;
   /** The body of the call, while it is being sent. */
   #sending: Readable | undefined;
   /** When it became free, `performance.now()`. */
@@ -95,10 +96,12 @@ export class Connection implements ResponseEvents {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -195,6 +198,8 @@ export class Connection implements ResponseEvents {
   #free(): void {
     if (!this.#reusable) return this.#fail(closed());
     this.#reusable = false;
+    // The read that completed the answer may also have paused it: nobody else would read on.
+    if (this.#paused) this.resume();
     this.#options.onFree(this);
   }
 

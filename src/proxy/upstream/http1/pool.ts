@@ -66,15 +66,22 @@ export class Pool {
     for (; next < calls.length; next++) {
       const call = calls[next] as Call;
       if (call.ended) continue;
-      const idle = this.#idle.pop();
+      const { fresh } = call.request;
+      const idle = fresh ? undefined : this.#idle.pop();
       if (idle !== undefined) idle.serve(call);
-      else if (calls.length - next <= this.#resting.length) break;
-      else if (this.#all.size < this.#options.connections) this.#all.add(new Connection(this.#options, call));
+      else if (!fresh && calls.length - next <= this.#resting.length) break;
+      else if (this.#hasRoom()) this.#all.add(new Connection(this.#options, call));
       else break;
     }
     this.#waiting = next === calls.length ? [] : calls.slice(next);
     if (this.#resting.length > 0) this.#rested();
   };
+
+  /** Room for one more connection; an idle one that may not be used gives way. */
+  #hasRoom(): boolean {
+    if (this.#all.size >= this.#options.connections) this.#idle[0]?.destroy();
+    return this.#all.size < this.#options.connections;
+  }
 
   #rested(): void {
     this.#idle.push(...this.#resting);
