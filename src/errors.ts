@@ -26,6 +26,7 @@ export const EXIT = {
   conflict: 6,
   unreachable: 7,
   checkFailed: 8,
+  interrupted: 130,
 } as const;
 
 const entry = (status: number, message: string, remediation: string, retryable = false): ErrorEntry => ({

@@ -1,12 +1,11 @@
-import { once } from "node:events";
 import { userInfo } from "node:os";
-import { createInterface } from "node:readline/promises";
+import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { Texts } from "../config/layers.ts";
 import type { LoadedConfig, LoadOptions } from "../config/load.ts";
 import { EXIT } from "../errors.ts";
 import type { Output } from "./output/output.ts";
-import { UsageError } from "./usage-error.ts";
+import { Interrupted, UsageError } from "./usage-error.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What the program runs in: the process's own, or a test's. */
@@ -58,7 +57,7 @@ export class Cli {
 
   /**
    * Asks before something is destroyed. Without a terminal nobody can be asked, so --yes must say it.
-   * @throws UsageError when there is no terminal and no --yes, or the answer was not yes.
+   * @throws UsageError when there is no terminal and no --yes, or the answer was not yes; Interrupted on Ctrl-C.
    */
   async confirm(question: string, { yes = false }: { yes?: boolean }): Promise<void> {
     if (yes) return;
@@ -68,10 +67,9 @@ export class Cli {
     }
     const terminal = createInterface({ input: stdin, output: stderr });
     try {
-      // The end of the input (Ctrl-D) is an answer too: without it the process would just end, as if all were done.
-      const end = once(terminal, "close").then(() => "");
-      const answer = await Promise.race([terminal.question(`${question} [y/N] `), end]);
-      if (/^y(es)?$/i.test(answer.trim())) return;
+      const answer = await ask(terminal, `${question} [y/N] `);
+      if (answer === null) stderr.write("\n");
+      if (/^y(es)?$/i.test(answer?.trim() ?? "")) return;
       throw new UsageError("not confirmed, nothing was changed", "Answer y, or add --yes");
     } finally {
       terminal.close();
@@ -105,6 +103,21 @@ export class Cli {
     using workspace = Workspace.openExisting({ config, actor: currentUser() });
     return await work(workspace);
   }
+}
+
+/**
+ * The line that is typed; null at the end of the input (Ctrl-D), which is an answer too: a question that stayed open
+ * would let the process end as if all were done.
+ * @throws Interrupted on Ctrl-C
+ */
+function ask(terminal: Interface, question: string): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    terminal.once("line", resolve);
+    terminal.once("SIGINT", () => reject(new Interrupted()));
+    terminal.once("close", () => resolve(null));
+    terminal.setPrompt(question);
+    terminal.prompt();
+  });
 }
 
 function currentUser(): string {

@@ -5,15 +5,16 @@ export async function main(): Promise<void> {
     const { runRole } = await import("../daemon/roles.ts");
     return runRole(rest);
   }
-  // A reader that has seen enough (`| head`) is no failure.
-  process.stdout.on("error", leaveOnBrokenPipe);
-  process.stderr.on("error", leaveOnBrokenPipe);
+  process.stdout.on("error", leave);
+  process.stderr.on("error", leave);
   const { runProgram } = await import("./program.ts");
   const { stdin, stdout, stderr } = process;
   process.exitCode = await runProgram(process.argv.slice(2), { stdin, stdout, stderr });
 }
 
-function leaveOnBrokenPipe(error: Error): void {
+/** What cannot be written is lost. A reader that has seen enough (`| head`) wanted it so; anything else is a failure. */
+function leave(error: Error): never {
   if ("code" in error && error.code === "EPIPE") process.exit();
-  throw error;
+  process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+  process.exit(1);
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
+import { nearest } from "../config/nearest.ts";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { Cli, type Surroundings } from "./cli.ts";
@@ -50,7 +51,7 @@ Examples:
   sandboxgw token create --sub agent-1 --role executor
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 authentication, 5 not found, 6 conflict,
-            7 daemon not running, 8 check failed`;
+            7 daemon not running, 8 check failed, 130 interrupted (Ctrl-C)`;
 
 /** Runs one command line (without the program's own name) to its end. Resolves to the exit code; never rejects. */
 export async function runProgram(argv: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -79,6 +80,7 @@ function createProgram({ stdout, stderr }: Surroundings): Command {
     .option("--json", "same as --output json")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show help of a command")
+    .addHelpText("beforeAll", ({ command }) => refuseUnknown(command))
     .addHelpText("after", HELP)
     .exitOverride()
     .configureOutput({
@@ -87,6 +89,16 @@ function createProgram({ stdout, stderr }: Surroundings): Command {
       // Errors are printed by renderError, once and in one place.
       outputError: () => {},
     });
+}
+
+/** Help was asked for, of something that is not there: to show what stands above it would say that all is well. */
+function refuseUnknown({ args, commands }: Command): string {
+  const [word] = args;
+  if (word === undefined || word === "help" || word.startsWith("-") || commands.length === 0) return "";
+  const names = commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  if (names.includes(word)) return "";
+  const meant = nearest(word, names);
+  throw new UsageError(`unknown command '${word}'${meant === undefined ? "" : ` (Did you mean ${meant}?)`}`);
 }
 
 function addNouns(program: Command, cli: Cli): void {

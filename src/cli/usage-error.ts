@@ -9,6 +9,11 @@ export class UsageError extends Error {
   }
 }
 
+/** Ctrl-C at a question: exit code 130, without another word. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
 /**
  * The value of an option that must be there. Commander's own required options are checked before misspelt ones are
  * noticed, so `--subb x` would be answered with "--sub is missing".

@@ -1,6 +1,7 @@
+import { spawnSync, type StdioOptions } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
@@ -11,7 +12,7 @@ import { openDataFolder } from "../../src/store/data-folder.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { VERSION } from "../../src/version.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { run, runAlone, type RunOptions, start } from "./run.ts";
+import { PROGRAM, run, runAlone, type RunOptions, start } from "./run.ts";
 
 /** The program in an empty home, ready to be run again and again. */
 function fresh(env: RunOptions["env"] = {}) {
@@ -160,6 +161,39 @@ describe("sandbox and instance", () => {
   });
 });
 
+describe("a question", () => {
+  const CTRL_C = "\u0003";
+  const CTRL_D = "\u0004";
+
+  it("that is answered with Ctrl-C ends with 130 and not with a report of a bug", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add demo --driver wasm");
+    const { code, stdout, stderr } = await cli.run("sandbox remove demo", { isTTY: true, input: CTRL_C });
+    expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
+    expect(stderr).toMatch(/\[y\/N\] [^a-z]*\n$/);
+    expect((await cli.run("sandbox show demo")).code).toBe(0);
+  });
+
+  it("that is answered with Ctrl-D is not confirmed", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add demo --driver wasm");
+    const { code, stderr } = await cli.run("sandbox remove demo", { isTTY: true, input: CTRL_D });
+    expect(code).toBe(2);
+    expect(stderr).toContain("\nerror: not confirmed");
+    expect((await cli.run("sandbox show demo")).code).toBe(0);
+  });
+});
+
+describe("a full disk behind the output", () => {
+  it.runIf(existsSync("/dev/full"))("is told in one line, with exit code 1", () => {
+    const stdout = openSync("/dev/full", "w");
+    onTestFinished(() => closeSync(stdout));
+    const stdio: StdioOptions = ["ignore", stdout, "pipe"];
+    const { status, stderr } = spawnSync(process.execPath, [PROGRAM, "version"], { encoding: "utf8", stdio });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^error: .*ENOSPC.*\n$/) });
+  });
+});
+
 describe("audit", () => {
   it("tail prints the newest records, one a line, and as NDJSON with their place in the chain", async () => {
     const cli = fresh();
@@ -289,6 +323,10 @@ describe("a wrong command line", () => {
   it.each([
     ["tokn list", "Did you mean token?"],
     ["token creat --sub a --role viewer", "Did you mean create?"],
+    ["tokn --help", "Did you mean token?"],
+    ["token creat --help", "Did you mean create?"],
+    ["help tokn", "Did you mean token?"],
+    ["help token creat", "Did you mean create?"],
     ["token create --subb a", "Did you mean --sub?"],
     ["token create --sub a", "option --role is missing"],
     ["instance add py", "option --url is missing"],

@@ -35,7 +35,7 @@ export async function run(args: readonly string[], options: RunOptions): Promise
   return { code, stdout: out, stderr: err };
 }
 
-const PROGRAM = join(import.meta.dirname, "../../bin/sandboxgw.ts");
+export const PROGRAM = join(import.meta.dirname, "../../bin/sandboxgw.ts");
 
 /** Starts the program as a person would. */
 export function start(args: readonly string[], options: RunOptions) {

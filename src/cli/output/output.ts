@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import { asGatewayError, ERRORS, EXIT } from "../../errors.ts";
-import { UsageError } from "../usage-error.ts";
+import { Interrupted, UsageError } from "../usage-error.ts";
 
 export type OutputMode = "table" | "json";
 
@@ -50,6 +50,10 @@ export class Output {
 
 /** Prints any thrown value and returns the exit code it stands for. The only place where errors become text. */
 export function renderError(output: Output, thrown: unknown): number {
+  if (thrown instanceof Interrupted) {
+    output.note(""); // the shell's prompt begins a line of its own
+    return EXIT.interrupted;
+  }
   const { code, message, details, hint, exitCode } = describe(thrown);
   if (output.isJson) {
     output.complain(JSON.stringify({ error: { code, message, details, hint } }));
