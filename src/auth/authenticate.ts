@@ -1,6 +1,7 @@
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
+import { checkRevoked } from "./authorize.ts";
 
 /** Turns a token into a principal. @throws GatewayError AUTH_001 */
 export interface Verifier {
@@ -61,7 +62,8 @@ export class Authenticator {
       this.#known.delete(authorization);
       return undefined;
     }
-    return notRevoked(caller, snapshot);
+    checkRevoked(caller.principal, snapshot);
+    return caller;
   }
 
   /** @throws GatewayError AUTH_001 (not a good token), AUTH_005 (not a Bearer field). */
@@ -70,7 +72,7 @@ export class Authenticator {
     if (token === undefined) throw new GatewayError("AUTH_005", { details: "Expected: Bearer <token>" });
     const principal = await this.#verifier.verify(token);
     const caller = { principal, rateKey: this.#rateKey(`subject ${principal.subject}`) };
-    notRevoked(caller, snapshot());
+    checkRevoked(principal, snapshot());
     this.#remember(authorization, caller);
     return caller;
   }
@@ -83,9 +85,4 @@ export class Authenticator {
       break;
     }
   }
-}
-
-function notRevoked(caller: Caller, snapshot: Snapshot): Caller {
-  if (snapshot.revoked.get(caller.principal.tokenId) === undefined) return caller;
-  throw new GatewayError("AUTH_001", { details: "Token has been revoked" });
 }

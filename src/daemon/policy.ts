@@ -19,6 +19,7 @@ import type { Dispatch } from "../proxy/dispatch/dispatch.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
 import type { SharedBoard } from "../proxy/health/board.ts";
 import type { ServerLimits } from "../proxy/listener/server.ts";
+import type { InFlight } from "../proxy/request/in-flight.ts";
 import { Recorder } from "../proxy/request/record.ts";
 import { Responder } from "../proxy/request/respond.ts";
 import { Admission } from "../proxy/routes/admit.ts";
@@ -42,6 +43,7 @@ export interface Shell {
   readonly snapshot: () => Snapshot;
   readonly outbox: AuditOutbox;
   readonly client: UpstreamClient;
+  readonly inFlight: InFlight;
   readonly deadlines: Deadlines<Dispatch>;
   readonly heads: HeadFlusher;
   readonly lane: MetricLane;
@@ -81,7 +83,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
   const strategies = new NamedStrategies({ byName: createStrategies(), initial: config.LOAD_BALANCER_STRATEGY });
-  const admission = new Admission({ snapshot, gate });
+  const admission = new Admission({ snapshot, gate, skewMs: config.TOKEN_CLOCK_SKEW, now: Date.now });
   const dispatching = {
     client: shell.client,
     board,
@@ -120,6 +122,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });
   const pipeline = new Pipeline({
     snapshot,
+    inFlight: shell.inFlight,
     gateLimits: { maxHeadersCount: config.MAX_HEADERS_COUNT, maxUrlLength: config.MAX_URL_LENGTH },
     access,
     authenticator,

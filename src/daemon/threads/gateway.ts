@@ -11,6 +11,8 @@ import type { Dispatch } from "../../proxy/dispatch/dispatch.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
 import { SharedBoard } from "../../proxy/health/board.ts";
 import { createGatewayServer } from "../../proxy/listener/server.ts";
+import { InFlight } from "../../proxy/request/in-flight.ts";
+import { recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
 import type { SharedMemory } from "../shared-memory/layout.ts";
@@ -40,6 +42,8 @@ export class Gateway {
   readonly #shell: Shell;
   readonly #outbox: AuditOutbox;
   readonly #client: Http1Client;
+  /** Exchanges that are not both recorded and closed. */
+  readonly inFlight = new InFlight();
   readonly #deadlines = new Deadlines<Dispatch>();
   readonly #policy: Policy;
   #snapshot: Snapshot;
@@ -69,6 +73,7 @@ export class Gateway {
       snapshot: () => this.#snapshot,
       outbox: this.#outbox,
       client: this.#client,
+      inFlight: this.inFlight,
       deadlines: this.#deadlines,
       heads: new HeadFlusher(),
       lane: new MetricLane(memory.metrics[thread] as Float64Array),
@@ -109,14 +114,14 @@ export class Gateway {
       if (this.#snapshot === before) continue;
       for (const instanceId of droppedInstances(before, revised.change)) this.#client.forget(instanceId);
     }
-    this.#cutRevoked();
+    recheck(this.inFlight, this.#snapshot);
   }
 
   /** Replaces the whole snapshot, when changes have been missed. */
   replace(snapshot: SnapshotData): void {
     this.#snapshot = snapshotFrom(snapshot);
     this.#client.retain(new Set(snapshot.sandboxes.flatMap(({ instances }) => instances.map(({ id }) => id))));
-    this.#cutRevoked();
+    recheck(this.inFlight, this.#snapshot);
   }
 
   /** See AuditOutbox.acknowledge. */
@@ -145,16 +150,6 @@ export class Gateway {
     await this.drain(0);
     this.#deadlines.close();
     this.#client.close();
-  }
-
-  /** Ends the calls of tokens that have been revoked since they began. */
-  #cutRevoked(): void {
-    const { revoked } = this.#snapshot;
-    for (const dispatch of this.#deadlines) {
-      const tokenId = dispatch.exchange.principal?.tokenId ?? "";
-      if (revoked.get(tokenId) === undefined) continue;
-      dispatch.cancel(new GatewayError("AUTH_001", { details: "Token has been revoked", executed: "maybe" }), "cut");
-    }
   }
 }
 

@@ -124,6 +124,7 @@ export class Dispatch implements UpstreamHandler, Watched {
 
   onSent(): void {
     this.#sent = true;
+    this.exchange.sent = true;
     this.#waitingFor = "instance";
     this.deadline = performance.now() + this.#outbound.firstByteMs;
   }

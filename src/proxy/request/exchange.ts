@@ -3,9 +3,13 @@ import type { AuditReceiver } from "../../audit/outbox.ts";
 import type { ExecutionFacts, RequestFacts } from "../../audit/record.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance } from "../../domain/sandbox.ts";
-import type { GatewayError } from "../../errors.ts";
+import { GatewayError } from "../../errors.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
+import type { InFlight } from "./in-flight.ts";
+
+/** Stops what a step does for an exchange; `error` is why. */
+export type Stop = (error: GatewayError) => void;
 
 /**
  * One request on its way through the gateway: what has been learned and decided so far. Each step of the pipeline fills
@@ -27,6 +31,8 @@ export class Exchange implements RequestFacts, AuditReceiver {
   rule = "";
   sandboxId = "";
   instance: Instance | undefined;
+  /** Some of it may have reached an instance. */
+  sent = false;
   execution: ExecutionFacts | undefined;
   status = 0;
   outcome = "";
@@ -38,29 +44,57 @@ export class Exchange implements RequestFacts, AuditReceiver {
   recorded = false;
   /** Waits for the record to be committed. */
   receiver: AuditReceiver | null = null;
-  /** Why it ended early from the client's side, if it did. */
+  /** Why it ended before its time, if it did. */
   cutBy: GatewayError | undefined;
-  #stop: ((error: GatewayError) => void) | undefined;
+  /** Where InFlight keeps it; its own business. */
+  place = -1;
+  readonly #inFlight: InFlight;
+  /** The step that works for it now. There is hardly ever another at the same time: those have an array. */
+  #stop: Stop | undefined;
+  #others: Stop[] | undefined;
+  #acknowledged = false;
+  #closed = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse, requestId: string) {
+  /** Is in flight from now on. */
+  constructor(req: IncomingMessage, res: ServerResponse, requestId: string, inFlight: InFlight) {
     this.req = req;
     this.res = res;
     this.requestId = requestId;
+    this.#inFlight = inFlight;
+    inFlight.add(this);
     this.at = Date.now();
     this.startedAt = performance.now();
   }
 
-  /** Ends the exchange from the client's side: it went away, or the rest of its request makes no sense. */
+  /**
+   * Ends the exchange before its time: the client went away, the rest of its request makes no sense, it may not go on. What
+   * works for it is stopped; a step that has not begun yet will not begin.
+   */
   cut(error: GatewayError): void {
     if (this.recorded || this.cutBy !== undefined) return;
     this.cutBy = error;
+    const others = this.#others;
     this.#stop?.(error);
+    for (const stop of others?.slice() ?? []) stop(error);
   }
 
-  /** Whoever works for this exchange says how to stop that; called at once when it has been cut already. */
-  onCut(stop: (error: GatewayError) => void): void {
-    this.#stop = stop;
+  /** The caller may not go on: like `cut`, and a client that still reads what has been recorded already reads no further. */
+  withdraw(error: GatewayError): void {
+    if (this.recorded) this.res.destroy();
+    else this.cut(error);
+  }
+
+  /** A step begins to work for this exchange and says how to stop it; called at once when it has been cut already. */
+  onCut(stop: Stop): void {
+    if (this.#stop === undefined) this.#stop = stop;
+    else (this.#others ??= []).push(stop);
     if (this.cutBy !== undefined) stop(this.cutBy);
+  }
+
+  /** The step is done: it is told nothing more, and what it held on to is free. */
+  offCut(stop: Stop): void {
+    if (this.#stop === stop) this.#stop = this.#others?.pop();
+    else this.#others = this.#others?.filter((other) => other !== stop);
   }
 
   /** The record is committed, or cannot be: gives the slot back and lets the response end. */
@@ -69,8 +103,18 @@ export class Exchange implements RequestFacts, AuditReceiver {
     this.slot = null;
     this.receiver = null;
     this.#stop = undefined;
+    this.#others = undefined;
+    this.#acknowledged = true;
     slot?.release();
     receiver?.audited(written);
+    if (this.#closed) this.#inFlight.remove(this);
+  }
+
+  /** The response is out, or will never be. Cuts the exchange when that was before its end. */
+  closed(): void {
+    this.#closed = true;
+    if (!this.recorded) this.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
+    if (this.#acknowledged) this.#inFlight.remove(this);
   }
 
   get kind(): RequestFacts["kind"] {

@@ -19,6 +19,7 @@ export function readBody(exchange: Exchange, options: { limit: number; timeoutMs
     const timer = setTimeout(() => fail(new GatewayError("VAL_008")), options.timeoutMs);
     const stop = (): void => {
       clearTimeout(timer);
+      exchange.offCut(fail);
       req.off("data", onData).off("end", onEnd);
       req.pause();
     };

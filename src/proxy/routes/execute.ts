@@ -49,8 +49,9 @@ export class ExecuteRoute {
     exchange.sandboxId = request.sandboxId;
     exchange.execution = facts;
     authorizeOperation(principal, request.operation);
-    const sandbox = this.#o.admission.find(principal, request.sandboxId);
-    await this.#o.admission.admit(exchange, principal);
+    this.#o.admission.find(principal, request.sandboxId);
+    await this.#o.admission.enter(exchange);
+    const sandbox = this.#o.admission.admit(exchange, principal, request.sandboxId);
     const result = await execute({
       request,
       facts,

@@ -8,6 +8,7 @@ import { GatewayError } from "../../errors.ts";
 import type { MetricLane } from "../../observe/metric-slots.ts";
 import { Exchange } from "../request/exchange.ts";
 import { checkHead, type GateLimits, type Head } from "../request/head.ts";
+import type { InFlight } from "../request/in-flight.ts";
 import type { ExecuteRoute } from "./execute.ts";
 import type { HealthPages } from "./health.ts";
 import type { Responder } from "../request/respond.ts";
@@ -18,6 +19,7 @@ import type { PeerSocket } from "../request/peer-socket.ts";
 
 export interface PipelineOptions {
   readonly snapshot: () => Snapshot;
+  readonly inFlight: InFlight;
   readonly gateLimits: GateLimits;
   readonly access: IpAccess;
   /** null: authentication is off and everybody is `anonymous`. */
@@ -56,12 +58,12 @@ export class Pipeline {
 
   /** Never rejects: every failure becomes an answer. */
   async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const exchange = new Exchange(req, res, this.newRequestId());
+    const exchange = new Exchange(req, res, this.newRequestId(), this.#o.inFlight);
     const socket: PeerSocket = req.socket;
     socket.exchange = exchange;
     res.once("close", () => {
       if (socket.exchange === exchange) socket.exchange = undefined; // an idle connection must not hold on to it
-      if (!exchange.recorded) exchange.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
+      exchange.closed();
     });
     try {
       const head = checkHead(req, this.#o.gateLimits);

@@ -1,6 +1,6 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy } from "../../auth/authorize.ts";
-import type { Sandbox } from "../../domain/sandbox.ts";
+import type { Principal } from "../../domain/principal.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
@@ -37,15 +37,16 @@ export class TransparentRoute {
     exchange.sandboxId = sandboxId;
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
-    const sandbox = this.#o.admission.find(principal, sandboxId);
+    this.#o.admission.find(principal, sandboxId);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
-    const waiting = this.#o.admission.admit(exchange, principal);
-    if (waiting !== undefined) return waiting.then(() => this.#forward(exchange, head, sandbox, path));
-    this.#forward(exchange, head, sandbox, path);
+    const waiting = this.#o.admission.enter(exchange);
+    if (waiting !== undefined) return waiting.then(() => this.#forward(exchange, head, principal, path));
+    this.#forward(exchange, head, principal, path);
     return undefined;
   }
 
-  #forward(exchange: Exchange, head: Head, sandbox: Sandbox, path: string): void {
+  #forward(exchange: Exchange, head: Head, principal: Principal, path: string): void {
+    const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId);
     if (head.expectsContinue) exchange.res.writeContinue();
     const forward = new Forward(exchange, this.#o.forwarding);
     forward.start(
