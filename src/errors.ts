@@ -39,10 +39,14 @@ const entry = (status: number, message: string, remediation: string, retryable =
 export const ERRORS = {
   // Who you are (401) and what you may do (403).
   AUTH_001: entry(401, "Invalid authentication token", "Get a new token: sandboxgw token create"),
-  AUTH_002: entry(401, "Authentication required", "Send the header Authorization: Bearer <token>"),
+  AUTH_002: entry(401, "Authentication required", "Send Authorization: Bearer <token>, or X-Sandbox-Token: <token>"),
   AUTH_003: entry(403, "Permission denied", "Use a token whose role includes this permission"),
   AUTH_004: entry(403, "Operation not allowed by this token", "Use a token that lists this operation"),
-  AUTH_005: entry(400, "Malformed Authorization header", "Send exactly one Authorization: Bearer <token> header"),
+  AUTH_005: entry(
+    400,
+    "Malformed credentials",
+    "Send one Authorization: Bearer <token>, or one X-Sandbox-Token: <token>",
+  ),
   AUTH_006: entry(403, "Address not allowed", "Call from an allowed network, or change IP_ALLOW_LIST / IP_DENY_LIST"),
 
   RATE_001: entry(429, "Rate limit exceeded", "Slow down; wait the seconds given in Retry-After", true),

@@ -2,10 +2,13 @@ import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
 import { checkRevoked } from "./authorize.ts";
+import { bearerToken, repeatsToken, type TokenFields } from "./credentials/token.ts";
 
-/** Turns a token into a principal. @throws GatewayError AUTH_001 */
 export interface Verifier {
+  /** Turns a token into a principal. @throws GatewayError AUTH_001 */
   verify(token: string): Promise<Principal>;
+  /** Whether a key of this gateway has signed the token, whatever it says and however old it is. */
+  signed(token: string): Promise<boolean>;
 }
 
 /** A principal together with its key for limits, made once per token. */
@@ -14,8 +17,7 @@ export interface Caller {
   readonly rateKey: bigint;
 }
 
-const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i;
-const MAX_FIELD = 8192 + "Bearer ".length;
+const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
 
 /**
  * Who is calling. A token that was verified before costs one map look-up; whether it has been revoked is asked of the
@@ -27,7 +29,7 @@ export class Authenticator {
   readonly #skewMs: number;
   readonly #rateKey: (name: string) => bigint;
   readonly #now: () => number;
-  /** By the whole field value, so that a hit needs no parsing. */
+  /** By the token, not by the spelling of the field it came in. */
   readonly #known = new Map<string, Caller>();
 
   constructor(options: {
@@ -54,31 +56,42 @@ export class Authenticator {
    * The caller, if its token has been verified before.
    * @throws GatewayError AUTH_001 when the token was revoked, AUTH_002 when there is none.
    */
-  known(authorization: string | undefined, snapshot: Snapshot): Caller | undefined {
-    if (authorization === undefined) throw new GatewayError("AUTH_002");
-    const caller = this.#known.get(authorization);
+  known(token: string | undefined, snapshot: Snapshot): Caller | undefined {
+    if (token === undefined) throw new GatewayError("AUTH_002");
+    const caller = this.#known.get(token);
     if (caller === undefined) return undefined;
     if (caller.principal.expiresAt + this.#skewMs <= this.#now()) {
-      this.#known.delete(authorization);
+      this.#known.delete(token);
       return undefined;
     }
     checkRevoked(caller.principal, snapshot);
     return caller;
   }
 
-  /** @throws GatewayError AUTH_001 (not a good token), AUTH_005 (not a Bearer field). */
-  async verify(authorization: string, snapshot: () => Snapshot): Promise<Caller> {
-    const token = authorization.length > MAX_FIELD ? undefined : BEARER.exec(authorization)?.[1];
-    if (token === undefined) throw new GatewayError("AUTH_005", { details: "Expected: Bearer <token>" });
+  /** @throws GatewayError AUTH_001 (not a good token), AUTH_005 (no token at all). */
+  async verify(token: string, snapshot: () => Snapshot): Promise<Caller> {
+    if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
     const principal = await this.#verifier.verify(token);
     const caller = { principal, rateKey: this.#rateKey(`subject ${principal.subject}`) };
     checkRevoked(principal, snapshot());
-    this.#remember(authorization, caller);
+    this.#remember(token, caller);
     return caller;
   }
 
-  #remember(authorization: string, caller: Caller): void {
-    this.#known.set(authorization, caller);
+  /**
+   * Whether the Authorization field beside X-Sandbox-Token is the sandbox's own and goes on to it. Not when it repeats that
+   * token, which no sandbox may have.
+   * @throws GatewayError AUTH_005 when it carries another token that this gateway has signed: nobody can tell who calls.
+   */
+  async passesAuthorization(fields: TokenFields): Promise<boolean> {
+    if (fields.authorization === undefined || repeatsToken(fields)) return false;
+    const token = bearerToken(fields.authorization);
+    if (!this.#known.has(token) && !(await this.#verifier.signed(token))) return true;
+    throw new GatewayError("AUTH_005", { details: "Authorization and X-Sandbox-Token are two tokens of this gateway" });
+  }
+
+  #remember(token: string, caller: Caller): void {
+    this.#known.set(token, caller);
     if (this.#known.size <= this.#cacheSize) return;
     for (const oldest of this.#known.keys()) {
       this.#known.delete(oldest);

@@ -1,4 +1,5 @@
 import { createHmac, type webcrypto } from "node:crypto";
+import { compactVerify } from "jose/jws/compact/verify";
 import { SignJWT } from "jose/jwt/sign";
 import { jwtVerify } from "jose/jwt/verify";
 import type { Principal } from "../domain/principal.ts";
@@ -81,6 +82,17 @@ export class TokenVerifier {
       throw invalid(reasonOf(error), error);
     });
     return principalFrom(payload);
+  }
+
+  /** Whether a key of ours has signed the token, whatever it says and however old it is. */
+  async signed(token: string): Promise<boolean> {
+    try {
+      const key = this.#keyFor(readHeader(token));
+      await compactVerify(token, await key.imported(), { algorithms: [key.algorithm] });
+      return true;
+    } catch {
+      return false; // no token, or another's
+    }
   }
 
   /** The key decides the algorithm, never the token; `kid` is an index into our own keys and nothing else. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Authenticator, type Caller } from "../../src/auth/authenticate.ts";
+import { shownToken } from "../../src/auth/credentials/token.ts";
 import { rateKey } from "../../src/limits/rate-limit.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
@@ -35,15 +36,20 @@ function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
           expiresAt: clock.now + MINUTE,
         };
       },
+      async signed(token) {
+        await Promise.resolve();
+        return token.endsWith(".expired");
+      },
     },
     cacheSize,
     skewMs,
     rateKey: (name) => rateKey("salt", name),
     now: () => clock.now,
   });
-  const call = async (authorization: string | undefined, snapshot = NOTHING_REVOKED): Promise<Caller> =>
-    authenticator.known(authorization, snapshot) ??
-    (await authenticator.verify(authorization as string, () => snapshot));
+  const call = async (authorization: string | undefined, snapshot = NOTHING_REVOKED): Promise<Caller> => {
+    const token = shownToken({ authorization, sandboxToken: undefined });
+    return authenticator.known(token, snapshot) ?? (await authenticator.verify(token as string, () => snapshot));
+  };
   return { authenticator, clock, verified, call };
 }
 
@@ -82,6 +88,14 @@ describe("a call", () => {
     expect(verified).toEqual(["a.token"]);
   });
 
+  test("is known by its token, however the field is spelled", async () => {
+    const { call, verified, authenticator } = authenticatorWith();
+    for (let spaces = 1; spaces < 50; spaces++) await call(`Bearer${" ".repeat(spaces)}a.token`);
+    for (const scheme of ["bearer", "BEARER", "bEARER"]) await call(`${scheme} a.token`);
+    expect(verified).toEqual(["a.token"]);
+    expect(authenticator.cached).toBe(1);
+  });
+
   test("with a token that is not good gets the verifier's error, each time anew", async () => {
     const { call, verified, authenticator } = authenticatorWith();
     for (const times of [1, 2]) {
@@ -108,7 +122,7 @@ describe("a verified token", () => {
     const { call, verified, authenticator } = authenticatorWith();
     const caller = await call("Bearer a.token");
     expect(await call("Bearer a.token")).toBe(caller);
-    expect(authenticator.known("Bearer a.token", NOTHING_REVOKED)).toBe(caller);
+    expect(authenticator.known("a.token", NOTHING_REVOKED)).toBe(caller);
     expect(verified).toHaveLength(1);
   });
 
@@ -116,9 +130,9 @@ describe("a verified token", () => {
     const { call, clock, verified, authenticator } = authenticatorWith({ skewMs });
     await call("Bearer a.token");
     clock.now += MINUTE + skewMs - 1;
-    expect(authenticator.known("Bearer a.token", NOTHING_REVOKED)).toBeDefined();
+    expect(authenticator.known("a.token", NOTHING_REVOKED)).toBeDefined();
     clock.now += 1;
-    expect(authenticator.known("Bearer a.token", NOTHING_REVOKED)).toBeUndefined();
+    expect(authenticator.known("a.token", NOTHING_REVOKED)).toBeUndefined();
     expect(authenticator.cached).toBe(0);
     await call("Bearer a.token");
     expect(verified).toHaveLength(2);
@@ -139,7 +153,7 @@ describe("a verified token", () => {
   test("that is revoked while it is being verified is refused and not remembered", async () => {
     const { authenticator } = authenticatorWith();
     let snapshot = NOTHING_REVOKED;
-    const verifying = authenticator.verify("Bearer a.token", () => snapshot);
+    const verifying = authenticator.verify("a.token", () => snapshot);
     snapshot = snapshotWith("tok_a");
     await expect(verifying).rejects.toMatchObject({ code: "AUTH_001", details: "Token has been revoked" });
     expect(authenticator.cached).toBe(0);
@@ -173,5 +187,32 @@ describe("the cache", () => {
       expect(authenticator.cached).toBe(0);
       expect(verified).toHaveLength(times);
     }
+  });
+});
+
+describe("an Authorization field beside X-Sandbox-Token", () => {
+  const sandboxToken = "a.token";
+
+  test.each([
+    ["is nobody's when there is none", undefined, false],
+    ["is the sandbox's own", "Basic dXNlcjp3b3Jk", true],
+    ["is the sandbox's own, even a Bearer that this gateway has not signed", "Bearer sandbox.own", true],
+    ["is the sandbox's own, even an empty one", "", true],
+    ["goes no further when it repeats the token", "Bearer a.token", false],
+    ["goes no further when it repeats the token in another spelling", "bearer   a.token", false],
+  ])("%s", async (_why, authorization, passes) => {
+    const { authenticator } = authenticatorWith();
+    expect(await authenticator.passesAuthorization({ authorization, sandboxToken })).toBe(passes);
+  });
+
+  test.each([
+    ["known", "Bearer b.token"],
+    ["signed by it, though expired", "Bearer b.expired"],
+  ])("is refused when it is another token of the gateway, %s", async (_why, authorization) => {
+    const { authenticator, call } = authenticatorWith();
+    await call("Bearer b.token");
+    await expect(authenticator.passesAuthorization({ authorization, sandboxToken })).rejects.toMatchObject({
+      code: "AUTH_005",
+    });
   });
 });

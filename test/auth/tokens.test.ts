@@ -248,6 +248,25 @@ describe("a token that is wrong", () => {
 
 const skewed = (now: number) => verifier({ clockSkewMs: 30 * SECOND, now });
 
+describe("a token is ours", () => {
+  it("when a key of ours has signed it, however old it is and whatever it says", async () => {
+    const old = { ...CLAIMS, exp: 1, iss: "elsewhere", sub: undefined };
+    for (const token of [made(), made({ claims: old }), made({ header: { alg: "HS256" } })]) {
+      expect(await verifier().signed(token)).toBe(true);
+    }
+  });
+
+  it.each([
+    ["another key's signature", made({ secret: OTHER_KEY.secret })],
+    ["another key", made({ header: { ...HEADER, kid: OTHER_KEY.id }, secret: OTHER_KEY.secret })],
+    ["no signature", made().replace(/[^.]*$/, "")],
+    ["no token", "opaque"],
+    ["nothing", ""],
+  ])("not with %s", async (_why, token) => {
+    expect(await verifier().signed(token)).toBe(false);
+  });
+});
+
 describe("the clock", () => {
   it("may be off by the skew, at both ends", async () => {
     const token = made();

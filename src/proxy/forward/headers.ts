@@ -61,6 +61,8 @@ export interface Introduction {
   readonly sandboxId: string;
   /** The client's address as the gateway decided it. */
   readonly address: string;
+  /** Its Authorization field is the sandbox's own, not the gateway's. */
+  readonly passesAuthorization: boolean;
 }
 
 /**
@@ -76,12 +78,13 @@ export function requestFields(
 ): string[] {
   const fields: string[] = [];
   const { connectionNames } = head;
-  const { method } = introduction;
+  const { method, passesAuthorization } = introduction;
   let via = "";
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] as string).toLowerCase();
     if (FROM_CLIENT_DROPPED.has(name)) {
       if (name === "via") via += `${raw[index + 1] as string}, `;
+      else if (passesAuthorization && name === "authorization") fields.push(name, raw[index + 1] as string);
       continue;
     }
     if (name.charCodeAt(0) === LETTER_X && FROM_CLIENT_DROPPED_PREFIX.test(name)) continue;

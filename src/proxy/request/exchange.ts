@@ -27,6 +27,8 @@ export class Exchange implements RequestFacts, AuditReceiver {
   address = "";
   head: Head | undefined;
   principal: Principal | undefined;
+  /** Its Authorization field is the sandbox's own. */
+  passesAuthorization = false;
   decision: "allow" | "deny" = "deny";
   rule = "";
   sandboxId = "";

@@ -9,6 +9,7 @@ export interface Head {
   readonly target: string;
   readonly host: string;
   readonly authorization: string | undefined;
+  readonly sandboxToken: string | undefined;
   readonly sandboxId: string | undefined;
   readonly contentType: string | undefined;
   readonly forwardedFor: string | undefined;
@@ -43,6 +44,7 @@ const SINGLETONS: ReadonlySet<string> = new Set([
   "upgrade",
   "x-sandbox-id",
   "x-sandbox-port",
+  "x-sandbox-token",
   "idempotency-key",
   "origin",
   "referer",
@@ -102,6 +104,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
   }
   let host: string | undefined;
   let authorization: string | undefined;
+  let sandboxToken: string | undefined;
   let sandboxId: string | undefined;
   let contentType: string | undefined;
   let contentLength: string | undefined;
@@ -136,6 +139,9 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
         case "transfer-encoding":
           transferEncoding = value;
           break;
+        case "x-sandbox-token":
+          sandboxToken = value;
+          break;
         case "x-sandbox-id":
           sandboxId = value;
           break;
@@ -163,6 +169,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
     target: checkTarget(url),
     host: host ?? "",
     authorization,
+    sandboxToken,
     sandboxId,
     contentType,
     forwardedFor,

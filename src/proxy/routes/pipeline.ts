@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Authenticator, Caller } from "../../auth/authenticate.ts";
+import { repeatsToken, shownToken } from "../../auth/credentials/token.ts";
 import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import type { RateLimiter } from "../../limits/rate-limit.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
@@ -84,6 +85,7 @@ export class Pipeline {
       const caller = this.#known(head) ?? (await this.#verify(head));
       exchange.principal = caller.principal;
       this.#limitCaller(caller, peer, now);
+      if (head.sandboxToken !== undefined) exchange.passesAuthorization = await this.#passesAuthorization(head);
       const waiting = this.#serve(exchange, head, caller);
       if (waiting !== undefined) await waiting;
     } catch (error) {
@@ -134,14 +136,20 @@ export class Pipeline {
   #known(head: Head): Caller | undefined {
     const { authenticator } = this.#o;
     if (authenticator === null) return this.#o.anonymous;
-    const caller = authenticator.known(head.authorization, this.#o.snapshot());
+    const caller = authenticator.known(shownToken(head), this.#o.snapshot());
     if (caller !== undefined) this.#o.lane.authSuccess();
     return caller;
   }
 
+  /** @throws GatewayError AUTH_005 */
+  async #passesAuthorization(head: Head): Promise<boolean> {
+    const { authenticator } = this.#o;
+    return authenticator === null ? !repeatsToken(head) : authenticator.passesAuthorization(head);
+  }
+
   async #verify(head: Head): Promise<Caller> {
     const authenticator = this.#o.authenticator as Authenticator;
-    const caller = await authenticator.verify(head.authorization as string, this.#o.snapshot);
+    const caller = await authenticator.verify(shownToken(head) as string, this.#o.snapshot);
     this.#o.lane.authSuccess();
     return caller;
   }

@@ -35,6 +35,7 @@ const FORGED = [
   "X-Forwarded-Prefix",
   "X-Sandbox-Role",
   "X-Sandbox-Port",
+  "X-Sandbox-Instance",
   "Forwarded",
   "X-Real-IP",
   "X-Client-IP",
@@ -107,6 +108,63 @@ describe("hop-by-hop fields", () => {
     expect(oracle.requests).toMatchObject([{ body: "hello" }]);
     const names = oracle.requests[0]?.fields.map(([name]) => name);
     expect(names).toEqual(expect.arrayContaining(["x-forwarded-for", "x-request-id", "x-sandbox-id", "via"]));
+  });
+});
+
+/** What becomes of a request with these field lines, in which OWN and OTHER stand for two good tokens. */
+async function called(...lines: string[]) {
+  const { gateway, oracle, authorization } = await oracleGateway();
+  const own = authorization.slice("Bearer ".length);
+  const other = (await gateway.authorization("viewer")).slice("Bearer ".length);
+  const fields = lines.map((line) => `${line.replace("OWN", own).replace("OTHER", other)}\r\n`).join("");
+  const { statuses, text } = await sendRaw(
+    gateway.port,
+    `GET /s/box/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${fields}\r\n`,
+  );
+  const code = /"code":"(\w+)"/.exec(text)?.[1];
+  const seen = oracle.requests.map(({ fields: all }) => all.filter(([name]) => name === "authorization"));
+  const leaked = [own, other].some((token) => oracle.received().includes(token));
+  return { answer: code ?? statuses[0], authorization: seen[0]?.map(([, value]) => value), leaked };
+}
+
+describe("X-Sandbox-Token", () => {
+  test.each([
+    ["authenticates in the place of Authorization", ["X-Sandbox-Token: OWN"], []],
+    [
+      "lets a sandbox have its own Authorization",
+      ["Authorization: Basic dXNlcjp3b3Jk", "X-Sandbox-Token: OWN"],
+      ["Basic dXNlcjp3b3Jk"],
+    ],
+    [
+      "lets a sandbox have its own bearer token",
+      ["X-Sandbox-Token: OWN", "Authorization: Bearer sandbox.own.token"],
+      ["Bearer sandbox.own.token"],
+    ],
+    ["keeps itself back where Authorization repeats it", ["X-Sandbox-Token: OWN", "Authorization: bearer  OWN"], []],
+  ])("%s", async (_what, lines, authorization) => {
+    expect(await called(...lines)).toEqual({ answer: 200, authorization, leaked: false });
+  });
+
+  test.each([
+    ["another token of the gateway beside it", ["X-Sandbox-Token: OWN", "Authorization: Bearer OTHER"], "AUTH_005"],
+    ["no token in it", ["X-Sandbox-Token: ", "Authorization: Bearer OWN"], "AUTH_005"],
+    ["two tokens in it", ["X-Sandbox-Token: OWN, OTHER"], "AUTH_005"],
+    ["a bad one, whatever Authorization says", ["X-Sandbox-Token: OWNx", "Authorization: Bearer OWN"], "AUTH_001"],
+    ["two of it", ["X-Sandbox-Token: OWN", "X-Sandbox-Token: OWN"], "VAL_001"],
+    ["neither of the two", [], "AUTH_002"],
+  ])("%s is refused", async (_what, lines, code) => {
+    expect(await called(...lines)).toEqual({ answer: code, authorization: undefined, leaked: false });
+  });
+
+  test("is kept back, and Authorization passed on, where authentication is off too", async () => {
+    const { oracle, gateway } = await oracleGateway({ env: { AUTH_ENABLED: "false" } });
+    for (const authorization of ["Basic eA==", "Bearer same"]) {
+      const headers = { authorization, "x-sandbox-token": "same" };
+      expect((await fetch(`${gateway.url}/s/box/`, { headers })).status).toBe(200);
+    }
+    const seen = oracle.requests.map(({ fields }) => fields.find(([name]) => name === "authorization")?.[1]);
+    expect(seen).toEqual(["Basic eA==", undefined]);
+    expect(oracle.received()).not.toContain("same");
   });
 });
 

@@ -9,6 +9,7 @@ function head(target: string, sandboxId?: string): Head {
     sandboxId,
     host: "x",
     authorization: undefined,
+    sandboxToken: undefined,
     contentType: undefined,
     forwardedFor: undefined,
     bodyLength: 0,
