@@ -56,14 +56,14 @@ export const ERRORS = {
   // The request itself.
   VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),
   VAL_002: entry(400, "Request body is not valid JSON", "Send a JSON object as the body"),
-  VAL_003: entry(422, "Request does not have the expected shape", "Correct the fields named in details"),
+  VAL_003: entry(422, "Request does not have the expected shape", "Correct the fields that are named"),
   VAL_004: entry(413, "Request body too large", "Send a smaller body, or raise MAX_BODY_SIZE"),
   VAL_005: entry(415, "Unsupported content type", "Send Content-Type: application/json"),
   VAL_006: entry(431, "Request header fields too large", "Send fewer or shorter header fields"),
   VAL_007: entry(414, "Request target too long", "Use a shorter URL"),
   VAL_008: entry(408, "Request not received in time", "Send the whole request faster", true),
   VAL_009: entry(417, "Expectation not supported", "Send no Expect header, or Expect: 100-continue"),
-  VAL_010: entry(400, "Invalid value", "Correct the value named in details"),
+  VAL_010: entry(400, "Invalid value", "Correct the value that is named"),
 
   ROUTE_001: entry(404, "Unknown sandbox", "List what exists: GET /api/v1/sandboxes, or sandboxgw sandbox list"),
   ROUTE_002: entry(404, "No such page", "See the README for the paths the gateway serves"),
@@ -112,7 +112,7 @@ export const ERRORS = {
   GW_009: entry(500, "A key cannot be read", "Restore the key file that belongs to this data folder"),
   GW_010: entry(500, "Cannot listen", "Free the port, or choose another one"),
   GW_011: entry(500, "The audit chain is broken", "Keep the file as evidence and compare it with a backup"),
-  GW_012: entry(500, "Invalid configuration", "Run sandboxgw config validate"),
+  GW_012: entry(500, "Invalid configuration", "Correct what is named; to check again: sandboxgw config validate"),
   GW_013: entry(500, "The embedded sandbox cannot start", "Look at the daemon's log"),
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -141,6 +141,8 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
 export interface GatewayErrorOptions {
   /** What exactly was wrong this time. Never contains a secret. */
   details?: string;
+  /** What to do about it this time, where more is known than the code's own remediation says. */
+  remediation?: string;
   /** What happened on the sandbox's side; default `no`. */
   executed?: Executed;
   /** Seconds to wait before repeating, for Retry-After. */
@@ -159,6 +161,7 @@ export class GatewayError extends Error {
   override readonly name = "GatewayError";
   readonly code: ErrorCode;
   readonly details: string;
+  readonly remediation: string;
   readonly executed: Executed;
   readonly retryAfter: number | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
@@ -170,6 +173,7 @@ export class GatewayError extends Error {
     Error.stackTraceLimit = limit;
     this.code = code;
     this.details = options.details ?? "";
+    this.remediation = options.remediation ?? ERRORS[code].remediation;
     this.executed = options.executed ?? "no";
     this.retryAfter = options.retryAfter;
     this.headers = options.headers;
@@ -197,7 +201,7 @@ export function errorBody(error: GatewayError, requestId: string): string {
       code: error.code,
       message: known.message,
       details: error.details,
-      remediation: known.remediation,
+      remediation: error.remediation,
       retryable: known.retryable && error.executed === "no",
       executed: error.executed,
       request_id: requestId,

@@ -89,5 +89,6 @@ function read(path: string, find: () => Found | null): ConfigFile | null {
 
 function unreadable(path: string, reason: string, cause?: unknown): GatewayError {
   const why = reason === "ENOENT" ? "no such file" : `cannot be read: ${reason}`;
-  return new GatewayError("GW_012", { details: `${path}: ${why}`, cause });
+  const remediation = "Name a file that can be read with --config or SANDBOXGW_CONFIG, or repair this one";
+  return new GatewayError("GW_012", { details: `${path}: ${why}`, remediation, cause });
 }

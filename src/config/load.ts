@@ -120,8 +120,10 @@ function misspelt(env: Texts): string[] {
   });
 }
 
+/** A variable is named once: mostly its name is the key's. */
 function located(origin: Origin, key: string, reason: string): string {
-  return `${describeOrigin(origin)}: ${formatProblem(key, reason)}`;
+  const named = origin.layer === "environment" && origin.name.endsWith(key);
+  return `${describeOrigin(origin)}: ${named ? reason : formatProblem(key, reason)}`;
 }
 
 function isConfig(values: Record<string, unknown>): values is Record<string, unknown> & Config {

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { GatewayError } from "../errors.ts";
+import { ADMIN_LISTENER, cannotListen } from "./cannot-listen.ts";
 
 /**
  * The listener for operators and orchestrators: `/livez` (the process answers), `/readyz` (send it traffic), `/metrics`.
@@ -37,7 +37,7 @@ export class AdminListener {
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       // It stays: a connection that the system could not hand over later is that connection's loss alone.
-      this.#server.on("error", (cause) => reject(new GatewayError("GW_010", { details: cause.message, cause })));
+      this.#server.on("error", (cause) => reject(cannotListen(cause, ADMIN_LISTENER)));
       this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
     });
   }

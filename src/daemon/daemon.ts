@@ -110,7 +110,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
       onLog: (level, message, fields) => log[level](fields, message),
     });
-    if (workers > 1 && config.GATEWAY_PORT !== 0) await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
+    await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
     let graceMs = config.SHUTDOWN_GRACE;
     closing.push(() => threads.drain(graceMs));
     const port = await threads.start(config.GATEWAY_PORT);

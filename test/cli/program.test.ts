@@ -310,6 +310,19 @@ describe("config", () => {
     expect(stderr).toMatch(/sandboxgw\.ini:2: GATEWAY_WORKRES: .*GATEWAY_WORKERS/);
   });
 
+  it("validate does not tell to run validate", async () => {
+    const cli = fresh({ GATEWAY_PORT: "no" });
+    const { stderr } = await cli.run("config validate");
+    expect(stderr).toMatch(/hint: (?!.*config validate)/);
+    expect((await cli.run("sandbox list")).stderr).toMatch(/hint: .*config validate/);
+    expect((await cli.run("config validate --config nowhere.ini")).stderr).toMatch(/hint: .*--config/);
+  });
+
+  it("names a wrong variable once", async () => {
+    const { stderr } = await fresh({ GATEWAY_PORT: "no" }).run("config validate");
+    expect(stderr).toContain('\n  environment GATEWAY_PORT: "no" is not a whole number\n');
+  });
+
   it("path prints the file that is read, even a broken one, or ends with 5", async () => {
     const cli = fresh();
     expect((await cli.run("config path")).code).toBe(5);

@@ -172,7 +172,7 @@ describe("refusals", () => {
       `${file}:4: IP_DENY_LIST: ; starts a comment and cuts the value: put the value in double quotes`,
       `${file}:5: expected KEY = value`,
       'flag: PROXY_TIMEOUT: "soon" is not a duration (seconds, or with a unit as in 250ms 30s 5m 1h 7d)',
-      'environment MAX_RETRIES: MAX_RETRIES: "many" is not a whole number',
+      'environment MAX_RETRIES: "many" is not a whole number',
     ]);
   });
 
@@ -237,7 +237,7 @@ describe("secrets", () => {
     put("sandboxgw.ini", `TOKEN_SECRET = ${secretOf("i")}`);
     const { config, warnings } = load({ env: { TOKEN_SECRET: "<secret-key>" } });
     expect(config.TOKEN_SECRET).toBe(secretOf("i"));
-    expect(warnings).toEqual(["environment TOKEN_SECRET: TOKEN_SECRET: a placeholder counts as not set"]);
+    expect(warnings).toEqual(["environment TOKEN_SECRET: a placeholder counts as not set"]);
   });
 
   test("no message carries a secret, whatever is wrong with it", () => {

@@ -60,7 +60,9 @@ async function validate(cli: Cli): Promise<void> {
   const unique = [...new Set(problems)];
   const remarks = [...new Set(warnings)].filter((warning) => !unique.includes(warning));
   for (const remark of remarks) cli.output.warn(remark);
-  if (unique.length > 0) throw new GatewayError("GW_012", { details: unique.join("\n") });
+  if (unique.length > 0) {
+    throw new GatewayError("GW_012", { details: unique.join("\n"), remediation: "Correct what is named" });
+  }
   const path = file?.path ?? null;
   cli.output.print({ valid: true, file: path, warnings: remarks }, () => `ok: ${path ?? "no file, defaults hold"}`);
 }

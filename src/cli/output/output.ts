@@ -117,13 +117,13 @@ function describe(thrown: unknown): Description {
     return { code: "USAGE", message: thrown.message, details: "", hint: thrown.hint, exitCode: EXIT.usage };
   }
   const error = asGatewayError(thrown);
-  const { message, remediation } = ERRORS[error.code];
+  const { message } = ERRORS[error.code];
   const isBug = error.code === "GW_001";
   return {
     code: error.code,
     message,
     details: isBug ? bugDetails(error.cause, error.details) : error.details,
-    hint: isBug ? "This is a bug in sandboxgw: please report it with the lines above" : remediation,
+    hint: isBug ? "This is a bug in sandboxgw: please report it with the lines above" : error.remediation,
     exitCode: error.exitCode,
   };
 }
