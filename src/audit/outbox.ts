@@ -21,7 +21,7 @@ interface Sent {
 
 /**
  * The data thread's end of the audit path: gathers the records of one event-loop turn, sends them as one message, and
- * tells each receiver when its record is committed. In relaxed mode receivers are told at once.
+ * tells each receiver when its record is committed. In relaxed mode those of `submit` are told at once.
  */
 export class AuditOutbox {
   readonly #send: (batch: AuditBatch) => void;
@@ -37,6 +37,8 @@ export class AuditOutbox {
   #receivers: AuditReceiver[] = [];
   readonly #sent: Sent[] = [];
   #scheduled = false;
+  #acknowledged = 0;
+  #onSettled: (() => void)[] = [];
 
   constructor(options: {
     send: (batch: AuditBatch) => void;
@@ -50,21 +52,41 @@ export class AuditOutbox {
   }
 
   submit(record: string, receiver: AuditReceiver | null): void {
-    this.#lines = this.#lines === "" ? record : `${this.#lines}\n${record}`;
-    this.#submitted += 1;
-    if (this.#strict && receiver !== null) this.#receivers.push(receiver);
-    else if (receiver !== null) this.#tell(receiver, true);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(this.#flush);
+    this.#add(record);
+    if (receiver === null) return;
+    if (this.#strict) this.#receivers.push(receiver);
+    else this.#tell(receiver, true);
+  }
+
+  /** For a record that must be in before something happens: its receiver waits for it in relaxed mode too. */
+  commit(record: string, receiver: AuditReceiver): void {
+    this.#add(record);
+    this.#receivers.push(receiver);
+  }
+
+  /** Resolves when the control thread has dealt with every record submitted until then. */
+  settled(): Promise<void> {
+    if (this.#acknowledged === this.#submitted) return Promise.resolve();
+    return new Promise((resolve) => this.#onSettled.push(resolve));
   }
 
   /** The control thread has dealt with all records up to number `last`. */
   acknowledge(last: number, written: boolean): void {
+    this.#acknowledged = last;
     for (let sent = this.#sent[0]; sent !== undefined && sent.last <= last; sent = this.#sent[0]) {
       this.#sent.shift();
       for (const receiver of sent.receivers) this.#tell(receiver, written);
     }
+    if (this.#acknowledged !== this.#submitted) return;
+    for (const resolve of this.#onSettled.splice(0)) resolve();
+  }
+
+  #add(record: string): void {
+    this.#lines = this.#lines === "" ? record : `${this.#lines}\n${record}`;
+    this.#submitted += 1;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#flush);
   }
 
   #tell(receiver: AuditReceiver, written: boolean): void {

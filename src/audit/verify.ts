@@ -1,9 +1,17 @@
 import type { AuditHead, AuditLink, Store } from "../store/store.ts";
 import { AuditChain, GENESIS, linkHash } from "./chain.ts";
+import type { AuditEntry } from "./entries.ts";
+import { UnfinishedCalls } from "./unfinished.ts";
 
 /** What a walk along the chain found. `seq` is the first place where it does not hold. */
 export type Verdict =
-  | { readonly intact: true; readonly records: number; readonly head: AuditHead | undefined }
+  | {
+      readonly intact: true;
+      readonly records: number;
+      readonly head: AuditHead | undefined;
+      /** Calls that left a start record and none of their end: the gateway was killed, or they still go on. */
+      readonly unfinished: readonly AuditEntry[];
+    }
   | { readonly intact: false; readonly seq: number; readonly reason: string };
 
 type Recorded = Pick<Store, "audit" | "changes" | "tokens">;
@@ -28,6 +36,7 @@ export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): V
 
   let seq = 0;
   let link = GENESIS;
+  const calls = new UnfinishedCalls();
   while (seq < end) {
     // From the very first row: one with a number that no record has is found too.
     const page = audit.after(seq === 0 ? -Infinity : seq, PAGE).filter((next) => next.seq <= end);
@@ -37,6 +46,7 @@ export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): V
       if (reason !== undefined) return broken(seq + 1, reason);
       seq = next.seq;
       link = next.hash;
+      calls.add(next);
     }
   }
   if (head !== undefined && head.hash !== link) return broken(end, "the last record is not the one the head proves");
@@ -45,7 +55,7 @@ export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): V
   const newest = audit.last(1)[0]?.seq ?? 0;
   const newestProven = audit.head()?.seq ?? 0;
   if (newest > newestProven) return broken(newestProven + 1, "a record was added without proof");
-  return { intact: true, records: end, head };
+  return { intact: true, records: end, head, unfinished: calls.list() };
 }
 
 /** Why this link does not follow the one that ends with record `seq` and has the hash `previous`. */

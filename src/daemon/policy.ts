@@ -63,7 +63,7 @@ export interface Policy {
 export function createPolicy(config: Config, shell: Shell): Policy {
   const { memory, thread, salt, snapshot, lane, board, onInternalError } = shell;
   const keyOf = (name: string): bigint => rateKey(salt, name);
-  const recorder = new Recorder({ outbox: shell.outbox, lane });
+  const recorder = new Recorder({ outbox: shell.outbox, lane, intent: config.AUDIT_INTENT });
   const responder = new Responder({ recorder, onInternalError });
   const access = new IpAccess({
     allow: config.IP_ALLOW_LIST,
@@ -105,6 +105,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       maxBodySize: config.MAX_BODY_SIZE,
       firstByteMs: config.PROXY_TIMEOUT,
     },
+    recorder,
     maxBodySize: config.MAX_BODY_SIZE,
   });
   const execute = new ExecuteRoute({
@@ -112,6 +113,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     runtimes: createRuntimes(),
     strategies,
     dispatching,
+    recorder,
     responder,
     maxBodySize: config.MAX_BODY_SIZE,
     maxResponseSize: config.MAX_RESPONSE_SIZE,

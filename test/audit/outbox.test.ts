@@ -108,6 +108,42 @@ describe("in strict mode a receiver", () => {
   });
 });
 
+test.each([true, false])(
+  "a record that must be committed first is waited for, strict or not: strict %s",
+  async (strict) => {
+    const { outbox, told } = startOutbox({ strict });
+    outbox.commit("a", { audited: (written) => void told.push(`a:${written}`) });
+    await turn();
+    expect(told).toEqual([]);
+    outbox.acknowledge(1, false);
+    expect(told).toEqual(["a:false"]);
+  },
+);
+
+test.each([true, false])(
+  "it is settled only when the last record was dealt with, with a receiver or without: strict %s",
+  async (strict) => {
+    const { outbox, submit } = startOutbox({ strict });
+    let settled = 0;
+    const settle = (): void => void outbox.settled().then(() => (settled += 1));
+    settle();
+    await turn();
+    expect(settled).toBe(1);
+    submit("a");
+    outbox.submit("b", null);
+    settle();
+    await turn();
+    outbox.submit("c", null);
+    outbox.acknowledge(2, true);
+    await turn();
+    expect(settled).toBe(1);
+    settle();
+    outbox.acknowledge(3, false);
+    await turn();
+    expect(settled).toBe(3);
+  },
+);
+
 describe("in relaxed mode a receiver", () => {
   test("is told at once, and not again when the record is committed or lost", async () => {
     const { outbox, sent, told, submit } = startOutbox({ strict: false });

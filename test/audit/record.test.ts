@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { adminRecord, type RequestFacts, requestRecord } from "../../src/audit/record.ts";
+import { adminRecord, type RequestFacts, requestRecord, startRecord } from "../../src/audit/record.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { executionFacts } from "../../src/execution/execute.ts";
 import { eventually } from "../support/eventually.ts";
@@ -26,6 +26,7 @@ const FACTS: RequestFacts = {
   bytesOut: 120,
   durationMs: 1.26,
   execution: undefined,
+  started: false,
 };
 
 const principal = (fields: Partial<Principal> = {}): Principal => ({
@@ -179,6 +180,7 @@ describe("the record of a request", () => {
       instanceId: "ins_1",
       outcome: "cut",
       execution,
+      started: true,
     };
     expect(Object.keys(JSON.parse(requestRecord(everything))).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       "address",
@@ -202,10 +204,38 @@ describe("the record of a request", () => {
       "role",
       "rule",
       "sandbox",
+      "started",
       "status",
       "subject",
       "token_id",
     ]);
+  });
+});
+
+test("the record of a start says who is about to run what where, and which request it belongs to", () => {
+  const payload = { code: "1", language: "python" };
+  const execution = executionFacts({ sandboxId: "py", operation: "run_code", payload, timeoutMs: undefined });
+  const record = startRecord(
+    { ...FACTS, kind: "execute", principal: principal(), sandboxId: "py", execution, started: true },
+    5,
+  );
+  expect(JSON.parse(record)).toEqual({
+    kind: "start",
+    at_ms: 5,
+    call: "execute",
+    request_id: "req_1",
+    address: "2001:db8::1",
+    method: "GET",
+    path: "/s/box/",
+    subject: "agent-1",
+    role: "executor",
+    token_id: "tok_1",
+    sandbox: "py",
+    execution_id: execution.id,
+    operation: "run_code",
+    language: "python",
+    code_bytes: 1,
+    code_sha256: hash("sha256", "1"),
   });
 });
 
@@ -238,7 +268,7 @@ test("no code, command, query, body or credential of a call gets into its record
   for (const answer of answers) await answer.text();
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 401]);
   await eventually("all are recorded", () => gateway.records().length === 4);
-  const records = JSON.stringify(gateway.records());
+  const records = JSON.stringify(gateway.allRecords());
   expect(records).toContain("/s/box/a");
   expect(records).not.toContain("hunter2");
   expect(records).not.toContain(authorization.slice("Bearer ".length));

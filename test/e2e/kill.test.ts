@@ -48,3 +48,26 @@ test(`after ${CYCLES} kills under load every finished response has its record, t
   // Told, not asserted: how long a start takes is this machine's business (the promise is 2 s on an idle one).
   console.info(`${answered.length} responses; ready again after at most ${Math.round(Math.max(...readyMs))} ms`);
 }, 120_000);
+
+test("a kill hides no run: each execute that reached a sandbox has its start record, and verify lists it as unfinished", async () => {
+  const gateway = new Installation({ RATE_LIMIT_ENABLED: "false" });
+  const reached: string[] = [];
+  const url = await startUpstream((req) => void reached.push(String(req.headers["x-request-id"])));
+  await gateway.run("sandbox", "add", "box", "--url", url);
+  const { authorization } = await gateway.token();
+  const daemon = await gateway.serve({ workers: 2 });
+  const body = JSON.stringify({ sandbox_id: "box", operation: "run_code", payload: { code: "1", language: "python" } });
+  const headers = { authorization, "content-type": "application/json" };
+  const calls = Array.from({ length: 20 }, () =>
+    fetch(`${daemon.url}/api/v1/sandbox/execute`, { method: "POST", headers, body }).catch(() => undefined),
+  );
+  await eventually("some have reached the sandbox", () => reached.length >= 10, 20_000);
+  await daemon.end("SIGKILL");
+  await Promise.all(calls);
+  const { code, stdout } = await gateway.run("audit", "verify", "-o", "json");
+  expect(code).toBe(0);
+  const { unfinished } = JSON.parse(stdout) as { unfinished: Record<string, unknown>[] };
+  const started = new Set(unfinished.map(({ request_id }) => request_id));
+  expect(reached.filter((id) => !started.has(id))).toEqual([]);
+  expect(unfinished[0]).toMatchObject({ kind: "start", subject: "e2e-executor", sandbox: "box", code_bytes: 1 });
+}, 60_000);

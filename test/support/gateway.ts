@@ -33,8 +33,10 @@ export interface TestGateway {
   authorization(role?: string, narrowed?: { sandboxes?: string[]; operations?: string[] }): Promise<string>;
   /** Adds a static sandbox and returns when it is in force. */
   addSandbox(id: string, ...urls: string[]): void;
-  /** Every audit record of a request so far, oldest first. */
+  /** Every audit record of a request's end so far, oldest first. */
   records(): Record<string, unknown>[];
+  /** Every record of the chain so far, whatever it is about. */
+  allRecords(): Record<string, unknown>[];
 }
 
 export interface TestGatewayOptions {
@@ -95,6 +97,8 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     writer.close();
     store.close();
   });
+  const allRecords = (): Record<string, unknown>[] =>
+    entriesOf(store.audit.after(0, 1_000_000)).map(({ record }): Record<string, unknown> => JSON.parse(record));
   return {
     port,
     url: `http://127.0.0.1:${port}`,
@@ -119,10 +123,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
       control.addSandbox({ id, runtime: "generic", driver: "static", strategy: null, urls });
       feed.wake();
     },
-    records() {
-      return entriesOf(store.audit.after(0, 1_000_000))
-        .map(({ record }): Record<string, unknown> => JSON.parse(record))
-        .filter(({ kind }) => kind !== "admin");
-    },
+    records: () => allRecords().filter(({ kind }) => kind !== "admin" && kind !== "start"),
+    allRecords,
   };
 }

@@ -5,7 +5,7 @@ import { verifyChain } from "../../audit/verify.ts";
 import { integer } from "../../config/values.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
-import { auditJson, auditLine } from "../output/audit-line.ts";
+import { auditJson, auditLine, auditView } from "../output/audit-line.ts";
 import type { Cli } from "../cli.ts";
 
 export function defineAudit(audit: Command, cli: Cli): void {
@@ -20,7 +20,10 @@ export function defineAudit(audit: Command, cli: Cli): void {
   audit
     .command("verify")
     .summary("check that no record was changed or removed")
-    .description("Walks the whole chain of records and says where it is broken, if it is (exit code 8).")
+    .description(
+      "Walks the whole chain of records and says where it is broken, if it is (exit code 8). " +
+        "Also lists the calls that were started and have no record of their end.",
+    )
     .addHelpText("after", "\nExamples:\n  sandboxgw audit verify\n  sandboxgw audit verify -o json")
     .action(() => verify(cli));
 }
@@ -63,6 +66,14 @@ async function followFrom(cli: Cli, store: Store, start: number): Promise<never>
 async function verify(cli: Cli): Promise<void> {
   const verdict = await cli.inExistingWorkspace(({ store, keys }) => verifyChain({ store, key: keys.auditKey }));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
-  const { records, head } = verdict;
-  cli.output.print({ intact: true, records, head: head?.hash ?? null }, () => `ok: ${records} records, chain intact`);
+  const { records, head, unfinished } = verdict;
+  const view = { intact: true, records, head: head?.hash ?? null, unfinished: unfinished.map(auditView) };
+  cli.output.print(view, () => [
+    `ok: ${records} records, chain intact`,
+    ...(unfinished.length === 0 ? [] : [`${unfinished.length} calls were started and have no end (yet):`]),
+    ...unfinished.slice(0, MAX_UNFINISHED).map((call) => `  ${auditLine(call)}`),
+  ]);
 }
+
+/** Lines of the text output; JSON has them all. */
+const MAX_UNFINISHED = 20;

@@ -1,25 +1,20 @@
 import type { AuditEntry } from "../../audit/entries.ts";
 import { printable, timestamp } from "./output.ts";
 
+/** Which fields stand on the line of a record of this kind, after the time. Of `a|b`, the first that is there. */
+const FIELDS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["admin", ["actor", "action", "target"]],
+  ["start", ["subject|address", "method", "path", "kind", "sandbox", "operation", "language", "execution_id"]],
+]);
+const CALL = ["subject|address", "method", "path", "sandbox", "decision", "rule", "status", "outcome"];
+
 /** One record as one line: time, who, what, decision, status. */
 export function auditLine(entry: AuditEntry): string {
   const record = recordOf(entry);
-  const text = (name: string): string => asText(record[name]);
   const at = record["at_ms"];
   const time = typeof at === "number" && Math.abs(at) <= 8.64e15 ? timestamp(at) : "-";
-  const words =
-    record["kind"] === "admin"
-      ? [text("actor"), text("action"), text("target")]
-      : [
-          text("subject") || text("address") || "-",
-          text("method"),
-          text("path"),
-          text("sandbox"),
-          text("decision"),
-          text("rule"),
-          text("status"),
-          text("outcome"),
-        ];
+  const fields = FIELDS.get(record["kind"]) ?? CALL;
+  const words = fields.map((names) => asText(names.split("|").flatMap((name) => record[name] || [])[0]));
   return printable([time, ...words.filter((word) => word !== "")].join("  "));
 }
 
@@ -28,9 +23,14 @@ function asText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** One record as one JSON text, with its place in the chain. */
+/** A record with its place in the chain. */
+export function auditView(entry: AuditEntry): Readonly<Record<string, unknown>> {
+  return { ...recordOf(entry), seq: entry.seq, hash: entry.hash };
+}
+
+/** The same as one JSON text. */
 export function auditJson(entry: AuditEntry): string {
-  return JSON.stringify({ ...recordOf(entry), seq: entry.seq, hash: entry.hash });
+  return JSON.stringify(auditView(entry));
 }
 
 /** What was tampered with may be anything; it is shown, and `audit verify` says what is wrong with it. */

@@ -3,6 +3,11 @@ import { choice } from "../values.ts";
 
 export const audit = section("audit", "The record of every call.", {
   AUDIT_MODE: key(choice("strict", "relaxed"), "strict", "strict: no answer ends before its record is written."),
+  AUDIT_INTENT: key(
+    choice("execute", "all", "off"),
+    "execute",
+    "Calls that leave a record before they are sent to a sandbox, and are not sent without it.",
+  ),
   AUDIT_DURABILITY: key(
     choice("process", "power"),
     "process",

@@ -36,6 +36,7 @@ export class Exchange implements RequestFacts, AuditReceiver {
   /** Some of it may have reached an instance. */
   sent = false;
   execution: ExecutionFacts | undefined;
+  started = false;
   status = 0;
   outcome = "";
   bytesIn = 0;

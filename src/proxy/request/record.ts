@@ -1,8 +1,11 @@
 import type { AuditOutbox, AuditReceiver } from "../../audit/outbox.ts";
-import { requestRecord } from "../../audit/record.ts";
+import { requestRecord, startRecord } from "../../audit/record.ts";
 import { type ErrorCode, GatewayError } from "../../errors.ts";
 import type { AuthFailure, MetricLane } from "../../observe/metric-slots.ts";
 import type { Exchange } from "./exchange.ts";
+
+/** Which calls leave a start record. */
+export type Intent = "execute" | "all" | "off";
 
 /**
  * The last step of every request: its metrics, and its audit record. Not audited, only counted: health pages, and
@@ -12,10 +15,27 @@ import type { Exchange } from "./exchange.ts";
 export class Recorder {
   readonly #outbox: AuditOutbox;
   readonly #lane: MetricLane;
+  readonly #intent: Intent;
 
-  constructor(options: { outbox: AuditOutbox; lane: MetricLane }) {
+  constructor(options: { outbox: AuditOutbox; lane: MetricLane; intent: Intent }) {
     this.#outbox = options.outbox;
     this.#lane = options.lane;
+    this.#intent = options.intent;
+  }
+
+  /**
+   * Records that a call is about to be sent, if its kind leaves a start record: then it must not be sent before the promise
+   * resolves, which it does when the record is committed, whatever the AUDIT_MODE.
+   * @throws GatewayError GW_003 when it cannot be.
+   */
+  begin(exchange: Exchange): Promise<void> | undefined {
+    if (this.#intent === "off" || (this.#intent === "execute" && exchange.route !== "execute")) return undefined;
+    exchange.started = true;
+    return new Promise((resolve, reject) => {
+      this.#outbox.commit(startRecord(exchange, Date.now()), {
+        audited: (written) => (written ? resolve() : reject(new GatewayError("GW_003", { retryAfter: 5 }))),
+      });
+    });
   }
 
   /** Records the end of an exchange once; `receiver` may let the response end when it is told. */

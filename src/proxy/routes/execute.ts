@@ -11,6 +11,7 @@ import { Collect } from "../forward/collect.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { checkTrailers, type Head } from "../request/head.ts";
 import { checkBodyLength, readBody } from "../request/read-body.ts";
+import type { Recorder } from "../request/record.ts";
 import type { Responder } from "../request/respond.ts";
 import type { Admission } from "./admit.ts";
 
@@ -19,6 +20,7 @@ export interface ExecuteOptions {
   readonly runtimes: Readonly<Record<string, Runtime>>;
   readonly strategies: Strategies;
   readonly dispatching: DispatchContext;
+  readonly recorder: Recorder;
   readonly responder: Responder;
   readonly maxBodySize: number;
   readonly maxResponseSize: number;
@@ -51,6 +53,7 @@ export class ExecuteRoute {
     authorizeOperation(principal, request.operation);
     this.#o.admission.find(principal, request.sandboxId);
     await this.#o.admission.enter(exchange);
+    await this.#o.recorder.begin(exchange);
     const sandbox = this.#o.admission.admit(exchange, principal, request.sandboxId);
     const result = await execute({
       request,

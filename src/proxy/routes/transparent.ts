@@ -7,6 +7,7 @@ import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { checkBodyLength } from "../request/read-body.ts";
+import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
 
 export interface TransparentOptions {
@@ -14,6 +15,7 @@ export interface TransparentOptions {
   readonly strategies: Strategies;
   readonly dispatching: DispatchContext;
   readonly forwarding: ForwardContext;
+  readonly recorder: Recorder;
   readonly maxBodySize: number;
 }
 
@@ -25,7 +27,7 @@ export class TransparentRoute {
     this.#o = options;
   }
 
-  /** Returns a promise only when the call has to wait for a slot. */
+  /** Returns a promise only when the call has to wait: for a slot, or for its start record. */
   serve(
     exchange: Exchange,
     head: Head,
@@ -40,7 +42,13 @@ export class TransparentRoute {
     this.#o.admission.find(principal, sandboxId);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
     const waiting = this.#o.admission.enter(exchange);
-    if (waiting !== undefined) return waiting.then(() => this.#forward(exchange, head, principal, path));
+    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, path));
+    return this.#begin(exchange, head, principal, path);
+  }
+
+  #begin(exchange: Exchange, head: Head, principal: Principal, path: string): Promise<void> | undefined {
+    const recorded = this.#o.recorder.begin(exchange);
+    if (recorded !== undefined) return recorded.then(() => this.#forward(exchange, head, principal, path));
     this.#forward(exchange, head, principal, path);
     return undefined;
   }

@@ -40,6 +40,24 @@ describe("an audit record on one line", () => {
     expect(auditLine(row(record))).toBe("1970-01-01T00:00:00.000Z  10.0.0.1  GET  /  deny  AUTH_002  401");
   });
 
+  it("says what a call is about to run, before its end", () => {
+    const record = {
+      kind: "start",
+      at_ms: 0,
+      address: "a",
+      method: "POST",
+      path: "/x",
+      subject: "agent-1",
+      sandbox: "py",
+      operation: "run_code",
+      language: "python",
+      execution_id: "exe_1",
+    };
+    expect(auditLine(row(record))).toBe(
+      "1970-01-01T00:00:00.000Z  agent-1  POST  /x  start  py  run_code  python  exe_1",
+    );
+  });
+
   it("says who did what to what for a change", () => {
     const record = { kind: "admin", at_ms: 0, actor: "cli:ada", action: "sandbox.add", target: "py" };
     expect(auditLine(row(record))).toBe("1970-01-01T00:00:00.000Z  cli:ada  sandbox.add  py");
@@ -50,9 +68,12 @@ describe("an audit record on one line", () => {
     expect(auditLine(row(record))).not.toMatch(/\p{Cc}/u);
   });
 
-  it.each(["not json", "[]", "null", "1", '{"at_ms":1e300}'])("is shown even when it is %s", (record) => {
-    expect(auditLine(row(record))).toMatch(/\S/);
-  });
+  it.each(["not json", "[]", "null", "1", '{"at_ms":1e300}', '{"kind":"constructor"}'])(
+    "is shown even when it is %s",
+    (record) => {
+      expect(auditLine(row(record))).toMatch(/\S/);
+    },
+  );
 });
 
 describe("an audit record as JSON", () => {
