@@ -93,7 +93,12 @@ describe("arrows point down", () => {
 
 test("control alone runs the store's write transactions, beside the daemon's own records of what it saw", () => {
   const callers = FILES.filter((file) => /\bstore\.transaction\(/.test(readFileSync(join(ROOT, file), "utf8")));
-  expect(callers.toSorted()).toEqual(["src/audit/writer.ts", "src/control/control.ts", "src/daemon/observer.ts"]);
+  expect(callers.toSorted()).toEqual([
+    "src/audit/writer.ts",
+    "src/control/control.ts",
+    "src/daemon/in-force.ts",
+    "src/daemon/observer.ts",
+  ]);
 });
 
 test("only config/load.ts reads the environment", () => {

@@ -5,7 +5,7 @@ import { AuditWriter } from "../audit/writer.ts";
 import { openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { Revised } from "../domain/change.ts";
-import { applyChange, type Snapshot, snapshotFrom } from "../domain/snapshot/snapshot.ts";
+import { applyChange, type Snapshot, snapshotData, snapshotFrom } from "../domain/snapshot/snapshot.ts";
 import { MetricTotals } from "../observe/metric-slots.ts";
 import { createMetrics } from "../observe/metrics.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
@@ -19,6 +19,7 @@ import { DataThreads } from "./threads/data-threads.ts";
 import { FileWatch } from "./file-watch.ts";
 import { Fleet } from "../lifecycle/fleet.ts";
 import { acquireDaemonLock } from "./lock.ts";
+import { InForce } from "./in-force.ts";
 import { Observer } from "./observer.ts";
 import { requireFreePort } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
@@ -106,10 +107,19 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     const threads = new DataThreads({
       memory,
       thread: { config, socketFolder: folder.run, signing: keys.signing, salt: randomBytes(16).toString("hex") },
-      snapshot: () => store.snapshot(Date.now()),
+      snapshot: () => snapshotData(snapshot),
+      hangMs: config.THREAD_HANG_TIMEOUT,
       onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
       onLog: (level, message, fields) => log[level](fields, message),
+      onChange: () => inForce.look(),
     });
+    const inForce = new InForce({
+      store,
+      served: () => threads.revision,
+      onError: (error) => log.warn({ error: String(error) }, "the revision in force could not be written"),
+    });
+    inForce.handedOut(snapshot.revision);
+    closing.push(() => inForce.stop());
     await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
     let graceMs = config.SHUTDOWN_GRACE;
     closing.push(() => threads.drain(graceMs));
@@ -124,11 +134,13 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
           snapshot = applyChange(snapshot, revised);
           fleet.apply(revised.change);
         }
+        inForce.handedOut(snapshot.revision);
       },
       onResync(whole) {
         threads.broadcast({ kind: "snapshot", snapshot: whole });
         snapshot = snapshotFrom(whole);
         fleet.replace(whole.sandboxes);
+        inForce.handedOut(snapshot.revision);
       },
       onError: (error) => log.error({ error: String(error) }, "the change feed cannot read the store"),
     });
@@ -152,6 +164,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     const admin = new AdminListener({
       notReady() {
         if (Atomics.load(memory.flags, FLAG.draining) === 1) return "shutting down";
+        if (threads.serving === 0) return `no data thread serves: ${threads.trouble || "starting"}`;
         return auditWorking() ? undefined : "audit records cannot be written";
       },
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
@@ -168,6 +181,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         port,
         admin_port: adminPort,
         workers,
+        serving: threads.serving,
         started_at_ms: startedAt,
         in_flight: gate().taken,
         waiting: gate().pending,

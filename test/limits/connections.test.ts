@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { Socket } from "node:net";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createSharedMemory, reclaimThread } from "../../src/daemon/shared-memory/layout.ts";
+import { createSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
+import { reclaimThread } from "../../src/daemon/shared-memory/reclaim.ts";
 import { ConnectionCap, type ConnectionLane } from "../../src/limits/connections.ts";
 
 function capsOver(lanes: readonly ConnectionLane[], { max = 1000, maxPerAddress = 1000 } = {}) {

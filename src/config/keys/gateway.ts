@@ -5,6 +5,11 @@ export const gateway = section("gateway", "The listener that clients call.", {
   GATEWAY_HOST: key(host(), "127.0.0.1", "Address to listen on."),
   GATEWAY_PORT: key(integer(0, 65535), "8080", "Port to listen on; 0 = any free port."),
   GATEWAY_WORKERS: key(autoOr(integer(1, 256)), "auto", "Data threads; auto = one per core."),
+  THREAD_HANG_TIMEOUT: key(
+    duration("500ms", LONGEST),
+    "10s",
+    "A data thread that shows no sign of life for this long is replaced.",
+  ),
   MAX_CONCURRENT_REQUESTS: key(integer(1, 1_000_000), "100", "Requests served at the same time, over all threads."),
   MAX_PENDING_REQUESTS: key(
     integer(0, 1_000_000),

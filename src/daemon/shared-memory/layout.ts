@@ -45,6 +45,14 @@ export interface ConnectionWords {
   readonly rows: number;
 }
 
+/** What a thread tells of itself, each on a cache line of its own. */
+export interface PulseWords {
+  /** [0] revision of the newest change it serves. */
+  readonly revision: BigInt64Array;
+  /** [0] counts on while its event loop turns. */
+  readonly beat: Int32Array;
+}
+
 export const FLAG = { draining: 0, auditDown: 1 } as const;
 
 export interface SharedMemory {
@@ -56,6 +64,8 @@ export interface SharedMemory {
   readonly slots: SlotWords;
   readonly instances: InstanceWords;
   readonly connections: readonly ConnectionWords[];
+  /** One a thread; only that thread writes it. */
+  readonly pulses: readonly PulseWords[];
   /** Counters, one lane per thread; only that thread writes it. Laid out by observe/metric-slots.ts. */
   readonly metrics: readonly Float64Array[];
 }
@@ -68,23 +78,6 @@ export function createSharedMemory(threads: number): SharedMemory {
 /** The same memory seen from another thread. */
 export function attachSharedMemory(buffer: SharedArrayBuffer, threads: number): SharedMemory {
   return divide(buffer, threads);
-}
-
-/**
- * Gives back what a thread held when it died: its slots, its waiting callers and its lanes.
- * Only after the thread has ended.
- */
-export function reclaimThread(memory: SharedMemory, thread: number): void {
-  const { slots } = memory;
-  const word = thread * slots.stride;
-  Atomics.store(slots.waiting, word, 0);
-  const lost = Atomics.exchange(slots.held, word, 0) + Atomics.exchange(slots.granted, word, 0);
-  Atomics.sub(slots.shared, 0, lost);
-  // Nobody is left to pass the slots on: whoever waits for one is told to look.
-  for (let other = 0; other < memory.threads; other++) Atomics.notify(slots.granted, other * slots.stride);
-  memory.instances.inFlight[thread]?.fill(0);
-  memory.connections[thread]?.total.fill(0);
-  memory.connections[thread]?.sketch.fill(0);
 }
 
 function divide(buffer: null, threads: number): { byteLength: number };
@@ -108,6 +101,8 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     state: take(INSTANCES * 4),
     inFlight: lanes.map(() => take(INSTANCES * 4)),
     total: lanes.map(() => take(64)),
+    revision: lanes.map(() => take(64)),
+    beat: lanes.map(() => take(64)),
     sketch: lanes.map(() => take(SKETCH_WIDTH * SKETCH_ROWS * 4)),
     metrics: lanes.map(() => take(METRIC_SLOTS * 8)),
   };
@@ -138,6 +133,10 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
       sketch: words(offsets.sketch[lane] as number, SKETCH_WIDTH * SKETCH_ROWS),
       width: SKETCH_WIDTH,
       rows: SKETCH_ROWS,
+    })),
+    pulses: offsets.revision.map((offset, lane) => ({
+      revision: new BigInt64Array(buffer, offset, 8),
+      beat: words(offsets.beat[lane] as number, 16),
     })),
     metrics: offsets.metrics.map((offset) => new Float64Array(buffer, offset, METRIC_SLOTS)),
   };

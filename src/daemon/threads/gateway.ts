@@ -15,7 +15,7 @@ import { InFlight } from "../../proxy/request/in-flight.ts";
 import { recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
-import type { SharedMemory } from "../shared-memory/layout.ts";
+import type { PulseWords, SharedMemory } from "../shared-memory/layout.ts";
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -81,6 +81,7 @@ export class Gateway {
       startedAt: Date.now(),
     };
     this.#policy = createPolicy(config, this.#shell);
+    this.#tellRevision();
     this.#server = createGatewayServer({
       limits: this.#policy.serverLimits,
       access: this.#policy.access,
@@ -115,6 +116,7 @@ export class Gateway {
       for (const instanceId of droppedInstances(before, revised.change)) this.#client.forget(instanceId);
     }
     recheck(this.inFlight, this.#snapshot);
+    this.#tellRevision();
   }
 
   /** Replaces the whole snapshot, when changes have been missed. */
@@ -122,6 +124,7 @@ export class Gateway {
     this.#snapshot = snapshotFrom(snapshot);
     this.#client.retain(new Set(snapshot.sandboxes.flatMap(({ instances }) => instances.map(({ id }) => id))));
     recheck(this.inFlight, this.#snapshot);
+    this.#tellRevision();
   }
 
   /** See AuditOutbox.acknowledge. */
@@ -150,6 +153,13 @@ export class Gateway {
     await this.drain(0);
     this.#deadlines.close();
     this.#client.close();
+  }
+
+  /** The control thread waits for this to know that a change is in force. */
+  #tellRevision(): void {
+    const { memory, thread } = this.#shell;
+    const { revision } = memory.pulses[thread] as PulseWords;
+    Atomics.store(revision, 0, BigInt(this.#snapshot.revision));
   }
 }
 

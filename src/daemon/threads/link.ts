@@ -17,12 +17,13 @@ export interface ThreadStart {
   readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
   /** Random per process; see `rateKey`. */
   readonly salt: string;
-  readonly port: number;
   /** Share the port with other threads. */
   readonly reusePort: boolean;
 }
 
 export type ToThread =
+  /** Everything before this is in force; now listen. */
+  | { readonly kind: "serve"; readonly port: number }
   | { readonly kind: "changes"; readonly changes: readonly Revised[] }
   | { readonly kind: "snapshot"; readonly snapshot: SnapshotData }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
@@ -30,6 +31,8 @@ export type ToThread =
   | { readonly kind: "drain"; readonly graceMs: number };
 
 export type FromThread =
+  /** It takes messages. */
+  | { readonly kind: "ready" }
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "audit"; readonly batch: AuditBatch }

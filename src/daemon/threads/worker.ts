@@ -3,6 +3,7 @@
 import { parentPort } from "node:worker_threads";
 import { threadData } from "../../executable.ts";
 import { Gateway } from "./gateway.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
 import { attachSharedMemory } from "../shared-memory/layout.ts";
 
@@ -11,9 +12,10 @@ if (port === null) throw new Error("this file is the entry point of a thread");
 const send = (message: FromThread): void => port.postMessage(message);
 
 const start = threadData<ThreadStart>();
+const memory = attachSharedMemory(start.memory, start.threads);
 const gateway = new Gateway({
   config: start.config,
-  memory: attachSharedMemory(start.memory, start.threads),
+  memory,
   thread: start.thread,
   snapshot: start.snapshot,
   signing: start.signing,
@@ -31,6 +33,8 @@ const gateway = new Gateway({
 
 port.on("message", (message: ToThread) => {
   switch (message.kind) {
+    case "serve":
+      return serve(message.port);
     case "audited":
       return gateway.acknowledge(message.last, message.written);
     case "changes":
@@ -42,7 +46,13 @@ port.on("message", (message: ToThread) => {
   }
 });
 
-gateway.listen({ port: start.port, reusePort: start.reusePort }).then(
-  (bound) => send({ kind: "listening", port: bound }),
-  (error: unknown) => send({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
-);
+const pulse = memory.pulses[start.thread];
+if (pulse !== undefined) startHeartbeat(pulse.beat);
+send({ kind: "ready" });
+
+function serve(atPort: number): void {
+  gateway.listen({ port: atPort, reusePort: start.reusePort }).then(
+    (bound) => send({ kind: "listening", port: bound }),
+    (error: unknown) => send({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
+  );
+}

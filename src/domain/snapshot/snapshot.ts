@@ -32,6 +32,15 @@ export function snapshotFrom(data: SnapshotData): Snapshot {
   };
 }
 
+/** The same as plain data again. */
+export function snapshotData({ revision, sandboxes, revoked }: Snapshot): SnapshotData {
+  return {
+    revision,
+    sandboxes: [...sandboxes.values()],
+    revoked: [...revoked.entries()].map(([tokenId, { expiresAt }]) => ({ tokenId, expiresAt })),
+  };
+}
+
 /** The snapshot after one change. Changes at or before the snapshot's revision are already in it and change nothing. */
 export function applyChange(snapshot: Snapshot, { revision, change }: Revised): Snapshot {
   if (revision <= snapshot.revision) return snapshot;

@@ -3,13 +3,13 @@ import {
   attachSharedMemory,
   createSharedMemory,
   FLAG,
-  reclaimThread,
   type SharedMemory,
 } from "../../../src/daemon/shared-memory/layout.ts";
+import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 
 type Words = Int32Array | BigInt64Array | Float64Array;
 
-function allWords({ flags, rate, slots, instances, connections, metrics }: SharedMemory): Words[] {
+function allWords({ flags, rate, slots, instances, connections, pulses, metrics }: SharedMemory): Words[] {
   return [
     flags,
     rate.keys,
@@ -21,6 +21,7 @@ function allWords({ flags, rate, slots, instances, connections, metrics }: Share
     instances.state,
     ...instances.inFlight,
     ...connections.flatMap(({ total, sketch }) => [total, sketch]),
+    ...pulses.flatMap(({ revision, beat }) => [revision, beat]),
     ...metrics,
   ];
 }
@@ -29,7 +30,7 @@ describe("the shared memory", () => {
   test.each([1, 2, 7])("for %i threads is zeroed, and no two parts of it overlap or share a cache line", (threads) => {
     const memory = createSharedMemory(threads);
     const parts = allWords(memory).toSorted((a, b) => a.byteOffset - b.byteOffset);
-    expect(parts).toHaveLength(8 + 4 * threads);
+    expect(parts).toHaveLength(8 + 6 * threads);
     let end = 0;
     for (const part of parts) {
       expect(part.byteOffset % 64).toBe(0);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createSharedMemory, reclaimThread } from "../../../src/daemon/shared-memory/layout.ts";
+import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
+import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 import type { Instance } from "../../../src/domain/sandbox.ts";
 import { INSTANCE_STATES, SharedBoard } from "../../../src/proxy/health/board.ts";
 
