@@ -114,6 +114,7 @@ export const ERRORS = {
   GW_011: entry(500, "The audit chain is broken", "Keep the file as evidence and compare it with a backup"),
   GW_012: entry(500, "Invalid configuration", "Correct what is named; to check again: sandboxgw config validate"),
   GW_013: entry(500, "The embedded sandbox cannot start", "Look at the daemon's log"),
+  GW_014: entry(500, "No gateway was set up here", "Name its data folder with --data-dir; sandboxgw serve makes one"),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -131,6 +132,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_001: EXIT.notFound,
   ROUTE_005: EXIT.notFound,
   ROUTE_006: EXIT.notFound,
+  GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,
   GW_004: EXIT.conflict,
   GW_007: EXIT.unreachable,

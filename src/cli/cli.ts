@@ -88,19 +88,18 @@ export class Cli {
     return secret;
   }
 
-  /** Runs `work` on the data folder, making it when there is none, and closes it again. */
-  async inWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>): Promise<T> {
+  /**
+   * Runs `work` on the data folder, and closes it again. One that is not there is an error, unless `work` is to fill it:
+   * to find nothing in it would say nothing. A folder that no daemon uses may be the wrong one, so that is said first.
+   * @throws GatewayError GW_014
+   */
+  async inWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>, { create = false } = {}): Promise<T> {
     const { config } = await this.loadConfig();
     const { Workspace } = await import("./workspace.ts");
-    using workspace = Workspace.open({ config, actor: currentUser() });
-    return await work(workspace);
-  }
-
-  /** The same, but a data folder that is not there is an error: to find nothing in it would say nothing. */
-  async inExistingWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>): Promise<T> {
-    const { config } = await this.loadConfig();
-    const { Workspace } = await import("./workspace.ts");
-    using workspace = Workspace.openExisting({ config, actor: currentUser() });
+    using workspace = new Workspace({ config, actor: currentUser(), create });
+    const { root } = workspace.folder;
+    if (workspace.isNew) this.output.warn(`made a new data folder ${root}; no gateway uses it`);
+    else if (!workspace.isInUse) this.output.note(`note: no gateway runs on ${root}`);
     return await work(workspace);
   }
 }

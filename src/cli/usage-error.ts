@@ -1,3 +1,6 @@
+import type { Value } from "../config/values.ts";
+import { GatewayError } from "../errors.ts";
+
 /** The command line itself is wrong: exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
@@ -21,4 +24,14 @@ export class Interrupted extends Error {
 export function required(value: string | undefined, option: string): string {
   if (value === undefined) throw new UsageError(`option ${option} is missing`);
   return value;
+}
+
+/** The value of an option's text. @throws UsageError that names the option. */
+export function parsed<T>(value: Value<T>, text: string, option: string): T {
+  try {
+    return value.parse(text);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== "VAL_010") throw error;
+    throw new UsageError(`${option}: ${error.details}`, `Give ${option} as: ${value.hint}`);
+  }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type KeyRing, openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import { type Catalogue, Control } from "../control/control.ts";
+import { isDaemonRunning } from "../daemon/lock.ts";
 import { GatewayError } from "../errors.ts";
 import { type DataFolder, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
@@ -11,6 +12,8 @@ import type { Store } from "../store/store.ts";
 export interface WorkspaceOptions {
   readonly config: Config;
   readonly actor: string;
+  /** Make the data folder when there is none. */
+  readonly create: boolean;
 }
 
 const NO_CATALOGUE: Catalogue = { runtimes: [], strategies: [], drivers: {} };
@@ -20,25 +23,24 @@ export class Workspace implements Disposable {
   readonly config: Config;
   readonly folder: DataFolder;
   readonly store: Store;
+  /** True when the data folder was made just now. */
+  readonly isNew: boolean;
   readonly #actor: string;
   #keys: KeyRing | undefined;
 
-  private constructor({ config, actor }: WorkspaceOptions) {
+  /** @throws GatewayError GW_014 when no gateway was ever set up there and none is to be. */
+  constructor({ config, actor, create }: WorkspaceOptions) {
+    this.isNew = !existsSync(join(config.DATA_DIR, "sandboxgw.db"));
+    if (this.isNew && !create) throw new GatewayError("GW_014", { details: config.DATA_DIR });
     this.config = config;
     this.#actor = actor;
     this.folder = openDataFolder(config.DATA_DIR);
     this.store = openSqliteStore(this.folder.database, { durability: config.AUDIT_DURABILITY });
   }
 
-  static open(options: WorkspaceOptions): Workspace {
-    return new Workspace(options);
-  }
-
-  /** @throws GatewayError GW_008 when no gateway was ever set up there. */
-  static openExisting(options: WorkspaceOptions): Workspace {
-    const { DATA_DIR } = options.config;
-    if (existsSync(join(DATA_DIR, "sandboxgw.db"))) return new Workspace(options);
-    throw new GatewayError("GW_008", { details: `there is no gateway in ${DATA_DIR}` });
+  /** Whether a daemon runs on the data folder. */
+  get isInUse(): boolean {
+    return isDaemonRunning(this.folder.lock);
   }
 
   /** Opened when first asked for: reading needs none. */

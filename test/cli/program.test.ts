@@ -1,7 +1,16 @@
 import { spawnSync, type StdioOptions } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
@@ -60,7 +69,7 @@ describe("token", () => {
     );
     expect(code).toBe(0);
     expect(stdout.trim()).toMatch(JWT);
-    expect(stderr).toMatch(/^tok_\w+ {2}expires \d{4}-/);
+    expect(stderr).toMatch(/\ntok_\w+ {2}expires \d{4}-/);
     const { code: listed, stdout: list } = await cli.run("token list");
     expect(listed).toBe(0);
     expect(list).toMatch(/^ID +SUBJECT .*\ntok_\w+ +agent-1 +executor +py-\* +run_code +active +in (59|60)m +\ds\n$/);
@@ -86,7 +95,7 @@ describe("token", () => {
   it("made elsewhere with the shared secret can be inspected, one made with another secret cannot", async () => {
     const secret = "0123456789abcdef0123456789abcdef";
     const cli = fresh({ TOKEN_SECRET: secret });
-    await cli.run("token list");
+    await cli.run("sandbox add box --driver wasm");
     const claims = { iss: "sandboxgw", aud: "sandboxgw", sub: "x", jti: "elsewhere-1", role: "viewer", exp: 4e9 };
     const made = (key: string) => {
       const parts = [{ alg: "HS256" }, claims]
@@ -262,14 +271,15 @@ describe("audit", () => {
 
   it("finds nothing where no gateway was ever set up, and says so", async () => {
     const { code, stderr } = await fresh().run("audit verify");
-    expect(code).toBe(1);
-    expect(stderr).toContain("there is no gateway");
+    expect(code).toBe(5);
+    expect(stderr).toContain("No gateway was set up here");
   });
 });
 
 describe("status", () => {
   it("says stopped with exit code 7, and running with what the daemon wrote and exit code 0", async () => {
     const cli = fresh();
+    await cli.run("sandbox add box --driver wasm");
     expect(await cli.run("status")).toMatchObject({ code: 7, stdout: expect.stringMatching(/^status: +stopped\n/) });
     const folder = openDataFolder(cli.data);
     const store = openSqliteStore(folder.database);
@@ -332,6 +342,69 @@ describe("config", () => {
   });
 });
 
+describe("a data folder that is not there", () => {
+  it.each([
+    ["status", 7],
+    ["sandbox list", 5],
+    ["sandbox show x", 5],
+    ["sandbox remove x --yes", 5],
+    ["instance list", 5],
+    ["instance add x --url http://127.0.0.1:9000", 5],
+    ["instance remove ins_x --yes", 5],
+    ["token list", 5],
+    ["token inspect tok_x", 5],
+    ["token revoke tok_x", 5],
+    ["audit tail", 5],
+    ["audit verify", 5],
+  ])("is not made by what only reads or takes away: %s", async (line, code) => {
+    const cli = fresh();
+    const ran = await cli.run(line);
+    expect(ran.code).toBe(code);
+    expect(existsSync(cli.data)).toBe(false);
+    expect(ran.stderr + ran.stdout).toMatch(/no gateway was/i);
+  });
+
+  it.each(["token create --sub a --role viewer", "token create --sub a --role viewer -o json"])(
+    "is made by what fills it, and that is said, for its tokens are good nowhere else: %s",
+    async (line) => {
+      const cli = fresh();
+      const { code, stderr } = await cli.run(line);
+      expect(code).toBe(0);
+      expect(stderr).toContain(`warning: made a new data folder ${cli.data}; no gateway uses it\n`);
+      expect((await cli.run("token create --sub a --role viewer")).stderr).not.toContain("made a new");
+    },
+  );
+
+  it("is not made when the command line itself is wrong", async () => {
+    const cli = fresh();
+    expect((await cli.run("token create --sub a")).code).toBe(2);
+    expect((await cli.run("token create --sub a --role viewer --expires never")).code).toBe(2);
+    expect(existsSync(cli.data)).toBe(false);
+  });
+
+  it("an empty folder counts as none, and is left as it was", async () => {
+    const cli = fresh();
+    mkdirSync(cli.data, { mode: 0o755 });
+    expect((await cli.run("sandbox list")).code).toBe(5);
+    expect(readdirSync(cli.data)).toEqual([]);
+    expect(statSync(cli.data).mode & 0o777).toBe(0o755);
+  });
+});
+
+describe("a data folder that no daemon uses", () => {
+  it("is named to a person, also when the command fails, and not in JSON", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add box --driver wasm");
+    const told = `note: no gateway runs on ${cli.data}\n`;
+    for (const line of ["sandbox list", "token list", "token revoke tok_x", "sandbox add y --driver wasm"])
+      expect((await cli.run(line)).stderr).toContain(told);
+    expect((await cli.run("sandbox list --json")).stderr).toBe("");
+    const lock = acquireDaemonLock(join(cli.data, "daemon.lock"));
+    onTestFinished(() => lock.release());
+    expect((await cli.run("sandbox list")).stderr).toBe("");
+  });
+});
+
 describe("a wrong command line", () => {
   it.each([
     ["tokn list", "Did you mean token?"],
@@ -345,10 +418,10 @@ describe("a wrong command line", () => {
     ["instance add py", "option --url is missing"],
     ["token list extra", "too many arguments"],
     ["token list -o yaml", "table, json"],
-    ["token create --sub a --role viewer --expires soon", "soon"],
+    ["token create --sub a --role viewer --expires soon", '--expires: "soon"'],
     ["token create --sub a --role boss", "admin, operator, executor, viewer"],
     ["sandbox add py", "at least one URL"],
-    ["audit tail -n many", "many"],
+    ["audit tail -n many", '--lines: "many"'],
   ])("ends with 2 and says what is wrong: %s", async (line, expected) => {
     const { code, stdout, stderr } = await fresh().run(line);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -356,7 +429,9 @@ describe("a wrong command line", () => {
   });
 
   it("is reported as JSON in JSON mode", async () => {
-    const { code, stderr } = await fresh().run("token revoke tok_unknown --json");
+    const cli = fresh();
+    await cli.run("sandbox add box --driver wasm");
+    const { code, stderr } = await cli.run("token revoke tok_unknown --json");
     expect(code).toBe(5);
     expect(JSON.parse(stderr)).toEqual({
       error: { code: "ROUTE_005", message: "Unknown token", details: "tok_unknown", hint: expect.any(String) },
@@ -371,6 +446,30 @@ describe("a wrong command line", () => {
 });
 
 describe("help", () => {
+  it.each([
+    "--help",
+    ...[
+      "serve",
+      "status",
+      "token",
+      "token create",
+      "sandbox",
+      "instance remove",
+      "audit tail",
+      "config",
+      "version",
+    ].map((command) => `${command} --help`),
+  ])("names the options that every command takes: %s", async (line) => {
+    const { stdout } = await fresh().run(line);
+    for (const option of ["-o, --output <format>", "--json", "--data-dir <folder>", "--config <file>"])
+      expect(stdout).toContain(`  ${option}`);
+  });
+
+  it.each(["token", "sandbox", "instance", "audit", "config"])("of a noun has examples: %s", async (noun) => {
+    const { stdout } = await fresh().run(`${noun} --help`);
+    expect(stdout).toMatch(/Examples:\n {2}sandboxgw /);
+  });
+
   it.each(["--help", "help token create", "token create --help", "sandbox add -h"])(
     "comes with examples: %s",
     async (line) => {

@@ -7,8 +7,10 @@ import { GatewayError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
 import { auditJson, auditLine, auditView } from "../output/audit-line.ts";
 import type { Cli } from "../cli.ts";
+import { parsed } from "../usage-error.ts";
 
 export function defineAudit(audit: Command, cli: Cli): void {
+  audit.addHelpText("after", "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit verify");
   audit
     .command("tail")
     .summary("print the newest records")
@@ -38,8 +40,8 @@ const POLL = 100;
 const PAGE = 100;
 
 async function tail(cli: Cli, { lines, follow = false }: TailOptions): Promise<void> {
-  const count = integer(0, 1_000_000).parse(lines);
-  await cli.inExistingWorkspace(async ({ store }) => {
+  const count = parsed(integer(0, 1_000_000), lines, "--lines");
+  await cli.inWorkspace(async ({ store }) => {
     const newest = entriesOf(store.audit.last(count)).slice(-count);
     print(cli, newest);
     if (follow) await followFrom(cli, store, newest.at(-1)?.seq ?? store.audit.head()?.seq ?? 0);
@@ -64,7 +66,7 @@ async function followFrom(cli: Cli, store: Store, start: number): Promise<never>
 }
 
 async function verify(cli: Cli): Promise<void> {
-  const verdict = await cli.inExistingWorkspace(({ store, keys }) => verifyChain({ store, key: keys.auditKey }));
+  const verdict = await cli.inWorkspace(({ store, keys }) => verifyChain({ store, key: keys.auditKey }));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
   const { records, head, unfinished } = verdict;
   const view = { intact: true, records, head: head?.hash ?? null, unfinished: unfinished.map(auditView) };

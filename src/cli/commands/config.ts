@@ -7,6 +7,7 @@ import type { Cli } from "../cli.ts";
 import { table } from "../output/output.ts";
 
 export function defineConfig(config: Command, cli: Cli): void {
+  config.addHelpText("after", "\nExamples:\n  sandboxgw config print --origin\n  sandboxgw config validate");
   config
     .command("print")
     .summary("print the configuration in force")

@@ -9,6 +9,10 @@ import { instanceView } from "../output/views.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineInstance(instance: Command, cli: Cli): void {
+  instance.addHelpText(
+    "after",
+    "\nExamples:\n  sandboxgw instance add py --url http://127.0.0.1:9002\n  sandboxgw instance list py",
+  );
   instance
     .command("add")
     .summary("add an instance to a sandbox")

@@ -8,6 +8,7 @@ import { sandboxView } from "../output/views.ts";
 import { instanceTable } from "./instance.ts";
 
 export function defineSandbox(sandbox: Command, cli: Cli): void {
+  sandbox.addHelpText("after", "\nExamples:\n  sandboxgw sandbox add demo --driver wasm\n  sandboxgw sandbox list");
   sandbox
     .command("add")
     .summary("add a sandbox")
@@ -61,8 +62,10 @@ interface AddOptions {
 
 async function add(cli: Cli, id: string, { url, runtime, driver = "static", strategy }: AddOptions): Promise<void> {
   const { CATALOGUE } = await import("../catalogue.ts");
-  const sandbox = await cli.inWorkspace((workspace) =>
-    workspace.control(CATALOGUE).addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
+  const sandbox = await cli.inWorkspace(
+    (workspace) =>
+      workspace.control(CATALOGUE).addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
+    { create: true },
   );
   const count = sandbox.instances.length;
   cli.output.print(sandboxView(sandbox), () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`);
@@ -89,7 +92,7 @@ async function list(cli: Cli): Promise<void> {
 }
 
 async function show(cli: Cli, id: string): Promise<void> {
-  const { sandbox, states } = await cli.inExistingWorkspace((workspace) => ({
+  const { sandbox, states } = await cli.inWorkspace((workspace) => ({
     sandbox: workspace.store.sandboxes.find(id),
     states: instanceStates(observedDaemon(workspace)),
   }));

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { findLockHolder } from "../../daemon/lock.ts";
-import { EXIT } from "../../errors.ts";
+import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields } from "../output/output.ts";
@@ -14,9 +14,15 @@ export function defineStatus(status: Command, cli: Cli): void {
 }
 
 async function show(cli: Cli): Promise<void> {
-  const state = await cli.inWorkspace(read);
+  const state = await cli.inWorkspace(read).catch(absent);
   if (!state.running) cli.exitCode = EXIT.unreachable;
   cli.output.print(state, () => fields(asText(state)));
+}
+
+/** A folder without a gateway has none that runs. */
+function absent(error: unknown): State {
+  if (!(error instanceof GatewayError) || error.code !== "GW_014") throw error;
+  return { running: false, data_dir: error.details, set_up: false };
 }
 
 type State = { readonly running: boolean } & Readonly<Record<string, unknown>>;
@@ -32,14 +38,14 @@ function read(workspace: Workspace): State {
 
 /** The daemon may tell more than this program knows of: whatever it is, it is shown. */
 function asText(state: State): Record<string, string> {
-  const { running, started_at_ms: startedAt, instances: _, ...rest } = state;
+  const { running, started_at_ms: startedAt, instances: _, set_up: setUp, ...rest } = state;
   const up = typeof startedAt === "number" ? { up: briefDuration(Date.now() - startedAt) } : {};
   const others = Object.entries(rest).map(([name, value]) => [
     name,
     typeof value === "string" ? value : JSON.stringify(value),
   ]);
   return {
-    status: running ? "running" : "stopped",
+    status: running ? "running" : setUp === false ? "stopped: no gateway was ever set up here" : "stopped",
     ...up,
     ...Object.fromEntries(others),
     ...(running && { instances: tally(Object.values(instanceStates(state))) }),

@@ -6,11 +6,15 @@ import type { TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
-import { required, UsageError } from "../usage-error.ts";
+import { parsed, required, UsageError } from "../usage-error.ts";
 import { narrowed, tokenStatus, tokenView } from "../output/views.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineToken(token: Command, cli: Cli): void {
+  token.addHelpText(
+    "after",
+    "\nExamples:\n  sandboxgw token create --sub agent-1 --role executor\n  sandboxgw token revoke tok_5k2v9x0hq3r8m1t7w4c6",
+  );
   token
     .command("create")
     .summary("create a token and print it, once")
@@ -69,14 +73,16 @@ interface CreateOptions {
 }
 
 async function create(cli: Cli, options: CreateOptions): Promise<void> {
-  const { token, record } = await cli.inWorkspace((workspace) =>
-    workspace.control().createToken({
-      subject: required(options.sub, "--sub"),
-      role: required(options.role, "--role"),
-      expiresInMs: options.expires === undefined ? workspace.config.AUTH_TOKEN_EXPIRY : lifetime(options.expires),
-      sandboxes: options.sandbox ?? null,
-      operations: options.operation ?? null,
-    }),
+  const subject = required(options.sub, "--sub");
+  const role = required(options.role, "--role");
+  const { expires, sandbox = null, operation = null } = options;
+  const wanted = expires === undefined ? undefined : parsed(duration("1s", "3650d"), expires, "--expires");
+  const { token, record } = await cli.inWorkspace(
+    (workspace) => {
+      const expiresInMs = wanted ?? workspace.config.AUTH_TOKEN_EXPIRY;
+      return workspace.control().createToken({ subject, role, expiresInMs, sandboxes: sandbox, operations: operation });
+    },
+    { create: true },
   );
   cli.output.print({ token, ...tokenView(record, record.createdAt) }, () => token);
   cli.output.note(`${record.id}  expires ${timestamp(record.expiresAt)}  (shown once: keep it safe)`);
@@ -107,7 +113,7 @@ async function inspect(
   if (fromStdin === (id !== undefined && id !== "-")) throw new UsageError("give either an id or --token-stdin");
   const token = fromStdin ? await cli.readSecret() : undefined;
   const now = Date.now();
-  const record = await cli.inExistingWorkspace((workspace) =>
+  const record = await cli.inWorkspace((workspace) =>
     token === undefined ? findById(workspace, id ?? "") : findByToken(workspace, token),
   );
   cli.output.print(tokenView(record, now), () =>
@@ -169,10 +175,6 @@ function tokenTable(tokens: readonly TokenRecord[], now: number): string[] {
 function refuseToken(id: string): void {
   if (!/^ey\w+\.\w+\./.test(id)) return;
   throw new UsageError("this is a token, not its id", "Pipe it instead: … | sandboxgw token inspect --token-stdin");
-}
-
-function lifetime(text: string): number {
-  return duration("1s", "3650d").parse(text);
 }
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {
