@@ -19,6 +19,12 @@ export function adminRecord({ at, actor, action, target, details }: AdminAction)
   return JSON.stringify({ kind: "admin", at_ms: at, actor, action, target, ...details });
 }
 
+/** The record that `records` others, which came between two moments, could not be kept, as JSON text. Times in ms. */
+export function lossRecord(loss: { at: number; records: number; from: number; until: number }): string {
+  const { at, records, from, until } = loss;
+  return JSON.stringify({ kind: "loss", at_ms: at, records, from_ms: from, until_ms: until });
+}
+
 /** What the data path knows of one request when it ends. Absent values are left out of the record. */
 export interface RequestFacts {
   readonly kind: "proxy" | "execute" | "api";

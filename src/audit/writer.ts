@@ -1,6 +1,7 @@
 import type { Store } from "../store/store.ts";
 import type { AuditChain } from "./chain.ts";
 import type { AuditBatch } from "./outbox.ts";
+import { lossRecord } from "./record.ts";
 
 const RETRY_MS = 250;
 /** Records kept for a later attempt while the disk refuses them. New calls are refused meanwhile, so few come in. */
@@ -16,18 +17,28 @@ const GROUP_FROM = 4;
 const GROUP_MS = 1;
 
 type Records = Pick<AuditBatch, "lines" | "count">;
+/** Records that found no room in the backlog, and when the first and the last of them came (ms since the epoch). */
+interface Dropped {
+  readonly records: number;
+  readonly from: number;
+  readonly until: number;
+}
+
 type Acknowledge = (last: number, written: boolean) => void;
 
 /**
  * The control thread's end of the audit path: commits what arrived in one event-loop turn (or, under load, one
  * millisecond) as one transaction and then acknowledges it. When the store refuses, the responses are told so,
  * `onState(false)` closes the front door, and the records themselves, which tell of calls that did happen, are tried
- * again until they are in.
+ * again until they are in. What is more than BACKLOG_LIMIT is dropped, and a record behind the others says how many.
  */
 export class AuditWriter {
   readonly #store: Pick<Store, "transaction">;
   readonly #chain: AuditChain;
+  readonly #requireWritable: () => void;
   readonly #onState: (working: boolean, cause?: unknown) => void;
+  readonly #onDropped: () => void;
+  readonly #now: () => number;
   #arrived: Records[] = [];
   /** Whom to tell, and the last record of theirs that has arrived. */
   #waiting = new Map<Acknowledge, number>();
@@ -35,6 +46,9 @@ export class AuditWriter {
   #backlog: Records[] = [];
   /** Records in the backlog. */
   #kept = 0;
+  /** Dropped in this outage. */
+  #missing: Dropped | undefined;
+  #dropped = 0;
   #scheduled = false;
   #retry: NodeJS.Timeout | undefined;
 
@@ -43,10 +57,24 @@ export class AuditWriter {
     chain: AuditChain;
     /** Told on each change between working and not working. */
     onState: (working: boolean, cause?: unknown) => void;
+    /** Throws when what is committed now would be lost although the store takes it. */
+    requireWritable?: () => void;
+    /** Told once in each outage that records are dropped from now on. */
+    onDropped?: () => void;
+    /** Milliseconds since the epoch. */
+    now?: () => number;
   }) {
     this.#store = options.store;
     this.#chain = options.chain;
     this.#onState = options.onState;
+    this.#requireWritable = options.requireWritable ?? (() => undefined);
+    this.#onDropped = options.onDropped ?? (() => undefined);
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Records dropped since the start. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** `acknowledge`: the same function for all batches of one thread. */
@@ -59,11 +87,12 @@ export class AuditWriter {
     else setImmediate(this.#flush);
   }
 
-  /** A last attempt at everything; then no more timers. */
-  close(): void {
+  /** A last attempt at everything; then no more timers. Returns how many records could not be written and are lost. */
+  close(): number {
     this.#flush();
     clearTimeout(this.#retry);
     if (this.#kept > 0) this.#commitBacklog();
+    return this.#kept + (this.#missing?.records ?? 0);
   }
 
   /** Commits everything that has arrived. */
@@ -83,6 +112,7 @@ export class AuditWriter {
   /** One transaction, and almost always one link. */
   #commit(batches: readonly Records[]): boolean {
     try {
+      this.#requireWritable();
       this.#store.transaction(() => {
         for (const { lines, count } of linksOf(batches)) this.#chain.append(lines, count);
       });
@@ -95,11 +125,22 @@ export class AuditWriter {
 
   #keep(batches: readonly Records[]): void {
     for (const batch of batches) {
-      if (this.#kept + batch.count > BACKLOG_LIMIT) break;
-      this.#backlog.push(batch);
-      this.#kept += batch.count;
+      if (this.#missing !== undefined || this.#kept + batch.count > BACKLOG_LIMIT) this.#drop(batch.count);
+      else {
+        this.#backlog.push(batch);
+        this.#kept += batch.count;
+      }
     }
     this.#retry ??= setTimeout(() => this.#tryAgain(), RETRY_MS);
+  }
+
+  /** From the first one on, so that what is missing lies between two moments. */
+  #drop(count: number): void {
+    const now = this.#now();
+    if (this.#missing === undefined) this.#onDropped();
+    const { records, from } = this.#missing ?? { records: 0, from: now };
+    this.#missing = { records: records + count, from, until: now };
+    this.#dropped += count;
   }
 
   #tryAgain(): void {
@@ -112,10 +153,13 @@ export class AuditWriter {
   }
 
   #commitBacklog(): boolean {
-    const written = this.#commit(this.#backlog);
+    const missing = this.#missing;
+    const loss = missing === undefined ? [] : [{ lines: lossRecord({ ...missing, at: this.#now() }), count: 1 }];
+    const written = this.#commit([...this.#backlog, ...loss]);
     if (written) {
       this.#backlog = [];
       this.#kept = 0;
+      this.#missing = undefined;
     }
     return written;
   }

@@ -22,7 +22,7 @@ import { acquireDaemonLock } from "./lock.ts";
 import { InForce } from "./in-force.ts";
 import { Observer } from "./observer.ts";
 import { requireFreePort } from "./require-free-port.ts";
-import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
+import { AUDIT_DOWN, createSharedMemory, FLAG, setAuditDown } from "./shared-memory/layout.ts";
 
 /** What the daemon needs of a logger. */
 export interface Log {
@@ -68,23 +68,27 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     const initial = store.snapshot(startedAt);
     let snapshot: Snapshot = snapshotFrom(initial);
 
-    const writer = new AuditWriter({
-      store,
-      chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
-      onState(working, cause) {
-        Atomics.store(memory.flags, FLAG.auditDown, working ? 0 : 1);
-        if (working) log.info({}, "audit records can be written again");
-        else log.error({ error: String(cause) }, "audit records cannot be written: calls are refused");
-      },
-    });
-    closing.push(() => writer.close());
-
     const watch = new FileWatch({
       file: folder.database,
       onGone() {
-        Atomics.store(memory.flags, FLAG.auditDown, 1);
+        setAuditDown(memory, AUDIT_DOWN.file, true);
         log.error({ file: folder.database }, "the database was moved or deleted: calls are refused until a restart");
       },
+    });
+    const writer = new AuditWriter({
+      store,
+      chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
+      requireWritable: () => watch.requireSame(),
+      onState(working, cause) {
+        setAuditDown(memory, AUDIT_DOWN.writer, !working);
+        if (working) log.info({}, "audit records can be written again");
+        else log.error({ error: String(cause) }, "audit records cannot be written: calls are refused");
+      },
+      onDropped: () => log.error({}, "too many audit records wait to be written: further ones are dropped"),
+    });
+    closing.push(() => {
+      const lost = writer.close();
+      if (lost > 0) log.error({ records: lost }, "audit records could not be written and are lost");
     });
     watch.start();
     closing.push(() => watch.stop());
@@ -159,6 +163,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       gate,
       connections,
       auditWorking,
+      auditDropped: () => writer.dropped,
       version: VERSION,
     });
     const admin = new AdminListener({

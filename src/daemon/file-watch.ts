@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { GatewayError } from "../errors.ts";
 
 const INTERVAL_MS = 1_000;
 
@@ -10,6 +11,7 @@ export class FileWatch {
   readonly #file: string;
   readonly #identity: string;
   readonly #onGone: () => void;
+  #gone = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -30,8 +32,14 @@ export class FileWatch {
     clearInterval(this.#timer);
   }
 
+  /** @throws GatewayError GW_008 once the file was found to be gone: nothing written since would ever be seen. */
+  requireSame(): void {
+    if (this.#gone) throw new GatewayError("GW_008", { details: `${this.#file} was moved or deleted` });
+  }
+
   #look(): void {
     if (identityOf(this.#file) === this.#identity) return;
+    this.#gone = true;
     this.stop();
     this.#onGone();
   }

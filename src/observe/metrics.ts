@@ -15,6 +15,8 @@ export interface MetricSources {
   readonly gate: () => { readonly taken: number; readonly pending: number };
   readonly connections: () => number;
   readonly auditWorking: () => boolean;
+  /** Audit records that could not be kept, since the start. */
+  readonly auditDropped: () => number;
   readonly version: string;
 }
 
@@ -119,6 +121,15 @@ export function createMetrics(sources: MetricSources): Registry {
       registers,
       collect() {
         this.set(sources.auditWorking() ? 1 : 0);
+      },
+    }),
+    new Counter({
+      name: "sandboxgw_audit_records_dropped_total",
+      help: "Audit records that were dropped because too many waited to be written.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(sources.auditDropped());
       },
     }),
     new Gauge({

@@ -155,10 +155,12 @@ describe("while the store refuses", () => {
     expect(causes).toEqual(Array(2).fill(expect.objectContaining({ code: "GW_008", details: "the disk is full" })));
   });
 
-  test("no more is kept than 100,000 records, the oldest", async () => {
+  test("no more is kept than 100,000 records, the oldest; what is dropped is counted, told, and recorded behind them", async () => {
     stopClock();
     const table = new Links();
     let failing = true;
+    let now = 5;
+    let told = 0;
     const writer = new AuditWriter({
       store: {
         transaction(work) {
@@ -168,19 +170,52 @@ describe("while the store refuses", () => {
       },
       chain: new AuditChain({ table, key: KEY }),
       onState: () => undefined,
+      onDropped: () => void (told += 1),
+      now: () => now,
     });
     const lines = Array.from({ length: 40_000 }, (_, index) => String(index)).join("\n");
-    for (const last of [40_000, 80_000, 120_000]) {
-      writer.accept({ last, count: 40_000, lines }, () => undefined);
+    const accept = async (last: number, count: number): Promise<void> => {
+      writer.accept({ last, count, lines: count === 1 ? "{}" : lines }, () => undefined);
       await turn();
       vi.advanceTimersByTime(1);
-    }
+      now += 1;
+    };
+    for (const last of [40_000, 80_000, 120_000]) await accept(last, 40_000);
+    await accept(120_001, 1); // would find room, but then nobody could say what lies between what
+    expect({ told, dropped: writer.dropped }).toEqual({ told: 1, dropped: 40_001 });
     failing = false;
     vi.advanceTimersByTime(250);
+    await accept(120_002, 1);
     expect(table.links.map(({ seq, count }) => [seq, count])).toEqual([
       [40_000, 40_000],
       [80_000, 40_000],
+      [80_001, 1],
+      [80_002, 1],
     ]);
+    const loss = { kind: "loss", at_ms: 9, records: 40_001, from_ms: 7, until_ms: 8 };
+    expect(JSON.parse(table.links[2]?.lines ?? "")).toEqual(loss);
+    expect({ told, dropped: writer.dropped }).toEqual({ told: 1, dropped: 40_001 });
+  });
+
+  test("nothing is acknowledged while what the store takes would be lost", async () => {
+    const store = openTestStore();
+    const acknowledged: boolean[] = [];
+    let gone = true;
+    const writer = new AuditWriter({
+      store,
+      chain: new AuditChain({ table: store.audit, key: KEY }),
+      onState: () => undefined,
+      requireWritable() {
+        if (gone) throw new GatewayError("GW_008", { details: "moved away" });
+      },
+    });
+    writer.accept({ last: 1, count: 1, lines: "1" }, (_, written) => void acknowledged.push(written));
+    await turn();
+    expect(acknowledged).toEqual([false]);
+    expect(recordsIn(store)).toEqual([]);
+    gone = false;
+    expect(writer.close()).toBe(0);
+    expect(recordsIn(store)).toEqual(["1"]);
   });
 });
 
@@ -251,12 +286,12 @@ describe("close", () => {
     expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 2 });
   });
 
-  test("does not fail when the store still refuses, and leaves no timer", async () => {
+  test("does not fail when the store still refuses, says how many records are lost, and leaves no timer", async () => {
     stopClock();
     const { accept, writer, disk, states, acknowledged } = startWriter();
     disk.failing = true;
     accept("a", 1, "1");
-    writer.close();
+    expect(writer.close()).toBe(1);
     expect(acknowledged).toEqual(["a:1:false:0"]);
     expect(states).toEqual([false]);
     await turn();

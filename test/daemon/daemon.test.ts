@@ -1,15 +1,21 @@
+import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { Agent, request } from "undici";
 import { expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { type Daemon, type Log, startDaemon } from "../../src/daemon/daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { openTestStore } from "../support/stores.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const quiet: Log = { info() {}, warn() {}, error() {} };
 
-async function start(env: Record<string, string> = {}, log: Log = quiet): Promise<Daemon> {
-  const dataDir = join(temporaryFolder(), "data");
+async function start(
+  env: Record<string, string> = {},
+  log: Log = quiet,
+  dataDir: string = join(temporaryFolder(), "data"),
+): Promise<Daemon> {
   const defaults = { DATA_DIR: dataDir, GATEWAY_PORT: "0", ADMIN_PORT: "0", GATEWAY_WORKERS: "2" };
   const { config } = loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
   const daemon = await startDaemon({ config, log });
@@ -55,4 +61,36 @@ test("readiness, liveness and metrics are on a listener of their own", async () 
   expect(text).toMatch(/^sandboxgw_errors_total\{code="AUTH_002"\} 1$/m);
   expect((await page("/metrics", daemon.port)).status).toBe(401);
   expect((await page("/anything")).status).toBe(404);
+});
+
+test("a call that ends after the database was moved away is not answered as if it had been recorded", async () => {
+  const dataDir = join(temporaryFolder(), "data");
+  const daemon = await start({ AUTH_ENABLED: "false" }, quiet, dataDir);
+  let holding = false;
+  let answer: (() => void) | undefined;
+  const url = await startUpstream((_req, res) => {
+    if (holding) answer = () => res.end("done");
+    else res.end();
+  });
+  const store = openTestStore(join(dataDir, "sandboxgw.db"));
+  store.transaction(() => {
+    const sandbox = { id: "box", runtime: "generic", driver: "static", strategy: null, createdAt: 0 };
+    store.sandboxes.create(sandbox);
+    const instance = store.sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url });
+    store.changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [instance] } }, 0);
+  });
+  const call = (): Promise<Response> => fetch(`http://127.0.0.1:${daemon.port}/s/box/`);
+  await eventually("the sandbox is in force on both threads", async () => {
+    const statuses = await Promise.all(Array.from({ length: 8 }, async () => (await call()).status));
+    return statuses.every((status) => status === 200);
+  });
+  holding = true;
+  const response = call();
+  await eventually("the sandbox has the call", () => answer !== undefined);
+  renameSync(join(dataDir, "sandboxgw.db"), join(dataDir, "elsewhere.db"));
+  const readyz = async () => (await fetch(`http://127.0.0.1:${daemon.adminPort}/readyz`)).status;
+  await eventually("it is noticed", async () => (await readyz()) === 503);
+  answer?.();
+  expect(await (await response).json()).toMatchObject({ error: { code: "GW_003", executed: "yes" } });
+  expect(await readyz()).toBe(503);
 });

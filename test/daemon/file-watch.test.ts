@@ -7,14 +7,14 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
 
-function watched(): { file: string; told: () => number } {
+function watched(): { file: string; told: () => number; watch: FileWatch } {
   const file = join(temporaryFolder(), "file");
   writeFileSync(file, "1");
   let told = 0;
   const watch = new FileWatch({ file, onGone: () => void (told += 1) });
   watch.start();
   onTestFinished(() => watch.stop());
-  return { file, told: () => told };
+  return { file, told: () => told, watch };
 }
 
 test("a file that is written to is still the same", () => {
@@ -34,10 +34,12 @@ test.each([
     },
   ],
 ])("a file that %s is told once, within a second", (_, change) => {
-  const { file, told } = watched();
+  const { file, told, watch } = watched();
+  watch.requireSame();
   change(file);
   vi.advanceTimersByTime(1_000);
   expect(told()).toBe(1);
+  expect(() => watch.requireSame()).toThrow(expect.objectContaining({ code: "GW_008" }));
   vi.advanceTimersByTime(5_000);
   expect(told()).toBe(1);
 });

@@ -28,6 +28,7 @@ function setUp(sources: Partial<MetricSources> = {}) {
     gate: () => ({ taken: 3, pending: 2 }),
     connections: () => 7,
     auditWorking: () => true,
+    auditDropped: () => 0,
     version: "1.2.3",
     ...sources,
   });

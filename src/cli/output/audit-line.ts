@@ -4,6 +4,7 @@ import { printable, timestamp } from "./output.ts";
 /** Which fields stand on the line of a record of this kind, after the time. Of `a|b`, the first that is there. */
 const FIELDS: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["admin", ["actor", "action", "target"]],
+  ["loss", ["kind", "records"]],
   ["start", ["subject|address", "method", "path", "kind", "sandbox", "operation", "language", "execution_id"]],
 ]);
 const CALL = ["subject|address", "method", "path", "sandbox", "decision", "rule", "status", "outcome"];

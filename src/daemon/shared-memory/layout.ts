@@ -55,10 +55,19 @@ export interface PulseWords {
 
 export const FLAG = { draining: 0, auditDown: 1 } as const;
 
+/** Who says that no record can be kept; FLAG.auditDown holds a bit for each. Calls are taken while none is set. */
+export const AUDIT_DOWN = { writer: 1, file: 2 } as const;
+
+/** Sets or clears one verdict about the audit record; the others' stay as they are. */
+export function setAuditDown({ flags }: Pick<SharedMemory, "flags">, whose: number, down: boolean): void {
+  if (down) Atomics.or(flags, FLAG.auditDown, whose);
+  else Atomics.and(flags, FLAG.auditDown, ~whose);
+}
+
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer;
   readonly threads: number;
-  /** Indexed by FLAG; 0 or 1. */
+  /** Indexed by FLAG; 0 or 1, and a set of bits for auditDown. */
   readonly flags: Int32Array;
   readonly rate: RateCells;
   readonly slots: SlotWords;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import {
+  AUDIT_DOWN,
   attachSharedMemory,
   createSharedMemory,
   FLAG,
+  setAuditDown,
   type SharedMemory,
 } from "../../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
@@ -82,4 +84,15 @@ test("reclaiming a dead thread clears its part and nobody else's", () => {
   expected.connections[1]?.sketch.fill(0);
   reclaimThread(memory, 1);
   for (const [index, part] of allWords(memory).entries()) expect(part).toEqual(allWords(expected)[index]);
+});
+
+test("the record is in order only when neither the writer nor the watch over the file says otherwise", () => {
+  const memory = createSharedMemory(1);
+  const isDown = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) !== 0;
+  setAuditDown(memory, AUDIT_DOWN.writer, true);
+  setAuditDown(memory, AUDIT_DOWN.file, true);
+  setAuditDown(memory, AUDIT_DOWN.writer, false);
+  expect(isDown()).toBe(true);
+  setAuditDown(memory, AUDIT_DOWN.file, false);
+  expect(isDown()).toBe(false);
 });
