@@ -88,6 +88,12 @@ export const ERRORS = {
   ),
   PROXY_005: entry(499, "The client went away", "None: nobody was left to answer"),
   PROXY_006: entry(408, "The client stopped sending or reading", "Keep the transfer moving", true),
+  PROXY_007: entry(
+    503,
+    "No connection to the instance came free in time",
+    "Wait the seconds given in Retry-After and repeat, or raise PROXY_POOL_SIZE",
+    true,
+  ),
 
   EXEC_001: entry(
     502,

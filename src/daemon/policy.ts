@@ -90,8 +90,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     deadlines: shell.deadlines,
     lane,
     maxRetries: config.MAX_RETRIES,
-    sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
-    idleTimeoutMs: config.PROXY_STREAM_IDLE_TIMEOUT,
+  };
+  const timeouts = {
+    poolMs: config.PROXY_POOL_TIMEOUT,
+    connectMs: config.PROXY_CONNECT_TIMEOUT,
+    firstByteMs: config.PROXY_TIMEOUT,
+    idleMs: config.PROXY_STREAM_IDLE_TIMEOUT,
+    sendMs: config.PROXY_SEND_TIMEOUT,
   };
   const transparent = new TransparentRoute({
     admission,
@@ -103,9 +108,9 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       heads: shell.heads,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
-      firstByteMs: config.PROXY_TIMEOUT,
     },
     recorder,
+    timeouts,
     maxBodySize: config.MAX_BODY_SIZE,
   });
   const execute = new ExecuteRoute({
@@ -118,8 +123,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     maxBodySize: config.MAX_BODY_SIZE,
     maxResponseSize: config.MAX_RESPONSE_SIZE,
     maxExecuteMs: config.EXECUTE_MAX_TIMEOUT,
-    firstByteMs: config.PROXY_TIMEOUT,
-    sendTimeoutMs: config.PROXY_SEND_TIMEOUT,
+    timeouts,
   });
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });
   const pipeline = new Pipeline({
@@ -208,13 +212,19 @@ function newRateLimiter(config: Config, memory: SharedMemory): RateLimiter | nul
   });
 }
 
-/** Longer than every wait that has a deadline of its own, so that it only catches what those do not see. */
+/**
+ * Longer than all waits that have deadlines of their own and may follow each other without a byte to or from the client, so
+ * that it only catches what those do not see.
+ */
 function longestSilence(config: Config): number {
+  const attempts = 1 + config.MAX_RETRIES;
+  const before = config.QUEUE_TIMEOUT + attempts * (config.PROXY_POOL_TIMEOUT + config.PROXY_CONNECT_TIMEOUT);
   const waits = [
-    config.PROXY_TIMEOUT,
+    before + config.PROXY_TIMEOUT,
+    before + config.EXECUTE_MAX_TIMEOUT,
     config.PROXY_STREAM_IDLE_TIMEOUT,
     config.PROXY_SEND_TIMEOUT,
-    config.EXECUTE_MAX_TIMEOUT,
+    config.KEEP_ALIVE_TIMEOUT,
   ];
-  return Math.max(...waits, config.KEEP_ALIVE_TIMEOUT) + 15_000;
+  return Math.max(...waits) + 15_000;
 }

@@ -20,7 +20,7 @@ export interface AskOptions extends Partial<UpstreamRequest> {
 
 /** A real upstream client and one instance to ask; gone when the test is over. */
 export function startUpstreamClient(url: string, options: Partial<Http1ClientOptions> = {}) {
-  const defaults = { connections: 4, connectTimeoutMs: 1_000, keepAliveMs: 4_000, socketFolder: "/" };
+  const defaults = { connections: 4, keepAliveMs: 4_000, socketFolder: "/" };
   const client = new Http1Client({ ...defaults, ...options });
   onTestFinished(() => client.close());
   const instance = { id: "ins_1", sandboxId: "box", url, number: 1 };
@@ -35,6 +35,7 @@ export function startUpstreamClient(url: string, options: Partial<Http1ClientOpt
         instance,
         { method: "GET", path: "/", headers: [], body: null, fresh: false, ...request },
         {
+          onConnecting: () => tell("connecting"),
           onSent: () => {
             tell("sent");
             onSent?.(control);

@@ -15,6 +15,11 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
     "An answer in which nothing moves is cut off after this time.",
   ),
   PROXY_POOL_SIZE: key(integer(1, 65535), "128", "Most connections to one instance, per data thread."),
+  PROXY_POOL_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "5s",
+    "Time a call may wait for a free one of those connections before it gets 503.",
+  ),
   PROXY_KEEPALIVE_TIMEOUT: key(
     duration("1ms", LONGEST),
     "4s",

@@ -60,7 +60,6 @@ export class Gateway {
     });
     this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
-      connectTimeoutMs: config.PROXY_CONNECT_TIMEOUT,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
       socketFolder: options.socketFolder,
     });

@@ -1,38 +1,16 @@
-import type { Readable } from "node:stream";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
-import { GatewayError } from "../../errors.ts";
+import { asGatewayError, GatewayError } from "../../errors.ts";
 import type { MetricLane, Outcome } from "../../observe/metric-slots.ts";
 import type { Strategy } from "../balance/strategy.ts";
-import type { Deadlines, Watched } from "./deadlines.ts";
 import type { InstanceBoard } from "../health/board.ts";
 import type { Exchange } from "../request/exchange.ts";
-import {
-  ProtocolError,
-  type UpstreamClient,
-  type UpstreamControl,
-  type UpstreamHandler,
-} from "../upstream/upstream.ts";
-
-/** What is to be sent to an instance. */
-export interface Outbound {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: string[];
-  /** A fresh body for each attempt; null when there is none. */
-  readonly body: ((dispatch: Dispatch) => Readable | string) | null;
-  /** May be sent again after it may have reached an instance (RFC 9110 section 9.2.2). */
-  readonly repeatable: boolean;
-  /** Milliseconds to the first byte of the answer, counted from the end of the request. */
-  readonly firstByteMs: number;
-}
-
-/** Takes the answer. After `end` or `failed` nothing more comes. A GatewayError thrown from `head` or `data` fails the call. */
-export interface Receiver {
-  head(status: number, fields: readonly string[]): void;
-  data(chunk: Buffer): void;
-  end(): void;
-  failed(error: GatewayError): void;
-}
+import type { UpstreamClient, UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
+import type { Deadlines, Watched } from "./deadlines.ts";
+import { connectTimedOut, type Failure, failureError, failureOf, noFreeConnection } from "./failure.ts";
+import type { BodyControl, Outbound } from "./outbound.ts";
+import type { AnswerControl, Receiver } from "./receiver.ts";
+import { retryAfter } from "./retry.ts";
+import type { Timeouts } from "./timeouts.ts";
 
 /** What every dispatch of a thread shares. */
 export interface DispatchContext {
@@ -41,18 +19,14 @@ export interface DispatchContext {
   readonly deadlines: Deadlines<Dispatch>;
   readonly lane: MetricLane;
   readonly maxRetries: number;
-  /** Milliseconds a client may take between two pieces of its body, or before it reads on. */
-  readonly sendTimeoutMs: number;
-  /** Milliseconds an instance may be silent in the middle of an answer. */
-  readonly idleTimeoutMs: number;
 }
 
 /**
  * One request's way to an instance: the strategy picks one, a slot on it is claimed, the request is sent, the outcome is
- * reported. A failed connect goes on to the next instance whatever the method, because nothing has been sent; a
- * connection that breaks before the answer is tried once more if repeating is harmless.
+ * reported. What becomes of a failed attempt, `retry.ts` says; whatever any attempt may have done is remembered, so that
+ * the client is never told less.
  */
-export class Dispatch implements UpstreamHandler, Watched {
+export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Watched {
   readonly exchange: Exchange;
   deadline = Number.POSITIVE_INFINITY;
   place = -1;
@@ -61,16 +35,21 @@ export class Dispatch implements UpstreamHandler, Watched {
   readonly #strategy: Strategy;
   readonly #outbound: Outbound;
   readonly #receiver: Receiver;
+  readonly #timeouts: Timeouts;
+  /** One for each attempt. */
   readonly #tried: Instance[] = [];
   #instance: Instance | undefined;
   #control: UpstreamControl | undefined;
   /** The current attempt may have reached its instance. */
   #sent = false;
-  #attempts = 0;
+  /** Attempts that may have reached an instance. */
+  #sends = 0;
+  /** How the last of those failed that may have reached an instance. */
+  #reached: Failure | undefined;
   #answered = false;
   #done = false;
   /** Whom we are waiting for: decides what a passed deadline means. */
-  #waitingFor: "instance" | "client body" | "client reading" = "instance";
+  #waitingFor: "pool" | "connect" | "instance" | "client body" | "client reading" = "pool";
 
   constructor(options: {
     context: DispatchContext;
@@ -78,6 +57,7 @@ export class Dispatch implements UpstreamHandler, Watched {
     sandbox: Sandbox;
     strategy: Strategy;
     outbound: Outbound;
+    timeouts: Timeouts;
     receiver: Receiver;
   }) {
     this.#context = options.context;
@@ -85,6 +65,7 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.#sandbox = options.sandbox;
     this.#strategy = options.strategy;
     this.#outbound = options.outbound;
+    this.#timeouts = options.timeouts;
     this.#receiver = options.receiver;
   }
 
@@ -95,54 +76,56 @@ export class Dispatch implements UpstreamHandler, Watched {
     this.#attempt(this.#strategy.pick(this.#sandbox, this.#tried), false);
   }
 
-  /** Ends the call from this side: the client left, or must not go on. The receiver is told `error`. */
+  /** Ends the call from this side: the client left, or it must not go on. The receiver is told `error`. */
   cancel(error: GatewayError, outcome: Outcome): void {
-    const { code, details } = error;
-    this.#fail(this.#sent ? new GatewayError(code, { details, executed: "maybe", cause: error }) : error, outcome);
+    const executed = this.#executed;
+    if (error.executed === executed) return this.#fail(error, outcome);
+    const { code, details, retryAfter: wait, headers, cause } = error;
+    const known = { details, executed, ...(wait !== undefined && { retryAfter: wait }), ...(headers && { headers }) };
+    this.#fail(new GatewayError(code, { ...known, cause }), outcome);
   }
 
-  /** The body is on its way. Now the client must send more of it, or the instance take what came and answer. */
   bodyProgress(turn: "client" | "instance"): void {
     if (this.#answered) return;
-    this.#waitingFor = turn === "client" ? "client body" : "instance";
-    this.deadline = performance.now() + (turn === "client" ? this.#context.sendTimeoutMs : this.#outbound.firstByteMs);
+    if (turn === "client") this.#waitFor("client body", this.#timeouts.sendMs);
+    else this.#waitFor("instance", this.#timeouts.firstByteMs);
   }
 
-  /** Stops the instance's answer until the client has read what it was sent. */
   pause(): void {
-    this.#waitingFor = "client reading";
-    this.deadline = performance.now() + this.#context.sendTimeoutMs;
+    this.#waitFor("client reading", this.#timeouts.sendMs);
     this.#control?.pause();
   }
 
   resume(): void {
     if (this.#done) return;
-    this.#waitingFor = "instance";
-    this.deadline = performance.now() + this.#context.idleTimeoutMs;
+    this.#waitFor("instance", this.#timeouts.idleMs);
     this.#control?.resume();
+  }
+
+  onConnecting(): void {
+    this.#waitFor("connect", this.#timeouts.connectMs);
   }
 
   onSent(): void {
     this.#sent = true;
     this.exchange.sent = true;
-    this.#waitingFor = "instance";
-    this.deadline = performance.now() + this.#outbound.firstByteMs;
+    this.#sends += 1;
+    this.#waitFor("instance", this.#timeouts.firstByteMs);
   }
 
   onHead(status: number, fields: readonly string[]): void {
     this.#answered = true;
-    this.#waitingFor = "instance";
-    this.deadline = performance.now() + this.#context.idleTimeoutMs;
+    this.#waitFor("instance", this.#timeouts.idleMs);
     this.#context.board.report(this.#instance as Instance, true);
     try {
-      this.#receiver.head(status, fields);
+      this.#receiver.head(status, fields, this);
     } catch (error) {
       this.#refuse(error);
     }
   }
 
   onData(chunk: Buffer): void {
-    this.deadline = performance.now() + this.#context.idleTimeoutMs;
+    this.deadline = performance.now() + this.#timeouts.idleMs;
     try {
       this.#receiver.data(chunk);
     } catch (error) {
@@ -156,68 +139,98 @@ export class Dispatch implements UpstreamHandler, Watched {
   }
 
   onError(error: Error): void {
-    const sent = this.#sent;
-    const instance = this.#instance as Instance;
-    if (!sent) this.#context.board.report(instance, false);
-    if (this.#answered) return this.#fail(broken(error), "broken");
-    const next = this.#mayRetry(sent) ? this.#nextInstance(sent) : undefined;
-    if (next !== undefined) {
-      this.#context.lane.retry();
-      this.#context.board.release(instance);
-      return this.#attempt(next, sent); // other kept connections may have lost their other end too
-    }
-    this.#fail(sent ? broken(error) : unreachable(error), sent ? "broken" : "unreachable");
+    if (error instanceof GatewayError) return this.#refuse(error);
+    this.#failed(failureOf(error, this.#sent));
   }
 
   expire(): void {
-    if (this.#waitingFor !== "instance") {
-      return this.#fail(
-        new GatewayError("PROXY_006", { details: `no ${this.#waitingFor}`, executed: "maybe" }),
-        "client_gone",
-      );
+    switch (this.#waitingFor) {
+      case "pool":
+        return this.#give(noFreeConnection());
+      case "connect":
+        return this.#give(connectTimedOut());
+      case "instance": {
+        const details = this.#answered ? "The answer stopped in the middle" : "No answer before the deadline";
+        return this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
+      }
+      case "client body":
+      case "client reading": {
+        const details = `no ${this.#waitingFor}`;
+        return this.#fail(new GatewayError("PROXY_006", { details, executed: this.#executed }), "client_gone");
+      }
     }
-    const executed = this.#sent ? "maybe" : "no";
-    const details = this.#answered ? "The answer stopped in the middle" : "No answer before the deadline";
-    this.#fail(new GatewayError("PROXY_003", { details, executed }), "timeout");
   }
 
+  /** What is known of the sandbox's side while there is no whole answer. */
+  get #executed(): "no" | "maybe" {
+    return this.exchange.sent ? "maybe" : "no";
+  }
+
+  #waitFor(whom: "pool" | "connect" | "instance" | "client body" | "client reading", ms: number): void {
+    this.#waitingFor = whom;
+    this.deadline = performance.now() + ms;
+  }
+
+  /** `fresh`: not over a kept connection. */
   #attempt(instance: Instance | undefined, fresh: boolean): void {
     if (instance === undefined) {
-      return this.#fail(
-        new GatewayError("PROXY_001", { details: "The sandbox has no instance", retryAfter: 1 }),
-        "unreachable",
-      );
+      const details = "The sandbox has no instance";
+      return this.#fail(new GatewayError("PROXY_001", { details, retryAfter: 1 }), "unreachable");
     }
-    this.#attempts += 1;
     this.#tried.push(instance);
     this.#instance = instance;
     this.exchange.instance = instance;
     this.#sent = false;
-    this.deadline = performance.now() + this.#outbound.firstByteMs;
+    this.#waitFor("pool", this.#timeouts.poolMs);
     this.#context.board.claim(instance);
     const { method, path, headers, body } = this.#outbound;
     this.#control = this.#context.client.start(
       instance,
-      { method, path, headers, body: body === null ? null : body(this), fresh },
+      { method, path, headers, body: typeof body === "function" ? body(this) : body, fresh },
       this,
     );
   }
 
-  #mayRetry(sent: boolean): boolean {
-    if (this.#attempts > this.#context.maxRetries) return false;
-    return !sent || (this.#outbound.repeatable && this.#outbound.body === null && this.#attempts === 1);
+  /** Gives up an attempt that has not been sent. */
+  #give(failure: Failure): void {
+    this.#control?.abort();
+    this.#failed(failure);
   }
 
-  /** Another instance when there is one. A connection that broke may have been an old one: then the same may serve. */
-  #nextInstance(sent: boolean): Instance | undefined {
-    return this.#strategy.pick(this.#sandbox, this.#tried) ?? (sent ? this.#instance : undefined);
+  /** The attempt has failed. Another one, or the end. */
+  #failed(failure: Failure): void {
+    const { kind } = failure;
+    const instance = this.#instance as Instance;
+    if (kind === "unreachable") this.#context.board.report(instance, false);
+    if (!this.#answered) {
+      const next = this.#next(failure);
+      if (next !== undefined) {
+        if (this.#sent) this.#reached = failure;
+        this.#context.lane.retry();
+        this.#context.board.release(instance);
+        return this.#attempt(next, kind === "broken");
+      }
+    }
+    const error = failureError(failure, this.#reached);
+    this.#fail(error, error.code === "PROXY_001" || error.code === "PROXY_007" ? "unreachable" : "broken");
   }
 
-  /** The receiver does not take the answer. An error that escaped into the client's callbacks would be lost there. */
-  #refuse(error: unknown): void {
-    const known =
-      error instanceof GatewayError ? error : new GatewayError("GW_001", { cause: error, executed: "maybe" });
-    this.#fail(known, "broken");
+  #next({ kind }: Failure): Instance | undefined {
+    const { idempotent, body } = this.#outbound;
+    const retry = retryAfter({
+      kind,
+      attempts: this.#tried.length,
+      sends: this.#sends,
+      repeatable: idempotent && typeof body !== "function",
+      maxRetries: this.#context.maxRetries,
+    });
+    if (retry === "no") return undefined;
+    return this.#strategy.pick(this.#sandbox, this.#tried) ?? (retry === "again" ? this.#instance : undefined);
+  }
+
+  /** The call cannot go on: an error that escaped into the client's callbacks would be lost there. */
+  #refuse(thrown: unknown): void {
+    this.cancel(asGatewayError(thrown), "broken");
   }
 
   #fail(error: GatewayError, outcome: Outcome): void {
@@ -233,19 +246,4 @@ export class Dispatch implements UpstreamHandler, Watched {
     if (this.#instance !== undefined) this.#context.board.release(this.#instance);
     this.#context.lane.outcome(outcome);
   }
-}
-
-function unreachable(cause: Error): GatewayError {
-  return new GatewayError("PROXY_001", { details: reason(cause), retryAfter: 1, cause });
-}
-
-function broken(cause: Error): GatewayError {
-  const code = cause instanceof ProtocolError ? "PROXY_004" : "PROXY_002";
-  return new GatewayError(code, { details: reason(cause), executed: "maybe", cause });
-}
-
-/** What a client may know of an upstream error: no addresses, no paths. */
-function reason(cause: Error): string {
-  if (cause instanceof ProtocolError) return cause.message;
-  return "code" in cause && typeof cause.code === "string" ? cause.code : "connection failed";
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import type { GatewayError } from "../../errors.ts";
-import type { Dispatch } from "../dispatch/dispatch.ts";
+import type { BodyControl } from "../dispatch/outbound.ts";
+import type { Exchange } from "../request/exchange.ts";
 import { checkTrailers } from "../request/head.ts";
 import { tooLarge } from "../request/read-body.ts";
 
@@ -11,15 +12,17 @@ import { tooLarge } from "../request/read-body.ts";
  * untouched for the next one; and its destruction does not destroy the request, as undici would.
  */
 export class RequestBody extends Readable {
+  readonly #exchange: Exchange;
   readonly #req: IncomingMessage;
-  readonly #dispatch: Dispatch;
+  readonly #control: BodyControl;
   readonly #limit: number;
   #attached = false;
 
-  constructor(options: { req: IncomingMessage; dispatch: Dispatch; limit: number }) {
+  constructor(options: { exchange: Exchange; control: BodyControl; limit: number }) {
     super();
-    this.#req = options.req;
-    this.#dispatch = options.dispatch;
+    this.#exchange = options.exchange;
+    this.#req = options.exchange.req;
+    this.#control = options.control;
     this.#limit = options.limit;
   }
 
@@ -28,7 +31,7 @@ export class RequestBody extends Readable {
       this.#attached = true;
       this.#req.on("data", this.#onData).once("end", this.#onEnd);
     }
-    this.#dispatch.bodyProgress("client");
+    this.#control.bodyProgress("client");
     this.#req.resume();
   }
 
@@ -40,12 +43,11 @@ export class RequestBody extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    const { exchange } = this.#dispatch;
-    exchange.bytesIn += chunk.length;
-    if (exchange.bytesIn > this.#limit) return this.#refuse(tooLarge(this.#limit));
-    if (this.push(chunk)) return this.#dispatch.bodyProgress("client");
+    this.#exchange.bytesIn += chunk.length;
+    if (this.#exchange.bytesIn > this.#limit) return this.#refuse(tooLarge(this.#limit));
+    if (this.push(chunk)) return this.#control.bodyProgress("client");
     this.#req.pause();
-    this.#dispatch.bodyProgress("instance");
+    this.#control.bodyProgress("instance");
   };
 
   readonly #onEnd = (): void => {
@@ -54,11 +56,11 @@ export class RequestBody extends Readable {
     } catch (error) {
       return this.#refuse(error as GatewayError);
     }
-    this.#dispatch.bodyProgress("instance");
+    this.#control.bodyProgress("instance");
     this.push(null);
   };
 
   #refuse(error: GatewayError): void {
-    this.#dispatch.cancel(error, "cut");
+    this.#control.cancel(error, "cut");
   }
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from "../../errors.ts";
 import type { RuntimeReply } from "../../runtimes/runtime.ts";
-import type { Receiver } from "../dispatch/dispatch.ts";
+import type { Receiver } from "../dispatch/receiver.ts";
 
 /** Gathers an instance's whole answer, up to a limit. */
 export class Collect implements Receiver {

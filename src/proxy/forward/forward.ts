@@ -1,7 +1,9 @@
 import type { AuditReceiver } from "../../audit/outbox.ts";
 import type { GatewayError } from "../../errors.ts";
 import { RequestBody } from "./body.ts";
-import type { Dispatch, Outbound, Receiver } from "../dispatch/dispatch.ts";
+import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
+import type { AnswerControl, Receiver } from "../dispatch/receiver.ts";
+import { isIdempotent } from "../dispatch/retry.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
@@ -17,28 +19,22 @@ export interface ForwardContext {
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
-  readonly firstByteMs: number;
 }
 
 /** Bytes up to which copying a body is cheaper than writing it apart from its head. */
 const ONE_WRITE = 4096;
 
-/** RFC 9110 section 9.2.2, without the ones nobody forwards. */
-const REPEATABLE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-
 /** The request as it goes to an instance. `path` is the part of the target that is the sandbox's own. */
 export function outbound(exchange: Exchange, head: Head, path: string, context: ForwardContext): Outbound {
-  const { req } = exchange;
   return {
     method: exchange.method,
     path,
-    headers: requestFields(req.rawHeaders, head, exchange, context.pseudonym),
+    headers: requestFields(exchange.req.rawHeaders, head, exchange, context.pseudonym),
     body:
       head.bodyLength === 0
         ? null
-        : (dispatch: Dispatch) => new RequestBody({ req, dispatch, limit: context.maxBodySize }),
-    repeatable: REPEATABLE.has(exchange.method),
-    firstByteMs: context.firstByteMs,
+        : (control: BodyControl) => new RequestBody({ exchange, control, limit: context.maxBodySize }),
+    idempotent: isIdempotent(exchange.method),
   };
 }
 
@@ -51,7 +47,7 @@ export function outbound(exchange: Exchange, head: Head, path: string, context: 
 export class Forward implements Receiver, AuditReceiver, HeldHead {
   readonly #exchange: Exchange;
   readonly #context: ForwardContext;
-  #dispatch: Dispatch | undefined;
+  #answer: AnswerControl | undefined;
   #fields: string[] | undefined;
   #headWritten = false;
   /** Bytes of a declared length still to come; -1 when none was declared. */
@@ -65,13 +61,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     this.#context = context;
   }
 
-  /** Starts the dispatch this is the receiver of. */
-  start(dispatch: Dispatch): void {
-    this.#dispatch = dispatch;
-    dispatch.start();
-  }
-
-  head(status: number, raw: readonly string[]): void {
+  head(status: number, raw: readonly string[], control: AnswerControl): void {
+    this.#answer = control;
     const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
     this.#exchange.status = status;
     this.#fields = fields;
@@ -157,10 +148,10 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   #pause(): void {
     if (this.#paused) return;
     this.#paused = true;
-    this.#dispatch?.pause();
+    this.#answer?.pause();
     this.#exchange.res.once("drain", () => {
       this.#paused = false;
-      this.#dispatch?.resume();
+      this.#answer?.resume();
     });
   }
 }

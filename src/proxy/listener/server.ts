@@ -95,6 +95,8 @@ export function createGatewayServer(options: {
     // Bytes after the last request of a connection are nobody's: the answer goes out, then the connection closes.
     if (error.code === "HPE_CLOSED_CONNECTION") return;
     if (error.code === "ECONNRESET") return void socket.destroy();
+    // Who leaves in the middle of a body is no bad speaker: the exchange hears of it when the connection closes.
+    if (error.code === "HPE_INVALID_EOF_STATE" && socket.exchange?.unread === true) return void socket.destroy();
     if (socket.brokenAt !== undefined) {
       if (socket.bytesRead - socket.brokenAt > LINGER_BYTES) socket.destroy();
       return;

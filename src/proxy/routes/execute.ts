@@ -7,6 +7,7 @@ import { checkContentType, parseExecute } from "../../execution/validate.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
+import type { Timeouts } from "../dispatch/timeouts.ts";
 import { Collect } from "../forward/collect.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { checkTrailers, type Head } from "../request/head.ts";
@@ -25,8 +26,7 @@ export interface ExecuteOptions {
   readonly maxBodySize: number;
   readonly maxResponseSize: number;
   readonly maxExecuteMs: number;
-  readonly firstByteMs: number;
-  readonly sendTimeoutMs: number;
+  readonly timeouts: Timeouts;
 }
 
 /** `POST /api/v1/sandbox/execute`: runs one operation and answers with its normalised result. */
@@ -43,7 +43,7 @@ export class ExecuteRoute {
     checkContentType(head.contentType);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
     if (head.expectsContinue) exchange.res.writeContinue();
-    const body = await readBody(exchange, { limit: this.#o.maxBodySize, timeoutMs: this.#o.sendTimeoutMs });
+    const body = await readBody(exchange, { limit: this.#o.maxBodySize, timeoutMs: this.#o.timeouts.sendMs });
     exchange.bytesIn = body.length;
     checkTrailers(exchange.req);
     const request = parseExecute(body, this.#o.maxExecuteMs);
@@ -60,7 +60,7 @@ export class ExecuteRoute {
       facts,
       runtime: this.#runtime(sandbox),
       send: (call, firstByteMs) => this.#call(exchange, sandbox, call, firstByteMs),
-      defaultTimeoutMs: this.#o.firstByteMs,
+      defaultTimeoutMs: this.#o.timeouts.firstByteMs,
     });
     exchange.execution = { ...facts, status: result.status };
     const answer = {
@@ -87,10 +87,10 @@ export class ExecuteRoute {
         method: call.method,
         path: call.path,
         headers,
-        body: call.body === "" ? null : () => call.body,
-        repeatable: false,
-        firstByteMs,
+        body: call.body === "" ? null : call.body,
+        idempotent: false,
       },
+      timeouts: { ...this.#o.timeouts, firstByteMs },
       receiver: collect,
     });
     dispatch.start();

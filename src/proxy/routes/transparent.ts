@@ -3,6 +3,7 @@ import { authorize, authorizeProxy } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
+import type { Timeouts } from "../dispatch/timeouts.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
@@ -16,6 +17,7 @@ export interface TransparentOptions {
   readonly dispatching: DispatchContext;
   readonly forwarding: ForwardContext;
   readonly recorder: Recorder;
+  readonly timeouts: Timeouts;
   readonly maxBodySize: number;
 }
 
@@ -57,15 +59,15 @@ export class TransparentRoute {
     const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId);
     if (head.expectsContinue) exchange.res.writeContinue();
     const forward = new Forward(exchange, this.#o.forwarding);
-    forward.start(
-      new Dispatch({
-        context: this.#o.dispatching,
-        exchange,
-        sandbox,
-        strategy: this.#o.strategies.of(sandbox),
-        outbound: outbound(exchange, head, path, this.#o.forwarding),
-        receiver: forward,
-      }),
-    );
+    const dispatch = new Dispatch({
+      context: this.#o.dispatching,
+      exchange,
+      sandbox,
+      strategy: this.#o.strategies.of(sandbox),
+      outbound: outbound(exchange, head, path, this.#o.forwarding),
+      timeouts: this.#o.timeouts,
+      receiver: forward,
+    });
+    dispatch.start();
   }
 }

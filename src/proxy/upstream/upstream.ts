@@ -29,6 +29,8 @@ export interface UpstreamControl {
 
 /** Told what becomes of a request. After `onEnd` or `onError` nothing more comes. */
 export interface UpstreamHandler {
+  /** No kept connection was free: a new one is being made. */
+  onConnecting(): void;
   /** A connection has been found: the next thing is the first byte of the request. */
   onSent(): void;
   /** The final response's head. `fields`: lower-case name, value, name, value… in the order received. */
@@ -39,7 +41,10 @@ export interface UpstreamHandler {
   onError(error: Error): void;
 }
 
-/** Starts requests to instances over kept-alive connections, one request at a time on each. */
+/**
+ * Starts requests to instances over kept-alive connections, one request at a time on each. It has no deadlines: whoever
+ * starts a request watches over it, from the wait for a connection on.
+ */
 export interface UpstreamClient {
   /** The handler hears of it in a later turn of the event loop, never before this returns. */
   start(instance: Instance, request: UpstreamRequest, handler: UpstreamHandler): UpstreamControl;

@@ -75,7 +75,7 @@ const INVALID: Readonly<Record<string, string>> = {
   "chunked twice": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
   "an upgrade nobody asked for": "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nevil",
   "a 101 that names no protocol": "HTTP/1.1 101 Switching Protocols\r\n\r\nevil",
-  "a 100 nobody waits for": `HTTP/1.1 100 Continue\r\n\r\n${GOOD}`,
+  "eleven times 100": "HTTP/1.1 100 Continue\r\n\r\n".repeat(11) + GOOD,
   "eleven informational answers": "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(11) + GOOD,
   "an informational answer with a body": `HTTP/1.1 103 Early Hints\r\nContent-Length: 4\r\n\r\nevil${GOOD}`,
   "a NUL in a value": "HTTP/1.1 200 OK\r\nX-A: \0\r\nContent-Length: 4\r\n\r\nevil",
@@ -119,6 +119,7 @@ const ODD: Readonly<Record<string, readonly [bytes: string, method: string, fiel
     /chunked/,
     "3\r\nodd\r\n0\r\n\r\n",
   ],
+  "a 100 nobody waits for": [`HTTP/1.1 100 Continue\r\n\r\n${GOOD}`, "GET", /content-length: 4/, "good"],
   "ten informational answers": [
     "HTTP/1.1 103 Early Hints\r\nX-Early: evil\r\n\r\n".repeat(10) + GOOD,
     "GET",

@@ -11,7 +11,6 @@ const SWEEP_MS = 500;
 export interface Http1ClientOptions {
   /** Per instance and thread. */
   readonly connections: number;
-  readonly connectTimeoutMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;
   /** Where the sockets of `unix:` instances are. */
@@ -60,9 +59,9 @@ export class Http1Client implements UpstreamClient {
   }
 
   #open(instance: Instance): Pool {
-    const { connections, connectTimeoutMs, socketFolder } = this.#options;
+    const { connections, socketFolder } = this.#options;
     const { address, host } = addressOf(instance, socketFolder);
-    const pool = new Pool({ address, host, connectTimeoutMs, buffer: this.#buffer, connections });
+    const pool = new Pool({ address, host, buffer: this.#buffer, connections });
     this.#pools.set(instance.id, pool);
     return pool;
   }

@@ -11,7 +11,6 @@ export interface ConnectionOptions {
   readonly address: Address;
   /** The Host field of every request. */
   readonly host: string;
-  readonly connectTimeoutMs: number;
   /** Read into by all connections of a thread in turn: what is kept of it is copied first. */
   readonly buffer: Buffer;
   /** The connection is free for another request. */
@@ -58,7 +57,6 @@ export class Connection implements ResponseEvents {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
   readonly #parser = new ResponseParser(this);
-  #connectTimer: NodeJS.Timeout | undefined;
   #gone = false;
   #call: Call | undefined;
   /** The last call has ended in a way that leaves the connection good for another one. */
@@ -80,7 +78,6 @@ export class Connection implements ResponseEvents {
       keepAliveInitialDelay: 30_000,
       onread: { buffer: options.buffer, callback: (length, buffer) => this.#onRead(length, buffer as Buffer) },
     });
-    this.#connectTimer = setTimeout(() => this.#fail(timedOut()), options.connectTimeoutMs);
     this.#socket
       .once("connect", () => this.#onConnect())
       .on("error", (error) => this.#fail(error))
@@ -129,7 +126,6 @@ export class Connection implements ResponseEvents {
   }
 
   #onConnect(): void {
-    clearTimeout(this.#connectTimer);
     if (this.#call !== undefined) this.#send(this.#call);
   }
 
@@ -216,7 +212,6 @@ export class Connection implements ResponseEvents {
   #fail(error: Error): void {
     if (this.#gone) return;
     this.#gone = true;
-    clearTimeout(this.#connectTimer);
     const call = this.#call;
     this.#call = undefined;
     this.#sending?.destroy();
@@ -251,8 +246,4 @@ function hasField(fields: readonly string[], name: string): boolean {
 
 function closed(): Error {
   return Object.assign(new Error("the instance closed the connection"), { code: "ECONNRESET" });
-}
-
-function timedOut(): Error {
-  return Object.assign(new Error("the instance did not accept in time"), { code: "ETIMEDOUT" });
 }

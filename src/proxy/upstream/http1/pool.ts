@@ -70,12 +70,17 @@ export class Pool {
       const idle = fresh ? undefined : this.#idle.pop();
       if (idle !== undefined) idle.serve(call);
       else if (!fresh && calls.length - next <= this.#resting.length) break;
-      else if (this.#hasRoom()) this.#all.add(new Connection(this.#options, call));
+      else if (this.#hasRoom()) this.#connect(call);
       else break;
     }
     this.#waiting = next === calls.length ? [] : calls.slice(next);
     if (this.#resting.length > 0) this.#rested();
   };
+
+  #connect(call: Call): void {
+    call.handler.onConnecting();
+    if (!call.ended) this.#all.add(new Connection(this.#options, call));
+  }
 
   /** Room for one more connection; an idle one that may not be used gives way. */
   #hasRoom(): boolean {

@@ -155,7 +155,7 @@ export class ResponseParser {
   }
 
   #skipInformational(status: number): void {
-    if (status === 100 || status === 101) throw new ProtocolError(`a ${status} nobody asked for`);
+    if (status === 101) throw new ProtocolError("a 101 nobody asked for");
     if (++this.#informational > MAX_INFORMATIONAL) throw new ProtocolError("too many informational responses");
   }
 

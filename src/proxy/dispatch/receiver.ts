@@ -1,0 +1,17 @@
+import type { GatewayError } from "../../errors.ts";
+
+/** Takes the answer. After `end` or `failed` nothing more comes. A GatewayError thrown from `head` or `data` fails the call. */
+export interface Receiver {
+  /** `fields`: lower-case name, value, name, value… `control` steers what follows. */
+  head(status: number, fields: readonly string[], control: AnswerControl): void;
+  data(chunk: Buffer): void;
+  end(): void;
+  failed(error: GatewayError): void;
+}
+
+/** Steers an answer that has begun. When it has ended, nothing of this does anything. */
+export interface AnswerControl {
+  /** Stops the instance's answer until the client has read what it was sent. */
+  pause(): void;
+  resume(): void;
+}
