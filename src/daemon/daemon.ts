@@ -18,6 +18,7 @@ import { AdminListener } from "./admin-listener.ts";
 import { DataThreads } from "./threads/data-threads.ts";
 import { FileWatch } from "./file-watch.ts";
 import { Fleet } from "../lifecycle/fleet.ts";
+import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { InForce } from "./in-force.ts";
 import { Observer } from "./observer.ts";
@@ -182,6 +183,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       look: () => ({
         pid: process.pid,
         version: VERSION,
+        url: listenerUrl(config.GATEWAY_HOST, port),
+        admin_url: listenerUrl(config.ADMIN_HOST, adminPort),
         host: config.GATEWAY_HOST,
         port,
         admin_port: adminPort,
@@ -199,8 +202,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     observer.start();
     closing.push(() => observer.stop());
 
-    const url = `http://${config.GATEWAY_HOST}:${port}`;
-    log.info({ url, admin: `http://${config.ADMIN_HOST}:${adminPort}`, workers, data_dir: folder.root }, "listening");
+    const url = listenerUrl(config.GATEWAY_HOST, port);
+    log.info({ url, admin: listenerUrl(config.ADMIN_HOST, adminPort), workers, data_dir: folder.root }, "listening");
     if (!config.AUTH_ENABLED)
       log.warn({}, "AUTHENTICATION IS OFF: everybody who reaches this port can run code in every sandbox");
 

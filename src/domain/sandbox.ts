@@ -43,8 +43,10 @@ export function isSandboxId(value: string): boolean {
  * @throws GatewayError VAL_010 when it is not `http://host[:port]`, or carries credentials, a path, a query or a fragment.
  */
 export function parseInstanceUrl(text: string): string {
-  const shown = JSON.stringify(text.replace(/\/\/.*@/s, "//…@")); // never repeat a password
+  const shown = JSON.stringify(text.replace(/^(.*?\/\/)?.*@/s, "$1…@")); // never repeat a password
   const wrong = (why: string) => new GatewayError("VAL_010", { details: `instance URL ${shown}: ${why}` });
+  // `localhost:9000` is a URL too, with the scheme `localhost`.
+  if (/^[^/@]+$/.test(text) && URL.canParse(`http://${text}`)) throw wrong(`write http://${text}`);
   if (!URL.canParse(text)) throw wrong("not a URL; expected http://host:port");
   const url = new URL(text);
   if (url.protocol !== "http:") throw wrong("only http:// is supported");

@@ -77,6 +77,23 @@ describe("token", () => {
     expect(kept).not.toContain(stdout.trim().split(".")[2]);
   });
 
+  it("narrowed to what is not there is made, and that is said", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add box-1 --driver wasm");
+    const made = await cli.run(
+      "token create --sub a --role viewer --sandbox box-2 --sandbox box-* --sandbox x* --operation run_cod --operation run_code",
+    );
+    expect(made.code).toBe(0);
+    expect(made.stdout.trim()).toMatch(JWT);
+    expect(made.stderr.split("\n").filter((line) => line.startsWith("warning: "))).toEqual([
+      "warning: --sandbox box-2: there is no such sandbox (did you mean box-1?)",
+      "warning: --sandbox x*: there is no such sandbox",
+      "warning: --operation run_cod: none of run_code, run_command (did you mean run_code?)",
+    ]);
+    const right = await cli.run("token create --sub a --role viewer --sandbox box-1 --operation run_command");
+    expect(right.stderr).not.toContain("warning");
+  });
+
   it("is made as JSON, found by id and by itself, revoked, and then shown as revoked", async () => {
     const cli = fresh();
     const made = await cli.json("token create --sub agent-1 --role viewer");
@@ -136,13 +153,50 @@ describe("sandbox and instance", () => {
     });
     expect((await cli.run("sandbox add demo --driver wasm")).stdout).toBe("demo added, 1 instance\n");
     const list = await cli.run("sandbox list");
-    expect(list.stdout).toMatch(/^ID +RUNTIME .*\ndemo +generic +wasm .*\npy +generic +static +default +2 +\ds\n$/);
+    expect(list.stdout).toMatch(
+      /^ID +RUNTIME .*\ndemo +generic +wasm .*\npy +generic +static +default +2 +unknown +\ds\n$/,
+    );
     const third = await cli.json("instance add py --url http://127.0.0.1:9002");
     expect(await cli.json("instance list py")).toHaveLength(3);
     const removed = await cli.run(`instance remove ${String(third["id"])} --yes`);
     expect(removed).toMatchObject({ code: 0, stdout: `${String(third["id"])} removed from py\n` });
     expect((await cli.run("sandbox remove py --yes")).code).toBe(0);
     expect((await cli.run("sandbox show py")).code).toBe(5);
+  });
+
+  it("are listed with what the running daemon sees of their instances", async () => {
+    const cli = fresh();
+    const added = await Promise.all([
+      cli.json("sandbox add one --url http://127.0.0.1:9000"),
+      cli.json("sandbox add some --url http://127.0.0.1:9000 --url http://127.0.0.1:9001 --url http://127.0.0.1:9002"),
+      cli.json("sandbox add none --url http://127.0.0.1:9000"),
+      cli.json("sandbox add new --url http://127.0.0.1:9000"),
+    ]);
+    const ids = added.flatMap(({ instances }) => (instances as { id: string }[]).map(({ id }) => id));
+    const words = ["up", "up", "down", "up", "down"];
+    const instances = Object.fromEntries(words.map((word, index) => [ids[index], word]));
+    const folder = openDataFolder(cli.data);
+    const store = openSqliteStore(folder.database);
+    onTestFinished(() => store.close());
+    store.observed.put("daemon", JSON.stringify({ instances }), 1);
+    const lock = acquireDaemonLock(folder.lock);
+    onTestFinished(() => lock.release());
+    const { stdout } = await cli.run("sandbox list");
+    const states = stdout.split("\n").map((line) => /^(\S+) .* {2}(\S.*?) +\S+$/.exec(line)?.slice(1));
+    expect(states.slice(0, 5)).toEqual([
+      ["ID", "STATE"],
+      ["new", "unknown"],
+      ["none", "down"],
+      ["one", "up"],
+      ["some", "2/3 up"],
+    ]);
+    const list = (await cli.run("sandbox list --json")).stdout;
+    expect(JSON.parse(list)).toMatchObject([
+      { id: "new", instances: [{ state: null }] },
+      { id: "none", instances: [{ state: "down" }] },
+      { id: "one", instances: [{ state: "up" }] },
+      { id: "some", instances: [{ state: "up" }, { state: "down" }, { state: "up" }] },
+    ]);
   });
 
   it("are not removed without a word when nobody can be asked", async () => {

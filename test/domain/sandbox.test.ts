@@ -31,8 +31,13 @@ describe("an instance URL", () => {
 
   test.each([
     ["", "not a URL"],
-    ["box:9000", "only http://"],
-    ["127.0.0.1:9000", "not a URL"],
+    ["localhost:9000", "write http://localhost:9000"],
+    ["127.0.0.1:9000", "write http://127.0.0.1:9000"],
+    ["[::1]:9000", "write http://[::1]:9000"],
+    ["box", "write http://box"],
+    ["::1", "not a URL"],
+    ["box:99999", "only http://"],
+    ["box:9000/path", "only http://"],
     ["https://box", "only http://"],
     ["unix:/run/box.sock", "only http://"],
     ["file:///etc/passwd", "only http://"],
@@ -48,6 +53,8 @@ describe("an instance URL", () => {
   test.each([
     "http://agent:hunter2@box",
     "http://hunter2@box",
+    "hunter2@box:9000",
+    "agent:hunter2@box:9000",
     "https://agent:hunter2@box/x",
     "http://a:hunter2@:1",
     "http://a:p@hunter2@box",

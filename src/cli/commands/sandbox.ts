@@ -4,7 +4,7 @@ import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
-import { sandboxView } from "../output/views.ts";
+import { sandboxState, sandboxView } from "../output/views.ts";
 import { instanceTable } from "./instance.ts";
 
 export function defineSandbox(sandbox: Command, cli: Cli): void {
@@ -72,20 +72,24 @@ async function add(cli: Cli, id: string, { url, runtime, driver = "static", stra
 }
 
 async function list(cli: Cli): Promise<void> {
-  const sandboxes = await cli.inWorkspace(({ store }) => store.sandboxes.list());
+  const { sandboxes, states } = await cli.inWorkspace((workspace) => ({
+    sandboxes: workspace.store.sandboxes.list(),
+    states: instanceStates(observedDaemon(workspace)),
+  }));
   const now = Date.now();
   cli.output.print(
-    sandboxes.map((sandbox) => sandboxView(sandbox)),
+    sandboxes.map((sandbox) => sandboxView(sandbox, states)),
     () =>
       table(
-        ["ID", "RUNTIME", "DRIVER", "STRATEGY", "INSTANCES", "AGE"],
-        sandboxes.map(({ id, runtime, driver, strategy, instances, createdAt }) => [
-          id,
-          runtime,
-          driver,
-          strategy ?? "default",
-          String(instances.length),
-          briefDuration(now - createdAt),
+        ["ID", "RUNTIME", "DRIVER", "STRATEGY", "INSTANCES", "STATE", "AGE"],
+        sandboxes.map((sandbox) => [
+          sandbox.id,
+          sandbox.runtime,
+          sandbox.driver,
+          sandbox.strategy ?? "default",
+          String(sandbox.instances.length),
+          sandboxState(sandbox, states),
+          briefDuration(now - sandbox.createdAt),
         ]),
       ),
   );

@@ -5,6 +5,7 @@ import { ROLES } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
+import { absentNames } from "../narrowing.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { parsed, required, UsageError } from "../usage-error.ts";
 import { narrowed, tokenStatus, tokenView } from "../output/views.ts";
@@ -79,6 +80,9 @@ async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const wanted = expires === undefined ? undefined : parsed(duration("1s", "3650d"), expires, "--expires");
   const { token, record } = await cli.inWorkspace(
     (workspace) => {
+      const known = sandbox === null ? [] : workspace.store.sandboxes.list().map(({ id }) => id);
+      const absent = absentNames({ sandboxes: sandbox ?? [], operations: operation ?? [], known });
+      for (const remark of absent) cli.output.warn(remark);
       const expiresInMs = wanted ?? workspace.config.AUTH_TOKEN_EXPIRY;
       return workspace.control().createToken({ subject, role, expiresInMs, sandboxes: sandbox, operations: operation });
     },

@@ -34,6 +34,14 @@ export function sandboxView(sandbox: Sandbox, states: States = {}): Record<strin
   return { id, runtime, driver, strategy, created_at: timestamp(createdAt), instances };
 }
 
+/** `up`, `down`, … where all instances are the same, else how many of them are up: `2/3 up`. */
+export function sandboxState({ instances }: Sandbox, states: States): string {
+  const words = instances.map(({ id }) => states[id] ?? "unknown");
+  const [first = "unknown"] = words;
+  if (words.every((word) => word === first)) return first;
+  return `${words.filter((word) => word === "up").length}/${words.length} up`;
+}
+
 /** `state` is null when no daemon runs. */
 export function instanceView({ id, sandboxId, url, number }: Instance, states: States = {}): Record<string, unknown> {
   return { id, sandbox_id: sandboxId, url, number, state: states[id] ?? null };
