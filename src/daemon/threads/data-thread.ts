@@ -3,6 +3,7 @@ import type { AuditBatch } from "../../audit/outbox.ts";
 import { GatewayError } from "../../errors.ts";
 import { startThread } from "../../executable.ts";
 import type { PulseWords } from "../shared-memory/layout.ts";
+import { DRAIN_MARGIN_MS } from "./drain.ts";
 import { Silence } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
 
@@ -13,8 +14,8 @@ const RESTART_PAUSE_MS = 1_000;
 /** A thread that does not get as far as serving within this time hangs. */
 const START_MS = 30_000;
 
-/** After the grace of a drain: cut calls are recorded, and the records committed. */
-const DRAIN_MARGIN_MS = 5_000;
+/** A thread that drains answers within its own limits, unless it hangs. */
+const DRAIN_LIMIT_MS = DRAIN_MARGIN_MS + 1_000;
 
 /**
  * A request's garbage dies young. The default 48 MB (three semi-spaces of 16) fills so often that survivors of requests
@@ -195,7 +196,7 @@ export class DataThread {
 /** Asks a thread to finish; false when it neither did nor ended in time. */
 function drained(worker: Worker, graceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), graceMs + DRAIN_MARGIN_MS);
+    const timer = setTimeout(() => resolve(false), graceMs + DRAIN_LIMIT_MS);
     const done = (): void => {
       clearTimeout(timer);
       resolve(true);

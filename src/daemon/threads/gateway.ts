@@ -14,6 +14,7 @@ import { createGatewayServer } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
 import { recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
+import { drain } from "./drain.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
 import type { PulseWords, SharedMemory } from "../shared-memory/layout.ts";
 
@@ -30,8 +31,6 @@ export interface GatewayOptions {
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
 }
 
-const DRAIN_POLL_MS = 50;
-
 /**
  * One data thread's whole data path. The gateway itself is the long-lived shell: listener, outbox, upstream client,
  * exchanges in flight. What the configuration decides is a policy, made apart and swapped whole. Needs no thread of its own.
@@ -47,7 +46,7 @@ export class Gateway {
   readonly #deadlines = new Deadlines<Dispatch>();
   readonly #policy: Policy;
   #snapshot: Snapshot;
-  #draining = false;
+  #drained: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
     const { config, memory, thread, salt, signing, onInternalError } = options;
@@ -131,20 +130,10 @@ export class Gateway {
     this.#outbox.acknowledge(last, written);
   }
 
-  /** Stops accepting and resolves when all connections are closed; after `graceMs` they are cut. */
+  /** See `drain`. */
   drain(graceMs: number): Promise<void> {
-    if (this.#draining) return Promise.resolve();
-    this.#draining = true;
-    return new Promise((resolve) => {
-      const poll = setInterval(() => this.#server.closeIdleConnections(), DRAIN_POLL_MS);
-      const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs);
-      this.#server.close(() => {
-        clearInterval(poll);
-        clearTimeout(cut);
-        resolve();
-      });
-      this.#server.closeIdleConnections();
-    });
+    this.#drained ??= drain({ server: this.#server, inFlight: this.inFlight, outbox: this.#outbox, graceMs });
+    return this.#drained;
   }
 
   /** Ends at once: connections are cut, timers stopped. */
