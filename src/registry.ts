@@ -16,8 +16,8 @@ export const DRIVERS = { static: { managed: false }, wasm: { managed: true } } a
 
 export const STRATEGY_NAMES = ["round-robin"] as const;
 
-export function createRuntimes(): Record<(typeof RUNTIME_NAMES)[number], Runtime> {
-  return { generic: new GenericRuntime() };
+export function createRuntimes(config: Config): Record<(typeof RUNTIME_NAMES)[number], Runtime> {
+  return { generic: new GenericRuntime({ members: config.MAX_JSON_MEMBERS }) };
 }
 
 export function createStrategies(): Record<(typeof STRATEGY_NAMES)[number], Strategy> {

@@ -115,14 +115,14 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   });
   const execute = new ExecuteRoute({
     admission,
-    runtimes: createRuntimes(),
+    runtimes: createRuntimes(config),
     strategies,
     dispatching,
     recorder,
     responder,
     maxBodySize: config.MAX_BODY_SIZE,
     maxResponseSize: config.MAX_RESPONSE_SIZE,
-    maxExecuteMs: config.EXECUTE_MAX_TIMEOUT,
+    limits: { maxTimeoutMs: config.EXECUTE_MAX_TIMEOUT, maxMembers: config.MAX_JSON_MEMBERS },
     timeouts,
   });
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });

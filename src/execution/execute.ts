@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import type { ExecutionFacts } from "../audit/record.ts";
 import type { ExecuteRequest, ExecutionResult } from "../domain/execution.ts";
 import { newId } from "../domain/id.ts";
@@ -8,19 +7,8 @@ import type { Runtime, RuntimeReply } from "../runtimes/runtime.ts";
 export type Send = (call: ReturnType<Runtime["call"]>, firstByteMs: number) => Promise<RuntimeReply>;
 
 /** What is known of an execution from its request alone. */
-export function executionFacts(request: ExecuteRequest): ExecutionFacts {
-  const { operation, payload } = request;
-  // What runs, not what lies beside it: a command must not be able to hide behind harmless code.
-  const code = operation === "run_command" ? payload["command"] : (payload["code"] ?? payload["command"]);
-  const text = typeof code === "string" ? code : "";
-  return {
-    id: newId("exe"),
-    operation,
-    language: typeof payload["language"] === "string" ? payload["language"] : "",
-    codeBytes: Buffer.byteLength(text),
-    codeSha256: hash("sha256", text),
-    status: "",
-  };
+export function executionFacts({ operation, language, codeBytes, codeSha256 }: ExecuteRequest): ExecutionFacts {
+  return { id: newId("exe"), operation, language, codeBytes, codeSha256, status: "" };
 }
 
 /** More than the sandbox's own limit, so that its answer about a timeout arrives before ours. */

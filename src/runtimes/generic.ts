@@ -1,6 +1,15 @@
+import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import type { ExecuteRequest, ExecutionResult } from "../domain/execution.ts";
-import { isTooDeep } from "../domain/json-depth.ts";
+import {
+  isSimple,
+  type JsonBounds,
+  type JsonNode,
+  JsonRefusal,
+  memberOf,
+  scanJson,
+  valueOf,
+} from "../domain/json-scan.ts";
 import { GatewayError } from "../errors.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "./runtime.ts";
 
@@ -10,7 +19,6 @@ const answer = z.object({
   stderr: z.string().default(""),
   exit_code: z.int().nullable().default(null),
   signal: z.string().nullable().default(null),
-  results: z.array(z.record(z.string(), z.unknown())).default([]),
   error: z
     .object({
       name: z.string().default("Error"),
@@ -22,6 +30,9 @@ const answer = z.object({
   truncated: z.boolean().default(false),
 });
 
+/** The largest `error` that is parsed, bytes: a traceback can be made of a million lines. */
+const LARGEST_ERROR = 1_000_000;
+
 const refusal = z.object({ error: z.object({ message: z.string() }) });
 
 /**
@@ -29,18 +40,26 @@ const refusal = z.object({ error: z.object({ message: z.string() }) });
  * `execution_id` and, when given, `timeout_ms`; answered by the normalised result, of which every field may be missing.
  */
 export class GenericRuntime implements Runtime {
+  readonly #bounds: JsonBounds;
+
+  /** `bounds`: of an instance's answer. */
+  constructor(bounds: JsonBounds) {
+    this.#bounds = bounds;
+  }
+
   call(request: ExecuteRequest, executionId: string): RuntimeCall {
+    const envelope = JSON.stringify({
+      operation: request.operation,
+      sandbox_id: request.sandboxId,
+      execution_id: executionId,
+      timeout_ms: request.timeoutMs,
+    });
     return {
       method: "POST",
       path: "/execute",
       headers: ["content-type", "application/json", "accept", "application/json"],
-      body: JSON.stringify({
-        operation: request.operation,
-        payload: request.payload,
-        sandbox_id: request.sandboxId,
-        execution_id: executionId,
-        timeout_ms: request.timeoutMs,
-      }),
+      // Valid UTF-8 comes through a string as it was.
+      body: `${envelope.slice(0, -1)},"payload":${request.payloadJson.toString("utf8")}}`,
     };
   }
 
@@ -50,26 +69,56 @@ export class GenericRuntime implements Runtime {
     if (reply.status !== 200) {
       throw new GatewayError("SANDBOX_002", { details: `The instance answered ${reply.status}`, executed: "maybe" });
     }
-    const parsed = answer.safeParse(json(reply.body));
-    if (!parsed.success) {
-      throw new GatewayError("EXEC_001", { details: "Not a result of the generic protocol", executed: "yes" });
-    }
+    // What a program prints need not be UTF-8, and not every instance makes it so.
+    const body = isUtf8(reply.body) ? reply.body : Buffer.from(reply.body.toString("utf8"));
+    const document = this.#scanned(body);
+    const results = memberOf(document, "results");
+    if (document.kind !== "object" || (results !== undefined && results.kind !== "array of objects")) throw misfit();
+    const parsed = answer.safeParse(fieldsOf(body, document));
+    if (!parsed.success) throw misfit();
     const { status, ...rest } = parsed.data;
     const failed = rest.error !== null || (rest.exit_code ?? 0) !== 0;
-    return { status: status ?? (failed ? "error" : "ok"), ...rest };
+    const resultsJson = results === undefined ? "[]" : body.toString("utf8", results.start, results.end);
+    return { status: status ?? (failed ? "error" : "ok"), ...rest, resultsJson };
+  }
+
+  #scanned(body: Buffer): JsonNode {
+    try {
+      return scanJson(body, this.#bounds);
+    } catch (cause) {
+      if (!(cause instanceof JsonRefusal)) throw cause;
+      const code = cause.reason === "size" ? "EXEC_003" : "EXEC_001";
+      throw new GatewayError(code, { details: cause.message, executed: "yes", cause });
+    }
   }
 }
 
-function refusalText(body: Buffer): string {
-  const parsed = refusal.safeParse(json(body));
-  return parsed.success ? parsed.data.error.message.slice(0, 500) : "";
+function misfit(): GatewayError {
+  return new GatewayError("EXEC_001", { details: "Not a result of the generic protocol", executed: "yes" });
 }
 
-function json(body: Buffer): unknown {
-  if (isTooDeep(body)) return undefined;
+/** The fields that are parsed: the results are not, and what has no name here is not looked at. */
+function fieldsOf(body: Buffer, document: JsonNode): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const name of Object.keys(answer.shape)) {
+    const node = memberOf(document, name);
+    if (node === undefined) continue;
+    if (!isSimple(node) && node.end - node.start > LARGEST_ERROR) {
+      throw new GatewayError("EXEC_003", { details: `${name}: more than ${LARGEST_ERROR} bytes`, executed: "yes" });
+    }
+    fields[name] = valueOf(body, node);
+  }
+  return fields;
+}
+
+/** A refusal's own words, when they can be had cheaply. */
+function refusalText(body: Buffer): string {
+  if (body.length > LARGEST_ERROR) return "";
   try {
-    return JSON.parse(body.toString("utf8"));
+    const document = scanJson(body, { members: 1_000 });
+    const parsed = refusal.safeParse(valueOf(body, document));
+    return parsed.success ? parsed.data.error.message.slice(0, 500) : "";
   } catch {
-    return undefined;
+    return "";
   }
 }

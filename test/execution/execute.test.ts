@@ -283,9 +283,11 @@ describe("a caller", () => {
 
 describe("a request that is not one", () => {
   test.each([
-    ["not JSON", "{nonsense", "Syntax error"],
-    ["nothing", "", "Syntax error"],
-    ["half of it", JSON.stringify(HELLO).slice(0, -1), "Syntax error"],
+    ["not JSON", "{nonsense", "Syntax error at byte 1"],
+    ["nothing", "", "Syntax error: it ends too early"],
+    ["half of it", JSON.stringify(HELLO).slice(0, -1), "Syntax error: it ends too early"],
+    ["two things at once", '{"sandbox_id":"py","sandbox_id":"js"}', 'Member "sandbox_id" twice in one object'],
+    ["two things in its payload", '{"payload":{"code":"1","\\u0063ode":"2"}}', 'Member "code" twice in one object'],
     ["not UTF-8", Buffer.from('{"a":"\xff"}', "latin1").toString("latin1"), "Not UTF-8"],
     ["deeply nested", `{"payload":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, "Nested too deeply"],
   ])("because its body is %s gets 400", async (name, text, details) => {

@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { resultText } from "../../src/domain/execution.ts";
 import { GenericRuntime } from "../../src/runtimes/generic.ts";
 
-const runtime = new GenericRuntime();
+const runtime = new GenericRuntime({ members: 1_000 });
 const reply = (body: unknown, status = 200) => ({
   status,
   contentType: "application/json",
@@ -15,7 +16,7 @@ const NOTHING = {
   stderr: "",
   exit_code: null,
   signal: null,
-  results: [],
+  resultsJson: "[]",
   error: null,
   truncated: false,
 };
@@ -24,7 +25,10 @@ describe("a call", () => {
   const request = {
     sandboxId: "py",
     operation: "run_code",
-    payload: { code: "1", nested: { a: [1] } },
+    payloadJson: Buffer.from('{ "code":"1", "nested":{"a":[1.0]} }'),
+    language: "",
+    codeBytes: 1,
+    codeSha256: "",
     timeoutMs: undefined,
   };
 
@@ -41,6 +45,16 @@ describe("a call", () => {
       sandbox_id: "py",
       execution_id: "exe_1",
     });
+  });
+
+  test.each([
+    '{"n":12345678901234567890,"m":1e400,"o":1.0,"p":-0}',
+    '{"b":1,"a":2,"__proto__":{"c":3},"1":4,"0":5}',
+    '{"e":"\\u00e9\\/\\ud800","é":"\u{1f600}"}',
+    " {\t}",
+  ])("carries the payload as it was written: %s", (payload) => {
+    const { body } = runtime.call({ ...request, payloadJson: Buffer.from(payload) }, "exe_1");
+    expect(body).toBe(`{"operation":"run_code","sandbox_id":"py","execution_id":"exe_1","payload":${payload}}`);
   });
 
   test("tells the time limit when there is one", () => {
@@ -69,7 +83,21 @@ describe("a result", () => {
       error: { name: "Timeout", value: "v", traceback: ["line 1"] },
       truncated: true,
     };
-    expect(runtime.result(reply({ ...said, internal: "secret" }))).toEqual(said);
+    const { results, ...rest } = said;
+    const resultsJson = JSON.stringify(results);
+    expect(runtime.result(reply({ ...said, internal: "secret" }))).toEqual({ ...rest, resultsJson });
+  });
+
+  test("has its rich outputs as the instance wrote them", () => {
+    const results = '[ {"application/json":{"n":12345678901234567890,"x":1e400,"y":1.0,"__proto__":[]}} ]';
+    const { resultsJson, ...rest } = runtime.result(reply(`{"stdout":"a","results":${results}}`));
+    expect(resultsJson).toBe(results);
+    expect(resultText({ resultsJson, ...rest })).toContain(`"results":${results}`);
+    expect(JSON.parse(resultText({ resultsJson, ...rest }))).toMatchObject({
+      status: "ok",
+      stdout: "a",
+      truncated: false,
+    });
   });
 
   test.each([
@@ -104,8 +132,20 @@ describe("an answer that is no result", () => {
     '{"status":"fine"}',
     '{"exit_code":1.5}',
     '{"results":[1]}',
+    '{"results":{}}',
+    '{"stdout":"a","stdout":"b"}',
+    "[".repeat(50_000),
   ])("%j was executed and cannot be understood", (body) => {
     expect(() => runtime.result(reply(body))).toThrow(failure("EXEC_001", "yes"));
+  });
+
+  test.each([
+    ["members", `{"x":{${Array.from({ length: 1_001 }, (_, at) => `"${at}":1`).join(",")}}}`],
+    ["array elements", `{"results":[${"{},".repeat(10_000)}{}]}`],
+    ["A number", `{"results":[{"n":${"1".repeat(2_000)}}]}`],
+    ["error: more than", `{"error":{"traceback":["${"x".repeat(1_000_000)}"]}}`],
+  ])("because it has too much (%s) was executed and is too large", (why, body) => {
+    expect(() => runtime.result(reply(body))).toThrow(failure("EXEC_003", "yes", expect.stringContaining(why)));
   });
 
   test("because of its status says what is known of the call", () => {
@@ -125,7 +165,7 @@ describe("an answer that is no result", () => {
   test("whatever it is, fails as a GatewayError or is a result that can be written", () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string()), fc.constantFrom(200, 422, 503, 500), (body, status) => {
-        expect(outcome(() => JSON.stringify(runtime.result(reply(body, status))))).toMatch(/"status"|GatewayError/);
+        expect(outcome(() => resultText(runtime.result(reply(body, status))))).toMatch(/"status"|GatewayError/);
       }),
     );
   });

@@ -25,4 +25,4 @@ export const Outcome: z.ZodType<Outcome> = z.strictObject({
   truncated: z.boolean(),
 });
 
-export type Outcome = Omit<ExecutionResult, "results">;
+export type Outcome = Omit<ExecutionResult, "resultsJson">;

@@ -1,9 +1,10 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeOperation } from "../../auth/authorize.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
+import { resultText } from "../../domain/execution.ts";
 import { GatewayError } from "../../errors.ts";
 import { execute, executionFacts } from "../../execution/execute.ts";
-import { checkContentType, parseExecute } from "../../execution/validate.ts";
+import { checkContentType, type ExecuteLimits, parseExecute } from "../../execution/validate.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
@@ -25,7 +26,7 @@ export interface ExecuteOptions {
   readonly responder: Responder;
   readonly maxBodySize: number;
   readonly maxResponseSize: number;
-  readonly maxExecuteMs: number;
+  readonly limits: ExecuteLimits;
   readonly timeouts: Timeouts;
 }
 
@@ -46,7 +47,7 @@ export class ExecuteRoute {
     const body = await readBody(exchange, { limit: this.#o.maxBodySize, timeoutMs: this.#o.timeouts.sendMs });
     exchange.bytesIn = body.length;
     checkTrailers(exchange.req);
-    const request = parseExecute(body, this.#o.maxExecuteMs);
+    const request = parseExecute(body, this.#o.limits);
     const facts = executionFacts(request);
     exchange.sandboxId = request.sandboxId;
     exchange.execution = facts;
@@ -63,16 +64,15 @@ export class ExecuteRoute {
       defaultTimeoutMs: this.#o.timeouts.firstByteMs,
     });
     exchange.execution = { ...facts, status: result.status };
-    const answer = {
+    const answer = JSON.stringify({
       execution_id: facts.id,
       sandbox_id: sandbox.id,
       instance_id: exchange.instanceId,
       operation: request.operation,
       status: result.status,
-      result,
       duration_ms: Math.round(exchange.durationMs * 10) / 10,
-    };
-    this.#o.responder.json(exchange, 200, JSON.stringify(answer));
+    });
+    this.#o.responder.json(exchange, 200, `${answer.slice(0, -1)},"result":${resultText(result)}}`);
   }
 
   #call(exchange: Exchange, sandbox: Sandbox, call: RuntimeCall, firstByteMs: number): Promise<RuntimeReply> {
