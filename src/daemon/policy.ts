@@ -129,7 +129,11 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const pipeline = new Pipeline({
     snapshot,
     inFlight: shell.inFlight,
-    gateLimits: { maxHeadersCount: config.MAX_HEADERS_COUNT, maxUrlLength: config.MAX_URL_LENGTH },
+    gateLimits: {
+      maxHeadersCount: config.MAX_HEADERS_COUNT,
+      maxUrlLength: config.MAX_URL_LENGTH,
+      underscoreFields: config.UNDERSCORE_FIELDS,
+    },
     access,
     authenticator,
     anonymous: { principal: ANONYMOUS, rateKey: 0n },

@@ -22,9 +22,11 @@ export interface Oracle {
 
 const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Oracle: 1\r\n\r\nok";
 
-export async function startOracle(): Promise<Oracle> {
+/** `underscores`: take field names that many servers cannot tell from others. */
+export async function startOracle({ underscores = false } = {}): Promise<Oracle> {
   const requests: StrictRequest[] = [];
   const problems: string[] = [];
+  const fieldLine = underscores ? ANY_FIELD_LINE : FIELD_LINE;
   let received = "";
   const url = await startRawUpstream((socket) => {
     let rest = "";
@@ -32,7 +34,7 @@ export async function startOracle(): Promise<Oracle> {
       const text = chunk.toString("latin1");
       received += text;
       rest += text;
-      for (let read = readRequest(rest); read !== undefined; read = readRequest(rest)) {
+      for (let read = readRequest(rest, fieldLine); read !== undefined; read = readRequest(rest, fieldLine)) {
         if (typeof read === "string") {
           problems.push(read);
           rest = "";
@@ -47,11 +49,15 @@ export async function startOracle(): Promise<Oracle> {
   return { url, requests, problems, received: () => received };
 }
 
-const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\/[!-~]*) HTTP\/1\.1$/;
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\/[!-~]*|(?<=^OPTIONS )\*) HTTP\/1\.1$/;
+const ANY_FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?([\t\x20-\x7e\x80-\xff]*)$/;
 const FIELD_LINE = /^([!#$%&'*+\-.^`|~0-9A-Za-z]+): ?([\t\x20-\x7e\x80-\xff]*)$/;
 
 /** The first request of `bytes`; undefined while it is incomplete, a sentence when it is not one. */
-function readRequest(bytes: string): { request: StrictRequest; length: number } | string | undefined {
+function readRequest(
+  bytes: string,
+  fieldLine: RegExp,
+): { request: StrictRequest; length: number } | string | undefined {
   const end = bytes.indexOf("\r\n\r\n");
   if (end < 0) return /[^\r]\n|\r[^\n]/.test(bytes) ? `bare CR or LF: ${shown(bytes)}` : undefined;
   const [first = "", ...lines] = bytes.slice(0, end).split("\r\n");
@@ -59,7 +65,7 @@ function readRequest(bytes: string): { request: StrictRequest; length: number } 
   if (start === null) return `request line ${shown(first)}`;
   const fields: [string, string][] = [];
   for (const line of lines) {
-    const field = FIELD_LINE.exec(line);
+    const field = fieldLine.exec(line);
     if (field === null) return `field line ${shown(line)}`;
     fields.push([(field[1] as string).toLowerCase(), field[2] as string]);
   }

@@ -1,5 +1,5 @@
 import { key, LONGEST, section } from "../key.ts";
-import { autoOr, duration, host, integer, networks, size } from "../values.ts";
+import { autoOr, choice, duration, host, integer, networks, size } from "../values.ts";
 
 export const gateway = section("gateway", "The listener that clients call.", {
   GATEWAY_HOST: key(host(), "127.0.0.1", "Address to listen on."),
@@ -27,6 +27,11 @@ export const gateway = section("gateway", "The listener that clients call.", {
   MAX_RESPONSE_SIZE: key(size("1kb", "1gb"), "10mb", "Largest answer an instance may give to an execute call."),
   MAX_HEADER_SIZE: key(size("1kb", "1mb"), "16kb", "Largest request header section, all fields together."),
   MAX_HEADERS_COUNT: key(integer(1, 2000), "100", "Most header fields in a request."),
+  UNDERSCORE_FIELDS: key(
+    choice("drop", "refuse", "pass"),
+    "drop",
+    "Header fields with _ in the name, which many servers take for -; pass = but not beside that one.",
+  ),
   MAX_URL_LENGTH: key(size("64b", "64kb"), "8kb", "Longest request target."),
   HEADERS_TIMEOUT: key(
     duration("100ms", LONGEST),

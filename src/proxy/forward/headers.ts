@@ -77,7 +77,7 @@ export function requestFields(
   pseudonym: string,
 ): string[] {
   const fields: string[] = [];
-  const { connectionNames } = head;
+  const { connectionNames, underscored } = head;
   const { method, passesAuthorization } = introduction;
   let via = "";
   for (let index = 0; index < raw.length; index += 2) {
@@ -89,6 +89,7 @@ export function requestFields(
     }
     if (name.charCodeAt(0) === LETTER_X && FROM_CLIENT_DROPPED_PREFIX.test(name)) continue;
     if (connectionNames?.includes(name)) continue;
+    if (underscored !== null && name.includes("_") && (underscored === "drop" || hasTwin(name, raw, head))) continue;
     fields.push(name, raw[index + 1] as string);
   }
   fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
@@ -100,6 +101,14 @@ export function requestFields(
     fields.push("content-length", String(head.bodyLength));
   }
   return fields;
+}
+
+/** Whether the same name with hyphens is in the request too, or is not the client's to say. */
+function hasTwin(name: string, raw: readonly string[], { connectionNames }: Head): boolean {
+  const twin = name.replaceAll("_", "-");
+  if (FROM_CLIENT_DROPPED.has(twin) || FROM_CLIENT_DROPPED_PREFIX.test(twin)) return true;
+  if (connectionNames?.includes(twin)) return true;
+  return raw.some((known, index) => index % 2 === 0 && known.toLowerCase() === twin);
 }
 
 /** The fields that go to the client, and the body's length when the instance gave one. */

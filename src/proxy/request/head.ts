@@ -2,12 +2,10 @@
 
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../../errors.ts";
+import { checkDestination, type Destination } from "./target.ts";
 
 /** What the rest of the way needs to know of a request's head, read once. */
-export interface Head {
-  /** Path and query in origin form, byte for byte as received. */
-  readonly target: string;
-  readonly host: string;
+export interface Head extends Destination {
   readonly authorization: string | undefined;
   readonly sandboxToken: string | undefined;
   readonly sandboxId: string | undefined;
@@ -18,12 +16,14 @@ export interface Head {
   /** Lower-case names that the Connection field declares hop-by-hop; null when it names none but the usual. */
   readonly connectionNames: readonly string[] | null;
   readonly expectsContinue: boolean;
-  readonly upgrade: boolean;
+  /** What becomes of its fields with an underscore in the name; null when it has none. */
+  readonly underscored: "drop" | "pass" | null;
 }
 
 export interface GateLimits {
   readonly maxHeadersCount: number;
   readonly maxUrlLength: number;
+  readonly underscoreFields: "drop" | "refuse" | "pass";
 }
 
 /** The answer to CONNECT and TRACE: what every sandbox may be asked. */
@@ -76,14 +76,21 @@ const TRAILER_SAFE: ReadonlySet<string> = new Set([
   "checksum",
 ]);
 
-// RFC 9110 section 4.2: the host is a registered name, an IPv4 address, or a bracketed IPv6 address; then a port.
-const HOST = /^(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(?::[0-9]{0,5})?$|^\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?$/;
-// Visible ASCII. The path is without the characters that must be percent-encoded and that parsers disagree about
-// (a backslash most of all); in the query browsers send nearly all of them as they are.
-const TARGET = /^\/[!$-;=@-[\]_a-z|~]*(?:\?[!"$-~]*)?$/;
-const ABSOLUTE = /^http:\/\/([^/?#]*)(.*)$/i;
+/**
+ * Fields that the gateway goes by. A server behind or before us that turns fields into variables cannot tell X_User from
+ * X-User; in these that could be two requests, or two callers.
+ */
+const ONE_SPELLING: ReadonlySet<string> = new Set([
+  "content-length",
+  "transfer-encoding",
+  "x-sandbox-id",
+  "x-sandbox-port",
+  "x-sandbox-token",
+]);
+
 const DIGITS = /^[0-9]{1,15}$/;
 const USUAL_CONNECTION = /^(?:keep-alive|close)$/i;
+const WEBSOCKET = /\bwebsocket\b/i;
 
 /**
  * Checks a request's head and returns what it says.
@@ -112,14 +119,15 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
   let forwardedFor: string | undefined;
   let expect: string | undefined;
   let connection: string | undefined;
-  let upgrade = false;
+  let upgrade: string | undefined;
+  let underscored: Head["underscored"] = null;
   let seen: string[] | null = null;
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] as string).toLowerCase();
     const value = raw[index + 1] as string;
-    // Servers behind us that turn fields into variables cannot tell X_User from X-User.
-    if (name.includes("_")) throw malformed("underscore in a field name");
-    if (SINGLETONS.has(name)) {
+    if (name.includes("_")) {
+      underscored = checkUnderscores(name, limits.underscoreFields);
+    } else if (SINGLETONS.has(name)) {
       if (seen === null) seen = [name];
       else if (seen.includes(name)) throw malformed(`repeated ${name} field`);
       else seen.push(name);
@@ -149,7 +157,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
           expect = value;
           break;
         case "upgrade":
-          upgrade = true;
+          upgrade = value;
           break;
         default:
       }
@@ -160,14 +168,15 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
     }
   }
   const bodyLength = checkFraming(req, contentLength, transferEncoding);
-  if (upgrade && bodyLength !== 0) throw malformed("an upgrade with a body");
+  // Any other protocol is one we do not switch to, and the field says nothing then (RFC 9110 section 7.8).
+  if (upgrade !== undefined && bodyLength !== 0 && WEBSOCKET.test(upgrade)) throw malformed("a WebSocket with a body");
   if (host === undefined && req.httpVersionMinor === 1) throw malformed("no Host field");
-  if (host !== undefined && !HOST.test(host)) throw malformed("invalid Host field");
+  const destination = checkDestination(req.method as string, url, host);
   const expectsContinue = expect !== undefined && req.httpVersionMinor === 1;
   if (expect !== undefined && expect.toLowerCase() !== "100-continue") throw new GatewayError("VAL_009");
   return {
-    target: checkTarget(url),
-    host: host ?? "",
+    target: destination.target,
+    host: destination.host,
     authorization,
     sandboxToken,
     sandboxId,
@@ -176,7 +185,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
     bodyLength,
     connectionNames: connection === undefined || USUAL_CONNECTION.test(connection) ? null : namesIn(connection),
     expectsContinue,
-    upgrade,
+    underscored,
   };
 }
 
@@ -203,18 +212,12 @@ function checkFraming(req: IncomingMessage, length: string | undefined, encoding
   return Number(length);
 }
 
-/** The target in origin form. An absolute form loses its authority (RFC 9112 section 3.2.2); everything else is refused. */
-function checkTarget(url: string): string {
-  if (TARGET.test(url)) return url;
-  const absolute = ABSOLUTE.exec(url);
-  if (absolute === null) throw malformed("invalid request target");
-  const authority = absolute[1] as string;
-  if (authority.includes("@")) throw malformed("user information in the request target");
-  if (!HOST.test(authority)) throw malformed("invalid authority in the request target");
-  const rest = absolute[2] as string;
-  const target = rest.startsWith("/") ? rest : `/${rest}`;
-  if (!TARGET.test(target)) throw malformed("invalid request target");
-  return target;
+/** @throws GatewayError VAL_001 for a name that may not come, or for none that has an underscore. */
+function checkUnderscores(name: string, rule: GateLimits["underscoreFields"]): "drop" | "pass" {
+  if (rule === "refuse") throw malformed("underscore in a field name");
+  const plain = name.replaceAll("_", "-");
+  if (ONE_SPELLING.has(plain)) throw malformed(`underscore in the name of the ${plain} field`);
+  return rule;
 }
 
 function namesIn(connection: string): string[] {

@@ -10,7 +10,7 @@ import { startUpstream } from "../../support/upstream.ts";
 /** What the sandbox sees of a request with these field lines, name and values. */
 async function oracleGateway(options: TestGatewayOptions = {}) {
   const gateway = await startTestGateway(options);
-  const oracle = await startOracle();
+  const oracle = await startOracle({ underscores: options.env?.["UNDERSCORE_FIELDS"] === "pass" });
   gateway.addSandbox("box", oracle.url);
   const authorization = await gateway.authorization();
   const seenFor = async (...lines: string[]): Promise<Map<string, string[]>> => {
@@ -70,6 +70,36 @@ describe("identity", () => {
       "x-forwarded-host": "x",
       via: expect.stringMatching(/^1\.0 first, 1\.1 second, 1\.1 sandboxgw-[0-9a-f]{8}$/),
     });
+  });
+});
+
+function underscored(seen: Map<string, string[]>): string[] {
+  return [...seen.keys()].filter((name) => name.includes("_"));
+}
+
+describe("a field with an underscore in its name", () => {
+  const LINES = ["lang_version: 1", "X_User: 1", "x_forwarded-for: 6.6.6.6", "X-Kept: 1", "X_Kept: 2", "A_B: 3"];
+
+  test("is dropped, the others stay", async () => {
+    const { seenFor } = await oracleGateway();
+    const seen = await seenFor(...LINES);
+    expect(underscored(seen)).toEqual([]);
+    expect(seen.get("x-kept")).toEqual(["1"]);
+    expect(seen.get("x-forwarded-for")).toEqual(["127.0.0.1"]);
+  });
+
+  test("passes when it shall, but not beside its twin with a hyphen, nor in the place of one that is not the client's", async () => {
+    const { seenFor } = await oracleGateway({ env: { UNDERSCORE_FIELDS: "pass" } });
+    const seen = await seenFor(...LINES, "Connection: X-Named, y_named", "X_Named: 1", "Y_Named: 1", "X_Real_IP: 1");
+    expect(underscored(seen)).toEqual(["lang_version", "x_user", "a_b"]);
+    expect(seen.get("x-kept")).toEqual(["1"]);
+  });
+
+  test("is refused when it shall", async () => {
+    const { gateway, oracle, authorization } = await oracleGateway({ env: { UNDERSCORE_FIELDS: "refuse" } });
+    const bytes = `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nX_User: 1\r\n\r\n`;
+    expect(await sendRaw(gateway.port, bytes)).toMatchObject({ statuses: [400], closed: true });
+    expect(oracle.received()).toBe("");
   });
 });
 

@@ -47,6 +47,24 @@ describe("the gate refuses with 400, closes, and lets nothing through:", () => {
       ["x:y"],
       ["[::1"],
       ["x,y@z"],
+      ["x,x"],
+      ["."],
+      [".x"],
+      ["x..y"],
+      ["x.."],
+      ["x%00"],
+      ["x%2ey"],
+      ["x:65536"],
+      ["x:99999"],
+      ["x:080808"],
+      ["x:-1"],
+      ["x:80:80"],
+      ["[x]"],
+      ["[::::]"],
+      ["[1.2.3.4]"],
+      ["[::1]x"],
+      ["[::1]:65536"],
+      ["::1"],
     ];
     const requests = hosts.map((values) => {
       const fields = values.map((value) => `Host: ${value}`);
@@ -103,7 +121,6 @@ describe("the gate refuses with 400, closes, and lets nothing through:", () => {
     const { gateway, oracle, authorization } = await oracleGateway();
     const lines = [
       "GET * HTTP/1.1",
-      "OPTIONS * HTTP/1.1",
       "GET /s/box/ HTTP/2.0",
       "GET /s/box/ HTTP/0.9",
       "GET /s/box/ HTTP/1.2",
@@ -121,10 +138,6 @@ describe("the gate refuses with 400, closes, and lets nothing through:", () => {
       "GET /s/box/#fragment HTTP/1.1",
       "GET /s/box/?q#fragment HTTP/1.1",
       "GET /s/box/\\..\\ HTTP/1.1",
-      'GET /s/box/" HTTP/1.1',
-      "GET /s/box/<x> HTTP/1.1",
-      "GET /s/box/{x} HTTP/1.1",
-      "GET /s/box/^` HTTP/1.1",
       "GET /s/box/\x00 HTTP/1.1",
       "GET /s/box/\x7f HTTP/1.1",
       "GET /s/box/\xc3\xa4 HTTP/1.1",
@@ -137,7 +150,14 @@ describe("the gate refuses with 400, closes, and lets nothing through:", () => {
       "GET http://x#/s/box/ HTTP/1.1",
       "GET http://x y/s/box/ HTTP/1.1",
       "GET http://x:y/s/box/ HTTP/1.1",
-      "GET https://x/s/box/ HTTP/1.1",
+      "GET http://x,x/s/box/ HTTP/1.1",
+      "GET https:///s/box/ HTTP/1.1",
+      "GET https:/s/box/ HTTP/1.1",
+      "GET httpss://x/s/box/ HTTP/1.1",
+      "POST * HTTP/1.1",
+      "OPTIONS ** HTTP/1.1",
+      "OPTIONS *?x HTTP/1.1",
+      "OPTIONS /s/box/\\ HTTP/1.1",
       "GET ftp://x/s/box/ HTTP/1.1",
       "GET x:80 HTTP/1.1",
       "GET /s/box/../other/ HTTP/1.1",
@@ -152,8 +172,10 @@ describe("the gate refuses with 400, closes, and lets nothing through:", () => {
   test("fields that parsers read differently", async () => {
     const { gateway, oracle, authorization } = await oracleGateway();
     const fields = [
-      "X_User: 1",
       "X_Sandbox_Id: other",
+      "x-sandbox_id: box",
+      "X_Sandbox_Token: a",
+      "X-Sandbox_Port: 1",
       "X-A : 1",
       " X-A: 1",
       "X A: 1",
@@ -222,8 +244,11 @@ describe("the gate refuses with 400, closes, and lets nothing through:", () => {
       ["two TE", ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"]],
       ["TE_", ["Transfer_Encoding: chunked"]],
       ["CL_", ["Content_Length: 5"]],
-      ["an upgrade with a length", ["Connection: Upgrade", "Upgrade: websocket", "Content-Length: 5"]],
-      ["an upgrade with chunks", ["Connection: Upgrade", "Upgrade: h2c", "Transfer-Encoding: chunked"]],
+      ["TE_ and TE", ["Transfer_Encoding: gzip", "Transfer-Encoding: chunked"]],
+      ["CL and CL_", ["Content-Length: 5", "Content_Length: 6"]],
+      ["a WebSocket with a length", ["Connection: Upgrade", "Upgrade: websocket", "Content-Length: 5"]],
+      ["a WebSocket with chunks", ["Connection: Upgrade", "Upgrade: WebSocket", "Transfer-Encoding: chunked"]],
+      ["a WebSocket among others", ["Connection: Upgrade", "Upgrade: h2c,websocket/13", "Content-Length: 5"]],
     ] as [string, string[]][];
     const smuggled = head("GET /s/box/smuggled HTTP/1.1", "Host: x", `Authorization: ${authorization}`);
     const body = `5\r\nhello\r\n0\r\n\r\n${smuggled}`;
@@ -372,35 +397,90 @@ describe("sizes:", () => {
 });
 
 describe("what passes:", () => {
-  test("an absolute target loses its authority, whatever that says", async () => {
+  test("an absolute target loses scheme and authority, which say what Host says", async () => {
     const { gateway, oracle, authorization } = await oracleGateway();
     const targets = [
-      "http://x/s/box/a?b",
-      "HTTP://x:80/s/box/a?b",
-      "http://[::1]:8080/s/box/a?b",
-      "http://other/s/box/a?b",
+      ["http://x/s/box/a?b", "x"],
+      ["HTTP://X:80/s/box/a?b", "x"],
+      ["http://x:/s/box/a?b", "x:80"],
+      ["http://[::1]:8080/s/box/a?b", "[::1]:8080"],
+      ["https://x/s/box/a?b", "x:443"],
+      ["https://x.y:8443/s/box/a?b", "X.Y:8443"],
     ];
-    for (const target of targets) {
-      const bytes = head(`GET ${target} HTTP/1.1`, "Host: x", `Authorization: ${authorization}`, "Connection: close");
-      expect((await sendRaw(gateway.port, bytes)).statuses).toEqual([200]);
+    for (const [target, host] of targets) {
+      const bytes = head(`GET ${target} HTTP/1.1`, `Host: ${host}`, `Authorization: ${authorization}`);
+      expect(
+        (await sendRaw(gateway.port, bytes.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))).statuses,
+      ).toEqual([200]);
     }
     expect(oracle.requests.map(({ target }) => target)).toEqual(targets.map(() => "/a?b"));
     expect(oracle.problems).toEqual([]);
   });
 
-  test("an upgrade without a body goes on as a plain request, and the connection serves the next", async () => {
+  test("an absolute target names the host of an HTTP/1.0 request that has no Host field", async () => {
     const { gateway, oracle, authorization } = await oracleGateway();
-    const connection = new RawConnection(gateway.port);
+    const bytes = head("GET http://x:81/s/box/ HTTP/1.0", `Authorization: ${authorization}`);
+    expect((await sendRaw(gateway.port, bytes)).statuses).toEqual([200]);
+    expect(oracle.requests[0]?.fields).toContainEqual(["x-forwarded-host", "x:81"]);
+  });
+
+  test.each([
+    ["other", "x"],
+    ["x:81", "x"],
+    ["x:443", "x"],
+    ["x", "x."],
+    ["[::1]", "[::2]"],
+  ])("not a target for %s with a Host of %s", async (authority, host) => {
+    const { gateway, oracle, authorization } = await oracleGateway();
+    const bytes = head(`GET http://${authority}/s/box/ HTTP/1.1`, `Host: ${host}`, `Authorization: ${authorization}`);
+    expect(await verdicts(gateway.port, [["it", bytes]])).toEqual({ it: "400 VAL_001 closed" });
+    expect(oracle.received()).toBe("");
+  });
+
+  test("OPTIONS of a whole server, where a field names the sandbox", async () => {
+    const { gateway, oracle, authorization } = await oracleGateway();
+    const fields = ["Host: x", "X-Sandbox-Id: box", `Authorization: ${authorization}`, "Connection: close"];
+    for (const target of ["*", "http://x"]) {
+      expect((await sendRaw(gateway.port, head(`OPTIONS ${target} HTTP/1.1`, ...fields))).statuses).toEqual([200]);
+    }
+    expect(oracle.requests.map(({ method, target }) => [method, target])).toEqual([
+      ["OPTIONS", "*"],
+      ["OPTIONS", "*"],
+    ]);
+    expect(oracle.problems).toEqual([]);
+  });
+
+  test("every visible character that ends no path, byte for byte", async () => {
+    const { gateway, oracle, authorization } = await oracleGateway();
+    const path = "/!\"$%&'()*+,-.0:;<=>@A[]^_`a{|}~?!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+    const bytes = head(`GET /s/box${path} HTTP/1.1`, "Host: x", `Authorization: ${authorization}`, "Connection: close");
+    expect((await sendRaw(gateway.port, bytes)).statuses).toEqual([200]);
+    expect(oracle.requests.map(({ target }) => target)).toEqual([path]);
+  });
+
+  test.each([
+    ["none", [], ""],
+    ["one with a length", ["Content-Length: 5"], "hello"],
+    ["one in chunks", ["Transfer-Encoding: chunked"], "5\r\nhello\r\n0\r\n\r\n"],
+  ])("an offer to go on in another protocol, with a body or without: %s", async (_what, framing, body) => {
+    const { gateway, oracle, authorization } = await oracleGateway();
     const fields = ["Host: x", `Authorization: ${authorization}`];
-    const upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"];
-    connection.send(head("GET /s/box/1 HTTP/1.1", ...fields, ...upgrade));
+    // What Java's HttpClient sends with every request until a server has answered.
+    const offer = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk"];
+    const connection = new RawConnection(gateway.port);
+    connection.send(head("POST /s/box/1 HTTP/1.1", ...fields, ...offer, ...framing) + body);
     await connection.received("ok");
     connection.send(head("GET /s/box/2 HTTP/1.1", ...fields, "Connection: close"));
     await connection.end();
     expect(connection.statuses).toEqual([200, 200]);
-    expect(oracle.requests.map(({ target }) => target)).toEqual(["/1", "/2"]);
-    expect(oracle.requests[0]?.fields.map(([name]) => name)).not.toContain("upgrade");
-    expect(oracle.requests[0]?.fields.map(([name]) => name)).not.toContain("http2-settings");
+    expect(oracle.requests.map((request) => [request.target, request.body])).toEqual([
+      ["/1", body === "" ? "" : "hello"],
+      ["/2", ""],
+    ]);
+    const names = oracle.requests[0]?.fields.map(([name]) => name);
+    expect(names).not.toContain("upgrade");
+    expect(names).not.toContain("http2-settings");
+    expect(oracle.problems).toEqual([]);
   });
 
   test("white space around a value is no part of it", async () => {
@@ -517,7 +597,13 @@ describe("requests sent without waiting for answers", () => {
       [head("GET /s/box/first HTTP/1.0", "Host: x", `Authorization: ${authorization}`), 200],
       [head("GET /s/box/first HTTP/1.1", "Host: x", "Host: y", `Authorization: ${authorization}`), 400],
       [
-        head("POST /s/box/first HTTP/1.1", "Host: x", "X_Y: 1", `Authorization: ${authorization}`, "Content-Length: 1"),
+        head(
+          "POST /s/box/first HTTP/1.1",
+          "Host: x",
+          "X_Sandbox_Id: 1",
+          `Authorization: ${authorization}`,
+          "Content-Length: 1",
+        ),
         400,
       ],
       // Its trailers give node:http the time to end the answer before the parser is done with this piece of input.
@@ -588,6 +674,10 @@ describe("whatever is changed in a valid request,", () => {
     "Connection: content-length, host\r\n",
     "Host: y\r\n",
     "Upgrade: h2c\r\n",
+    "Connection: upgrade\r\nUpgrade: h2c\r\n",
+    "Connection: upgrade\r\nUpgrade: websocket\r\n",
+    "Content_Length: 3\r\n",
+    "X_Y: 1\r\n",
     "Expect: 100-continue\r\n",
     "0\r\n\r\n",
     "\r\n\r\n",
@@ -619,19 +709,24 @@ describe("whatever is changed in a valid request,", () => {
     const last = head("GET /s/box/last HTTP/1.1", ...fields, "Connection: close");
     await fc.assert(
       fc.asyncProperty(fc.array(mutant, { minLength: 30, maxLength: 30 }), async (mutants) => {
-        const answered = mutants.map(async ({ base, splices }) => {
-          const bytes = splices.reduce((text, { at, atLine, remove, insert }) => {
-            const anywhere = Math.floor((at / 1_000) * text.length);
-            const index = atLine ? text.indexOf("\n", anywhere) + 1 : anywhere;
-            return text.slice(0, index) + insert + text.slice(index + remove);
-          }, bases[base] as string);
-          const { text } = await sendRaw(gateway.port, bytes + last, { quietMs: 250 });
-          return text.split("\r\nx-oracle: 1\r\n").length - 1;
-        });
-        const before = oracle.requests.length;
-        const answers = (await Promise.all(answered)).reduce((sum, count) => sum + count, 0);
+        const sent = async (quietMs: number) => {
+          const before = oracle.requests.length;
+          const answered = mutants.map(async ({ base, splices }) => {
+            const bytes = splices.reduce((text, { at, atLine, remove, insert }) => {
+              const anywhere = Math.floor((at / 1_000) * text.length);
+              const index = atLine ? text.indexOf("\n", anywhere) + 1 : anywhere;
+              return text.slice(0, index) + insert + text.slice(index + remove);
+            }, bases[base] as string);
+            const { text } = await sendRaw(gateway.port, bytes + last, { quietMs });
+            return text.split("\r\nx-oracle: 1\r\n").length - 1;
+          });
+          const answers = (await Promise.all(answered)).reduce((sum, count) => sum + count, 0);
+          return { answers, requests: oracle.requests.length - before };
+        };
+        let seen = await sent(250);
+        if (seen.requests !== seen.answers) seen = await sent(3_000); // a busy machine answers later
         expect(oracle.problems).toEqual([]);
-        expect(oracle.requests.length - before).toBe(answers);
+        expect(seen.requests).toBe(seen.answers);
       }),
       { numRuns: 12, endOnFailure: true },
     );

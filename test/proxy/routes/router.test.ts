@@ -15,7 +15,7 @@ function head(target: string, sandboxId?: string): Head {
     bodyLength: 0,
     connectionNames: null,
     expectsContinue: false,
-    upgrade: false,
+    underscored: null,
   };
 }
 
