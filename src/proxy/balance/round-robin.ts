@@ -1,11 +1,11 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
-import type { Strategy } from "./strategy.ts";
+import type { PickBoard, PickRequest, Strategy } from "./strategy.ts";
 
 /** Each instance in its turn. A sandbox that changes starts a new round; each thread goes its own round. */
 export class RoundRobin implements Strategy {
   readonly #turns = new WeakMap<Sandbox, { next: number }>();
 
-  pick(sandbox: Sandbox, tried: readonly Instance[]): Instance | undefined {
+  pick(sandbox: Sandbox, _request: PickRequest, _board: PickBoard, tried: readonly Instance[]): Instance | undefined {
     const { instances } = sandbox;
     if (instances.length === 1) return tried.length === 0 ? instances[0] : undefined;
     let turn = this.#turns.get(sandbox);

@@ -73,7 +73,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.exchange.onCut((error) => this.cancel(error, error.code === "PROXY_005" ? "client_gone" : "cut"));
     if (this.#done) return;
     this.#context.deadlines.watch(this);
-    this.#attempt(this.#strategy.pick(this.#sandbox, this.#tried), false);
+    this.#attempt(this.#pick(), false);
   }
 
   /** Ends the call from this side: the client left, or it must not go on. The receiver is told `error`. */
@@ -116,7 +116,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   onHead(status: number, fields: readonly string[]): void {
     this.#answered = true;
     this.#waitFor("instance", this.#timeouts.idleMs);
-    this.#context.board.report(this.#instance as Instance, true);
+    this.#context.board.report(this.#instance as Instance, "answered");
     try {
       this.#receiver.head(status, fields, this);
     } catch (error) {
@@ -150,6 +150,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
       case "connect":
         return this.#give(connectTimedOut());
       case "instance": {
+        this.#context.board.report(this.#instance as Instance, "silent");
         const details = this.#answered ? "The answer stopped in the middle" : "No answer before the deadline";
         return this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
       }
@@ -164,6 +165,10 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   /** What is known of the sandbox's side while there is no whole answer. */
   get #executed(): "no" | "maybe" {
     return this.exchange.sent ? "maybe" : "no";
+  }
+
+  #pick(): Instance | undefined {
+    return this.#strategy.pick(this.#sandbox, this.exchange, this.#context.board, this.#tried);
   }
 
   #waitFor(whom: "pool" | "connect" | "instance" | "client body" | "client reading", ms: number): void {
@@ -201,7 +206,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #failed(failure: Failure): void {
     const { kind } = failure;
     const instance = this.#instance as Instance;
-    if (kind === "unreachable") this.#context.board.report(instance, false);
+    this.#context.board.report(instance, kind);
     if (!this.#answered) {
       const next = this.#next(failure);
       if (next !== undefined) {
@@ -225,7 +230,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
       maxRetries: this.#context.maxRetries,
     });
     if (retry === "no") return undefined;
-    return this.#strategy.pick(this.#sandbox, this.#tried) ?? (retry === "again" ? this.#instance : undefined);
+    return this.#pick() ?? (retry === "again" ? this.#instance : undefined);
   }
 
   /** The call cannot go on: an error that escaped into the client's callbacks would be lost there. */

@@ -1,4 +1,6 @@
+import { INSTANCE_STATES, type InstanceStateName } from "../../domain/instance-state.ts";
 import type { Instance } from "../../domain/sandbox.ts";
+import { type Experience, stateAfter } from "./verdict.ts";
 
 /** Words about instances in shared memory, by `instance.number % size`. */
 export interface BoardWords {
@@ -7,13 +9,13 @@ export interface BoardWords {
   readonly size: number;
 }
 
-export const INSTANCE_STATES = ["unknown", "up", "down", "starting"] as const;
-export type InstanceStateName = (typeof INSTANCE_STATES)[number];
-
-/** What a dispatch tells the board. */
+/** What a dispatch tells the board, and asks of it. */
 export interface InstanceBoard {
-  /** Remembers whether an instance could be reached. */
-  report(instance: Instance, up: boolean): void;
+  state(instance: Instance): InstanceStateName;
+  /** Requests an instance is working on. */
+  inFlight(instance: Instance): number;
+  /** An attempt has been through this with an instance: the state follows. */
+  report(instance: Instance, experience: Experience): void;
   claim(instance: Instance): void;
   release(instance: Instance): void;
 }
@@ -40,8 +42,10 @@ export class SharedBoard implements InstanceBoard {
     if (Atomics.load(this.#words.state, index) !== word) Atomics.store(this.#words.state, index, word);
   }
 
-  report(instance: Instance, up: boolean): void {
-    this.set(instance, up ? "up" : "down");
+  report(instance: Instance, experience: Experience): void {
+    const now = this.state(instance);
+    const next = stateAfter(now, experience);
+    if (next !== now) this.set(instance, next);
   }
 
   claim(instance: Instance): void {

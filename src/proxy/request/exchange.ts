@@ -134,6 +134,12 @@ export class Exchange implements RequestFacts, AuditReceiver {
     return query < 0 ? target : target.slice(0, query);
   }
 
+  /** A request field by its lower-case name; of one sent several times, what node:http makes of them. */
+  field(name: string): string | undefined {
+    const value = this.req.headers[name];
+    return typeof value === "object" ? value.join(", ") : value;
+  }
+
   /** Part of the request's body has not come yet: what follows it on the connection must not be taken for a request. */
   get unread(): boolean {
     return this.head?.bodyLength !== 0 && !this.req.complete;

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 import type { Instance } from "../../../src/domain/sandbox.ts";
-import { INSTANCE_STATES, SharedBoard } from "../../../src/proxy/health/board.ts";
+import { INSTANCE_STATES } from "../../../src/domain/instance-state.ts";
+import { SharedBoard } from "../../../src/proxy/health/board.ts";
 
 const instance = (number: number): Instance => ({
   id: `ins_${number}`,
@@ -40,9 +41,9 @@ describe("the state of an instance", () => {
 
   test("follows what was last reported", () => {
     const { board, other } = boardsOf(2);
-    board.report(instance(1), true);
+    board.report(instance(1), "answered");
     expect(other.state(instance(1))).toBe("up");
-    other.report(instance(1), false);
+    other.report(instance(1), "unreachable");
     expect(board.state(instance(1))).toBe("down");
   });
 
@@ -82,7 +83,7 @@ describe("requests in flight", () => {
     board.claim(instance(1));
     other.claim(instance(1));
     other.claim(instance(1));
-    other.report(instance(1), true);
+    other.report(instance(1), "answered");
     reclaimThread(memory, 1);
     expect(board.inFlight(instance(1))).toBe(1);
     expect(board.state(instance(1))).toBe("up");
