@@ -1,6 +1,7 @@
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
+import type { SketchKey } from "../limits/sketch.ts";
 import { checkRevoked } from "./authorize.ts";
 import { bearerToken, repeatsToken, type TokenFields } from "./credentials/token.ts";
 
@@ -11,10 +12,12 @@ export interface Verifier {
   signed(token: string): Promise<boolean>;
 }
 
-/** A principal together with its key for limits, made once per token. */
+/** A principal together with its keys for limits, made once per token. */
 export interface Caller {
   readonly principal: Principal;
   readonly rateKey: bigint;
+  /** Where its share is counted; null when it is nobody in particular. */
+  readonly shareKey: SketchKey | null;
 }
 
 const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
@@ -28,6 +31,7 @@ export class Authenticator {
   readonly #cacheSize: number;
   readonly #skewMs: number;
   readonly #rateKey: (name: string) => bigint;
+  readonly #shareKey: (name: string) => SketchKey;
   readonly #now: () => number;
   /** By the token, not by the spelling of the field it came in. */
   readonly #known = new Map<string, Caller>();
@@ -38,6 +42,7 @@ export class Authenticator {
     /** Clock difference that is tolerated, ms. */
     skewMs: number;
     rateKey: (name: string) => bigint;
+    shareKey: (name: string) => SketchKey;
     /** Milliseconds since the epoch. */
     now: () => number;
   }) {
@@ -45,6 +50,7 @@ export class Authenticator {
     this.#cacheSize = options.cacheSize;
     this.#skewMs = options.skewMs;
     this.#rateKey = options.rateKey;
+    this.#shareKey = options.shareKey;
     this.#now = options.now;
   }
 
@@ -72,7 +78,8 @@ export class Authenticator {
   async verify(token: string, snapshot: () => Snapshot): Promise<Caller> {
     if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
     const principal = await this.#verifier.verify(token);
-    const caller = { principal, rateKey: this.#rateKey(`subject ${principal.subject}`) };
+    const name = `subject ${principal.subject}`;
+    const caller = { principal, rateKey: this.#rateKey(name), shareKey: this.#shareKey(name) };
     checkRevoked(principal, snapshot());
     this.#remember(token, caller);
     return caller;

@@ -9,9 +9,10 @@ import type { Config } from "../config/schema.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../errors.ts";
-import { ConcurrencyGate } from "../limits/concurrency.ts";
+import { ConcurrencyGate, type GateLimits } from "../limits/concurrency.ts";
 import { ConnectionCap } from "../limits/connections.ts";
 import { RateLimiter, rateKey } from "../limits/rate-limit.ts";
+import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
 import { NamedStrategies } from "../proxy/balance/strategies.ts";
 import type { Deadlines } from "../proxy/dispatch/deadlines.ts";
@@ -63,6 +64,7 @@ export interface Policy {
 export function createPolicy(config: Config, shell: Shell): Policy {
   const { memory, thread, salt, snapshot, lane, board, onInternalError } = shell;
   const keyOf = (name: string): bigint => rateKey(salt, name);
+  const shareKeyOf = (name: string): SketchKey => sketchKey(salt, name, memory.slots.heldBy[0]?.length as number);
   const recorder = new Recorder({ outbox: shell.outbox, lane, intent: config.AUDIT_INTENT });
   const responder = new Responder({ recorder, onInternalError });
   const access = new IpAccess({
@@ -71,19 +73,23 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     trusted: config.TRUSTED_PROXIES,
     rateKey: keyOf,
   });
-  const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf) : null;
+  const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf, shareKeyOf) : null;
   const gate = new ConcurrencyGate({
     words: memory.slots,
     thread,
     threads: memory.threads,
-    max: config.MAX_CONCURRENT_REQUESTS,
-    maxPending: config.MAX_PENDING_REQUESTS,
-    maxAgeMs: config.QUEUE_TIMEOUT,
+    limits: gateLimits(config),
   });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
   const strategies = new NamedStrategies({ byName: createStrategies(), initial: config.LOAD_BALANCER_STRATEGY });
-  const admission = new Admission({ snapshot, gate, skewMs: config.TOKEN_CLOCK_SKEW, now: Date.now });
+  const admission = new Admission({
+    snapshot,
+    gate,
+    shareKey: shareKeyOf,
+    skewMs: config.TOKEN_CLOCK_SKEW,
+    now: Date.now,
+  });
   const dispatching = {
     client: shell.client,
     board,
@@ -136,7 +142,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     },
     access,
     authenticator,
-    anonymous: { principal: ANONYMOUS, rateKey: 0n },
+    anonymous: { principal: ANONYMOUS, rateKey: 0n, shareKey: null },
     rateLimiter: newRateLimiter(config, memory),
     ratePolicy: `"default";q=${config.RATE_LIMIT_REQUESTS};w=${Math.ceil(config.RATE_LIMIT_WINDOW / 1000)}`,
     transparent,
@@ -191,7 +197,12 @@ const ANONYMOUS: Principal = {
   expiresAt: Number.POSITIVE_INFINITY,
 };
 
-function newAuthenticator(config: Config, { signing }: Shell, keyOf: (name: string) => bigint): Authenticator {
+function newAuthenticator(
+  config: Config,
+  { signing }: Shell,
+  keyOf: (name: string) => bigint,
+  shareKeyOf: (name: string) => SketchKey,
+): Authenticator {
   return new Authenticator({
     verifier: new TokenVerifier({
       keys: [signing],
@@ -202,8 +213,27 @@ function newAuthenticator(config: Config, { signing }: Shell, keyOf: (name: stri
     cacheSize: config.TOKEN_CACHE_SIZE,
     skewMs: config.TOKEN_CLOCK_SKEW,
     rateKey: keyOf,
+    shareKey: shareKeyOf,
     now: Date.now,
   });
+}
+
+function gateLimits(config: Config): GateLimits {
+  const max = config.MAX_CONCURRENT_REQUESTS;
+  const quarter = Math.ceil(max / 4);
+  return {
+    max,
+    maxPerCaller: orElse(config.MAX_CONCURRENT_PER_CALLER, quarter),
+    maxPerSandbox: orElse(config.MAX_CONCURRENT_PER_SANDBOX, quarter),
+    maxPending: config.MAX_PENDING_REQUESTS,
+    maxPendingPerCaller: Math.ceil(config.MAX_PENDING_REQUESTS / 4),
+    maxAgeMs: config.QUEUE_TIMEOUT,
+    targetMs: config.QUEUE_TARGET,
+  };
+}
+
+function orElse(chosen: "auto" | number, automatic: number): number {
+  return chosen === "auto" ? automatic : chosen;
 }
 
 function newRateLimiter(config: Config, memory: SharedMemory): RateLimiter | null {

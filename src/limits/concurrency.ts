@@ -1,56 +1,72 @@
 import { GatewayError } from "../errors.ts";
+import { type Claim, FairQueue, type Waiter } from "./fair-queue.ts";
+import { Sketch, type SketchKey } from "./sketch.ts";
+
+export type { Claim } from "./fair-queue.ts";
 
 /** The gate's words in shared memory; per-thread words are `stride` apart. */
 export interface GateWords {
   /** [0] slots taken over all threads, [stride] a counter that decides whose turn it is. */
   readonly shared: Int32Array;
-  /** Per thread: slots it holds, callers it keeps waiting, slots handed to it that it has not picked up yet. */
+  /** Per thread: slots it holds, calls it keeps waiting, whether one of them lacks nothing but a slot. */
   readonly held: Int32Array;
   readonly waiting: Int32Array;
-  /** A notification without a slot says that some may have come free. */
+  readonly ready: Int32Array;
+  /** Per thread: slots handed to it that it has not picked up yet. A notification without one says: look again. */
   readonly granted: Int32Array;
   readonly stride: number;
+  /** Sketches, one a thread: the slots that each caller and each sandbox has, the calls of each that wait. */
+  readonly heldBy: readonly Int32Array[];
+  readonly wantedBy: readonly Int32Array[];
+}
+
+export interface GateLimits {
+  /** Slots over all threads; most of one caller; most of one sandbox. */
+  readonly max: number;
+  readonly maxPerCaller: number;
+  readonly maxPerSandbox: number;
+  /** Calls that may wait over all threads; most of one caller. */
+  readonly maxPending: number;
+  readonly maxPendingPerCaller: number;
+  /** A call waits no longer than this, ms. */
+  readonly maxAgeMs: number;
+  /** What a call may wait when there is no end of calls, ms; see Pressure. */
+  readonly targetMs: number;
 }
 
 const TAKEN = 0;
 
-interface Waiter {
-  readonly since: number;
-  readonly admit: () => void;
-  readonly refuse: (error: GatewayError) => void;
-}
-
 /**
- * MAX_CONCURRENT_REQUESTS over all threads, with a queue that is bounded in length and age. A freed slot goes to a
- * thread that keeps callers waiting, threads in turn, oldest caller first; newcomers never pass by the queue.
- * What a thread holds is counted per thread, so that nothing is lost when one dies.
+ * MAX_CONCURRENT_REQUESTS over all threads, of which no caller and no sandbox has more than its share, with a queue that is
+ * fair between callers and bounded in length, age and worth. A freed slot goes to a thread where a call lacks nothing else,
+ * threads in turn, then callers in turn; newcomers never pass by such a call. A thread that is handed a slot nobody there
+ * may have (shares have filled meanwhile) takes its name off before it passes it on, so that no slot goes round in circles.
+ *
+ * What a thread holds is counted per thread, so that nothing is lost when one dies. Shares are looked up and then counted:
+ * two threads at the same moment can exceed one by one call each.
  */
 export class ConcurrencyGate {
   readonly #words: GateWords;
+  readonly #thread: number;
   /** Index of this thread's words. */
   readonly #me: number;
   readonly #threads: number;
-  readonly #max: number;
-  readonly #maxPending: number;
-  readonly #maxAgeMs: number;
-  /** Oldest first. */
-  readonly #queue: Waiter[] = [];
+  readonly #limits: GateLimits;
+  readonly #heldBy: Sketch;
+  readonly #wantedBy: Sketch;
+  readonly #queue: FairQueue;
   #watchingAge = false;
 
-  constructor(options: {
-    words: GateWords;
-    thread: number;
-    threads: number;
-    max: number;
-    maxPending: number;
-    maxAgeMs: number;
-  }) {
-    this.#words = options.words;
-    this.#me = options.thread * options.words.stride;
+  constructor(options: { words: GateWords; thread: number; threads: number; limits: GateLimits }) {
+    const { words, thread } = options;
+    this.#words = words;
+    this.#thread = thread;
+    this.#me = thread * words.stride;
     this.#threads = options.threads;
-    this.#max = options.max;
-    this.#maxPending = options.maxPending;
-    this.#maxAgeMs = options.maxAgeMs;
+    this.#limits = options.limits;
+    this.#heldBy = new Sketch({ lanes: words.heldBy, thread });
+    this.#wantedBy = new Sketch({ lanes: words.wantedBy, thread });
+    this.#queue = new FairQueue({ targetMs: options.limits.targetMs });
     this.#listen();
   }
 
@@ -59,7 +75,7 @@ export class ConcurrencyGate {
     return Atomics.load(this.#words.shared, TAKEN);
   }
 
-  /** Callers waiting over all threads. */
+  /** Calls waiting over all threads. */
   get pending(): number {
     const { waiting, stride } = this.#words;
     let sum = 0;
@@ -67,61 +83,122 @@ export class ConcurrencyGate {
     return sum;
   }
 
-  /** Takes a slot if there is one and nobody waits for it. True: the caller owes a `release`. */
-  tryAcquire(): boolean {
-    if (this.pending > 0 || !this.#take()) return false;
-    Atomics.add(this.#words.held, this.#me, 1);
+  /** Takes a slot if there is one, nobody waits for it and the shares have room. True: the claim owes a `release`. */
+  tryAcquire(claim: Claim): boolean {
+    if (this.#anyReady() || !this.#mayGo(claim) || !this.#take()) return false;
+    this.#hold(claim, 1);
     return true;
   }
 
   /**
-   * Waits for a slot; once it resolves the caller owes a `release`. `signal` gives the place in the queue up.
-   * @throws GatewayError RATE_002 when the queue is full or the wait too long, PROXY_005 when the signal fired.
+   * Waits for a slot; once it resolves the claim owes a `release`. `signal` gives the place in the queue up.
+   * @throws GatewayError RATE_002 when the queue is full or too slow for another call, or the wait too long; PROXY_005 when
+   *   the signal fired.
    */
-  acquire(signal: AbortSignal): Promise<void> {
+  acquire(claim: Claim, signal: AbortSignal): Promise<void> {
+    const { maxPending, maxPendingPerCaller } = this.#limits;
     if (signal.aborted) return Promise.reject(new GatewayError("PROXY_005"));
-    if (this.pending >= this.#maxPending) return Promise.reject(overloaded("The queue is full"));
+    if (this.pending >= maxPending) return Promise.reject(overloaded("The queue is full"));
+    const { callerKey } = claim;
+    if (callerKey !== null && this.#wantedBy.count(callerKey) >= maxPendingPerCaller) {
+      return Promise.reject(overloaded("This caller's part of the queue is full"));
+    }
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { since: performance.now(), admit: resolve, refuse: reject };
+      const waiter: Waiter = { claim, since: performance.now(), admit: resolve, refuse: reject };
+      if (!this.#queue.push(waiter)) return reject(overloaded("More calls come than can be served"));
       signal.addEventListener("abort", () => this.#drop(waiter, new GatewayError("PROXY_005")), { once: true });
-      this.#queue.push(waiter);
-      Atomics.add(this.#words.waiting, this.#me, 1);
+      this.#want(claim, 1);
       this.#watchAge();
       // A slot may have come free between the caller's tryAcquire and now, when nobody was seen waiting.
-      this.#takeFree();
+      this.#serveFree();
     });
   }
 
-  release(): void {
-    Atomics.sub(this.#words.held, this.#me, 1);
+  /**
+   * The claim's call turns out to be for `sandboxKey`. True when that sandbox's share has room: then it is counted there.
+   * False: the claim keeps what it has.
+   */
+  extend(sandboxKey: SketchKey): boolean {
+    if (!this.#hasRoom(sandboxKey, "sandbox")) return false;
+    this.#heldBy.add(sandboxKey, 1);
+    return true;
+  }
+
+  release(claim: Claim): void {
+    this.#hold(claim, -1);
     this.#passOn();
+    this.#wake(claim);
+  }
+
+  #mayGo({ callerKey, sandboxKey }: Claim): boolean {
+    return this.#hasRoom(callerKey, "caller") && this.#hasRoom(sandboxKey, "sandbox");
+  }
+
+  readonly #hasRoom = (key: SketchKey | null, kind: "caller" | "sandbox"): boolean => {
+    if (key === null) return true;
+    const { maxPerCaller, maxPerSandbox } = this.#limits;
+    return this.#heldBy.count(key) < (kind === "caller" ? maxPerCaller : maxPerSandbox);
+  };
+
+  #hold({ callerKey, sandboxKey }: Claim, amount: 1 | -1): void {
+    Atomics.add(this.#words.held, this.#me, amount);
+    if (callerKey !== null) this.#heldBy.add(callerKey, amount);
+    if (sandboxKey !== null) this.#heldBy.add(sandboxKey, amount);
+  }
+
+  #want({ callerKey, sandboxKey }: Claim, amount: 1 | -1): void {
+    Atomics.add(this.#words.waiting, this.#me, amount);
+    if (callerKey !== null) this.#wantedBy.add(callerKey, amount);
+    if (sandboxKey !== null) this.#wantedBy.add(sandboxKey, amount);
+    if (this.#queue.size === 0) Atomics.store(this.#words.ready, this.#me, 0);
+  }
+
+  #anyReady(): boolean {
+    const { ready, stride } = this.#words;
+    for (let thread = 0; thread < this.#threads; thread++) if (Atomics.load(ready, thread * stride) === 1) return true;
+    return false;
   }
 
   /** Finds a taker for a slot that is taken but held by nobody, or frees it. */
   #passOn(): void {
-    const { shared, waiting, granted, stride } = this.#words;
+    const { shared, ready, granted, stride } = this.#words;
     do {
       const turn = Atomics.add(shared, stride, 1) >>> 0;
       for (let step = 0; step < this.#threads; step++) {
         const word = ((turn + step) % this.#threads) * stride;
-        if (Atomics.load(waiting, word) === 0) continue;
+        if (Atomics.load(ready, word) === 0) continue;
         if (word === this.#me) {
-          this.#admitNext();
+          if (this.#serveNext()) return;
         } else {
           Atomics.add(granted, word, 1);
           Atomics.notify(granted, word);
+          return;
         }
-        return;
       }
       Atomics.sub(shared, TAKEN, 1);
-      // Whoever began to wait since the look above has seen no free slot: the freed one must not lie idle.
-    } while (this.pending > 0 && this.#take());
+      // Whoever became ready since the look above has seen no free slot: the freed one must not lie idle.
+    } while (this.#anyReady() && this.#take());
+  }
+
+  /** The claim's shares have room again: whoever waits for that looks. */
+  #wake({ callerKey, sandboxKey }: Claim): void {
+    const { waiting, granted, stride } = this.#words;
+    for (let thread = 0; thread < this.#threads; thread++) {
+      if (Atomics.load(waiting, thread * stride) === 0) continue;
+      const wanted =
+        (callerKey !== null && this.#wantedBy.has(thread, callerKey)) ||
+        (sandboxKey !== null && this.#wantedBy.has(thread, sandboxKey));
+      if (!wanted) continue;
+      if (thread === this.#thread) this.#serveFree();
+      else Atomics.notify(granted, thread * stride);
+    }
   }
 
   #take(): boolean {
     const { shared } = this.#words;
+    const { max } = this.#limits;
     let taken = Atomics.load(shared, TAKEN);
-    while (taken < this.#max) {
+    while (taken < max) {
       const seen = Atomics.compareExchange(shared, TAKEN, taken, taken + 1);
       if (seen === taken) return true;
       taken = seen;
@@ -129,24 +206,42 @@ export class ConcurrencyGate {
     return false;
   }
 
-  /** Gives a slot held by nobody to this thread's oldest waiter. */
-  #admitNext(): void {
-    const waiter = this.#queue.shift();
-    if (waiter === undefined) return this.#passOn();
-    Atomics.add(this.#words.held, this.#me, 1);
-    Atomics.sub(this.#words.waiting, this.#me, 1);
-    waiter.admit();
+  /** Gives a slot held by nobody to the next call here. False when none may have it; then this thread asks for no more. */
+  #serveNext(): boolean {
+    const waiter = this.#queue.first(this.#hasRoom);
+    if (waiter === undefined) {
+      Atomics.store(this.#words.ready, this.#me, 0);
+      return false;
+    }
+    this.#serve(waiter);
+    return true;
   }
 
-  #takeFree(): void {
-    while (this.#queue.length > 0 && this.#take()) this.#admitNext();
+  /** Serves calls here with slots that are free, and says whether one is left that lacks nothing else. */
+  #serveFree(): void {
+    const { ready } = this.#words;
+    for (let next = this.#queue.first(this.#hasRoom); next !== undefined; next = this.#queue.first(this.#hasRoom)) {
+      if (!this.#take()) {
+        Atomics.store(ready, this.#me, 1);
+        // One that came free before this thread had said so was handed to nobody.
+        if (!this.#take()) return;
+      }
+      this.#serve(next);
+    }
+    Atomics.store(ready, this.#me, 0);
+  }
+
+  #serve(waiter: Waiter): void {
+    const surplus = this.#queue.serve(waiter, performance.now());
+    this.#hold(waiter.claim, 1);
+    this.#want(waiter.claim, -1);
+    waiter.admit();
+    for (const one of surplus) this.#drop(one, overloaded("More calls come than can be served"));
   }
 
   #drop(waiter: Waiter, error: GatewayError): void {
-    const place = this.#queue.indexOf(waiter);
-    if (place < 0) return;
-    this.#queue.splice(place, 1);
-    Atomics.sub(this.#words.waiting, this.#me, 1);
+    if (!this.#queue.remove(waiter)) return;
+    this.#want(waiter.claim, -1);
     waiter.refuse(error);
   }
 
@@ -158,10 +253,10 @@ export class ConcurrencyGate {
     const { granted } = this.#words;
     let wait = Atomics.waitAsync(granted, this.#me, 0);
     while (!wait.async) {
-      for (let left = Atomics.exchange(granted, this.#me, 0); left > 0; left--) this.#admitNext();
+      for (let left = Atomics.exchange(granted, this.#me, 0); left > 0; left--) if (!this.#serveNext()) this.#passOn();
       wait = Atomics.waitAsync(granted, this.#me, 0);
     }
-    this.#takeFree();
+    if (this.#queue.size > 0) this.#serveFree();
     void wait.value.then(() => this.#listen());
   }
 
@@ -170,18 +265,19 @@ export class ConcurrencyGate {
     this.#watchingAge = true;
     setTimeout(() => {
       this.#watchingAge = false;
-      const limit = performance.now() - this.#maxAgeMs;
-      for (let oldest = this.#queue[0]; oldest !== undefined && oldest.since <= limit; oldest = this.#queue[0]) {
+      const limit = performance.now() - this.#limits.maxAgeMs;
+      for (let oldest = this.#queue.oldest(); oldest !== undefined && oldest.since <= limit; ) {
         this.#drop(oldest, overloaded("No slot came free in time"));
+        oldest = this.#queue.oldest();
       }
-      if (this.#queue.length > 0) this.#watchAge();
+      if (this.#queue.size > 0) this.#watchAge();
     }, this.#ageLeft()).unref();
   }
 
   #ageLeft(): number {
     const now = performance.now();
-    const since = this.#queue[0]?.since ?? now;
-    return Math.max(1, Math.ceil(since + this.#maxAgeMs - now));
+    const since = this.#queue.oldest()?.since ?? now;
+    return Math.max(1, Math.ceil(since + this.#limits.maxAgeMs - now));
   }
 }
 

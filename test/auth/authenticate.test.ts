@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Authenticator, type Caller } from "../../src/auth/authenticate.ts";
 import { shownToken } from "../../src/auth/credentials/token.ts";
 import { rateKey } from "../../src/limits/rate-limit.ts";
+import { sketchKey } from "../../src/limits/sketch.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../src/errors.ts";
@@ -44,6 +45,7 @@ function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
     cacheSize,
     skewMs,
     rateKey: (name) => rateKey("salt", name),
+    shareKey: (name) => sketchKey("salt", name, 64),
     now: () => clock.now,
   });
   const call = async (authorization: string | undefined, snapshot = NOTHING_REVOKED): Promise<Caller> => {

@@ -7,25 +7,31 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createSharedMemory, type SharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../src/daemon/shared-memory/reclaim.ts";
 import { GatewayError } from "../../src/errors.ts";
-import { ConcurrencyGate } from "../../src/limits/concurrency.ts";
+import { type Claim, ConcurrencyGate, type GateLimits } from "../../src/limits/concurrency.ts";
 import { eventually } from "../support/eventually.ts";
 import type { GateThreadStart } from "../support/gate-thread.ts";
 
-interface Limits {
-  readonly max?: number;
-  readonly maxPending?: number;
-  readonly maxAgeMs?: number;
-}
-
-function gatesOf(threads: number, { max = 1, maxPending = 100, maxAgeMs = 60_000 }: Limits = {}) {
+function gatesOf(threads: number, limits: Partial<GateLimits> = {}) {
   const memory = createSharedMemory(threads);
+  const max = limits.max ?? 1;
+  const all = {
+    max,
+    maxPerCaller: max,
+    maxPerSandbox: max,
+    maxPending: 100,
+    maxPendingPerCaller: 100,
+    maxAgeMs: 60_000,
+    targetMs: 60_000,
+    ...limits,
+  };
   const gates = Array.from(
     { length: threads },
-    (_, thread) => new ConcurrencyGate({ words: memory.slots, thread, threads, max, maxPending, maxAgeMs }),
+    (_, thread) => new ConcurrencyGate({ words: memory.slots, thread, threads, limits: all }),
   );
   return { memory, gates, gate: gates[0] as ConcurrencyGate, other: gates[1] as ConcurrencyGate };
 }
 
+const NOBODY: Claim = { callerKey: null, sandboxKey: null };
 const never = new AbortController().signal;
 
 /** How one caller fares at a gate. */
@@ -34,7 +40,7 @@ class Caller {
   readonly #leave = new AbortController();
 
   constructor(gate: ConcurrencyGate, onAdmitted: () => void = () => undefined) {
-    gate.acquire(this.#leave.signal).then(
+    gate.acquire(NOBODY, this.#leave.signal).then(
       () => {
         this.state = "admitted";
         onAdmitted();
@@ -61,33 +67,33 @@ afterEach(() => void vi.useRealTimers());
 describe("a slot", () => {
   test("is there until all are taken, and again after a release", () => {
     const { gate } = gatesOf(1, { max: 2 });
-    expect([gate.tryAcquire(), gate.tryAcquire(), gate.tryAcquire()]).toEqual([true, true, false]);
+    expect([gate.tryAcquire(NOBODY), gate.tryAcquire(NOBODY), gate.tryAcquire(NOBODY)]).toEqual([true, true, false]);
     expect(gate.taken).toBe(2);
-    gate.release();
-    expect(gate.tryAcquire()).toBe(true);
+    gate.release(NOBODY);
+    expect(gate.tryAcquire(NOBODY)).toBe(true);
   });
 
   test("is not given to a newcomer while somebody waits", async () => {
     const { gate, other, memory } = gatesOf(2);
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     const waiting = new Caller(other);
-    gate.release();
-    expect(gate.tryAcquire()).toBe(false);
+    gate.release(NOBODY);
+    expect(gate.tryAcquire(NOBODY)).toBe(false);
     await settled(memory);
     expect(waiting.state).toBe("admitted");
   });
 
   test("goes to the oldest caller of a thread", async () => {
     const { gate, memory } = gatesOf(1);
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     const order: number[] = [];
     for (const name of [1, 2, 3]) {
       void new Caller(gate, () => {
         order.push(name);
-        gate.release();
+        gate.release(NOBODY);
       });
     }
-    gate.release();
+    gate.release(NOBODY);
     await settled(memory);
     expect(order).toEqual([1, 2, 3]);
     expect(gate.taken).toBe(0);
@@ -95,9 +101,9 @@ describe("a slot", () => {
 
   test("that one thread gives back wakes a caller of another", async () => {
     const { gate, other } = gatesOf(2);
-    gate.tryAcquire();
-    const admitted = other.acquire(never);
-    gate.release();
+    gate.tryAcquire(NOBODY);
+    const admitted = other.acquire(NOBODY, never);
+    gate.release(NOBODY);
     await admitted;
     expect(gate.taken).toBe(1);
     expect(gate.pending).toBe(0);
@@ -105,17 +111,17 @@ describe("a slot", () => {
 
   test("goes round the threads that wait", async () => {
     const { gates, gate, memory } = gatesOf(3);
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     const order: number[] = [];
     for (const [thread, one] of gates.entries()) {
       for (let caller = 0; caller < 3; caller++) {
         void new Caller(one, () => {
           order.push(thread);
-          one.release();
+          one.release(NOBODY);
         });
       }
     }
-    gate.release();
+    gate.release(NOBODY);
     await eventually("all have had their turn", () => order.length === 9);
     await settled(memory);
     for (const turns of [order.slice(0, 3), order.slice(3, 6), order.slice(6, 9)])
@@ -125,15 +131,15 @@ describe("a slot", () => {
   test("handed to a thread whose callers have all left goes on to the next", async () => {
     const { gates, gate, memory } = gatesOf(3);
     const [, second, third] = gates as [ConcurrencyGate, ConcurrencyGate, ConcurrencyGate];
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     // Whose turn it is counts up with each release: the first goes to the caller's own thread, the next to the second.
     const own = new Caller(gate);
     const leaving = new Caller(second);
     const staying = new Caller(third);
-    gate.release();
+    gate.release(NOBODY);
     await settled(memory);
     expect(own.state).toBe("admitted");
-    gate.release();
+    gate.release(NOBODY);
     leaving.leave();
     await settled(memory);
     await eventually("the one who stayed has it", () => staying.state === "admitted");
@@ -142,21 +148,21 @@ describe("a slot", () => {
 
   test("handed to a thread that stopped waiting long ago is not lost", async () => {
     const { gate, other, memory } = gatesOf(2);
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     await new Promise<void>((resolve) => {
       void new Caller(other, resolve);
-      gate.release();
+      gate.release(NOBODY);
     });
-    other.release();
+    other.release(NOBODY);
     await settled(memory);
     // What a thread does that saw a caller waiting a moment before it was served by somebody else.
-    expect(gate.tryAcquire()).toBe(true);
+    expect(gate.tryAcquire(NOBODY)).toBe(true);
     Atomics.sub(memory.slots.held, 0, 1);
     const word = memory.slots.stride;
     Atomics.add(memory.slots.granted, word, 1);
     Atomics.notify(memory.slots.granted, word);
     await eventually("the slot is free again", () => gate.taken === 0);
-    expect(gate.tryAcquire()).toBe(true);
+    expect(gate.tryAcquire(NOBODY)).toBe(true);
   });
 
   test("costs the hot path no memory", () => {
@@ -164,7 +170,7 @@ describe("a slot", () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage: () => void = runInNewContext("gc");
     const run = (times: number): void => {
-      for (let time = 0; time < times; time++) if (gate.tryAcquire()) gate.release();
+      for (let time = 0; time < times; time++) if (gate.tryAcquire(NOBODY)) gate.release(NOBODY);
     };
     run(20_000);
     collectGarbage();
@@ -179,13 +185,13 @@ describe("a slot", () => {
 describe("the queue", () => {
   test("has a length: one more is refused at once and told when to come back", async () => {
     const { gate, other, memory } = gatesOf(2, { maxPending: 2 });
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     const waiting = [new Caller(gate), new Caller(other)];
-    await expect(other.acquire(never)).rejects.toEqual(
+    await expect(other.acquire(NOBODY, never)).rejects.toEqual(
       refusal("RATE_002", { retryAfter: 1, details: "The queue is full" }),
     );
     expect(gate.pending).toBe(2);
-    gate.release();
+    gate.release(NOBODY);
     await eventually("somebody is admitted", () => waiting.some(({ state }) => state === "admitted"));
     await settled(memory);
     expect(gate.pending).toBe(1);
@@ -195,14 +201,14 @@ describe("the queue", () => {
 
   test("may have no length at all", async () => {
     const { gate } = gatesOf(1, { maxPending: 0 });
-    expect(gate.tryAcquire()).toBe(true);
-    await expect(gate.acquire(never)).rejects.toEqual(refusal("RATE_002"));
+    expect(gate.tryAcquire(NOBODY)).toBe(true);
+    await expect(gate.acquire(NOBODY, never)).rejects.toEqual(refusal("RATE_002"));
   });
 
   test("has an age: who has waited too long is refused, who came later is not", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const { gate, memory } = gatesOf(1, { maxAgeMs: 1000 });
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     const first = new Caller(gate);
     vi.advanceTimersByTime(600);
     const second = new Caller(gate);
@@ -222,22 +228,22 @@ describe("the queue", () => {
 
   test("is left by a caller that goes away, who then gets no slot", async () => {
     const { gate, memory } = gatesOf(1);
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     const leaving = new Caller(gate);
     const staying = new Caller(gate);
     leaving.leave();
     expect(gate.pending).toBe(1);
-    gate.release();
+    gate.release(NOBODY);
     await settled(memory);
     expect(leaving.state).toEqual(refusal("PROXY_005"));
     expect(staying.state).toBe("admitted");
-    gate.release();
+    gate.release(NOBODY);
     expect(gate.taken).toBe(0);
   });
 
   test("is not entered by a caller that has gone already", async () => {
     const { gate } = gatesOf(1);
-    await expect(gate.acquire(AbortSignal.abort())).rejects.toEqual(refusal("PROXY_005"));
+    await expect(gate.acquire(NOBODY, AbortSignal.abort())).rejects.toEqual(refusal("PROXY_005"));
     expect(gate.pending).toBe(0);
     expect(gate.taken).toBe(0);
   });
@@ -248,7 +254,7 @@ describe("the queue", () => {
     await eventually("admitted", () => caller.state === "admitted");
     caller.leave();
     expect([gate.taken, gate.pending]).toEqual([1, 0]);
-    gate.release();
+    gate.release(NOBODY);
     expect(gate.taken).toBe(0);
   });
 });
@@ -256,11 +262,11 @@ describe("the queue", () => {
 describe("when a thread dies", () => {
   test("its slots, its waiting callers and what was handed to it are given back", () => {
     const { gate, other, memory } = gatesOf(2, { max: 3 });
-    other.tryAcquire();
-    other.tryAcquire();
-    gate.tryAcquire();
+    other.tryAcquire(NOBODY);
+    other.tryAcquire(NOBODY);
+    gate.tryAcquire(NOBODY);
     void new Caller(other);
-    gate.release(); // handed to the other thread, which dies before it picks it up
+    gate.release(NOBODY); // handed to the other thread, which dies before it picks it up
     expect(gate.taken).toBe(3);
     reclaimThread(memory, 1);
     expect([gate.taken, gate.pending]).toEqual([0, 0]);
@@ -268,11 +274,11 @@ describe("when a thread dies", () => {
 
   test("its slots go to who waits on other threads", async () => {
     const { gate, other, memory } = gatesOf(2, { max: 2 });
-    other.tryAcquire();
-    other.tryAcquire();
+    other.tryAcquire(NOBODY);
+    other.tryAcquire(NOBODY);
     const waiting = [new Caller(gate), new Caller(gate), new Caller(gate)];
     reclaimThread(memory, 1);
-    expect(gate.tryAcquire()).toBe(false); // the slots are free, but not for newcomers
+    expect(gate.tryAcquire(NOBODY)).toBe(false); // the slots are free, but not for newcomers
     await eventually("two are admitted", () => waiting.filter(({ state }) => state === "admitted").length === 2);
     expect([gate.taken, gate.pending]).toEqual([2, 1]);
   });
@@ -280,11 +286,20 @@ describe("when a thread dies", () => {
   test("the thread that takes its place picks up what was handed to it too late", async () => {
     const { gate, memory } = gatesOf(2, { max: 1 });
     const { slots } = memory;
-    gate.tryAcquire();
+    gate.tryAcquire(NOBODY);
     reclaimThread(memory, 1);
     Atomics.sub(slots.held, 0, 1);
     Atomics.add(slots.granted, slots.stride, 1);
-    void new ConcurrencyGate({ words: slots, thread: 1, threads: 2, max: 1, maxPending: 1, maxAgeMs: 1000 });
+    const limits = {
+      max: 1,
+      maxPerCaller: 1,
+      maxPerSandbox: 1,
+      maxPending: 1,
+      maxPendingPerCaller: 1,
+      maxAgeMs: 1000,
+      targetMs: 1000,
+    };
+    void new ConcurrencyGate({ words: slots, thread: 1, threads: 2, limits });
     await eventually("the slot is free", () => gate.taken === 0);
     expect(gate.pending).toBe(0);
   });
@@ -331,7 +346,7 @@ class Crowd {
 
   arrive(thread: number): void {
     const gate = this.#gates[thread] as ConcurrencyGate;
-    if (gate.tryAcquire()) return this.take(thread);
+    if (gate.tryAcquire(NOBODY)) return this.take(thread);
     this.#arrived += 1;
     const number = this.#arrived;
     const caller = new Caller(gate, () => {
@@ -345,7 +360,7 @@ class Crowd {
   release(thread: number): void {
     if (this.held[thread] === 0) return;
     this.held[thread] = (this.held[thread] as number) - 1;
-    this.#gates[thread]?.release();
+    this.#gates[thread]?.release(NOBODY);
   }
 
   leave(thread: number, pick: number): void {
@@ -427,7 +442,7 @@ describe("real threads", () => {
     const hoarder = startThread({ ...start, thread: 1 });
     await until(hoarder, "started");
     expect([gate.taken, gate.pending]).toEqual([2, 3]);
-    const admitted = gate.acquire(never);
+    const admitted = gate.acquire(NOBODY, never);
     await hoarder.terminate();
     reclaimThread(memory, 1);
     await admitted;

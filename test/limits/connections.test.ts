@@ -4,9 +4,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../src/daemon/shared-memory/reclaim.ts";
-import { ConnectionCap, type ConnectionLane } from "../../src/limits/connections.ts";
+import type { CapLane } from "../../src/limits/cap.ts";
+import { ConnectionCap } from "../../src/limits/connections.ts";
 
-function capsOver(lanes: readonly ConnectionLane[], { max = 1000, maxPerAddress = 1000 } = {}) {
+function capsOver(lanes: readonly CapLane[], { max = 1000, maxPerAddress = 1000 } = {}) {
   return lanes.map((_, thread) => new ConnectionCap({ lanes, thread, salt: "salt", max, maxPerAddress }));
 }
 
@@ -17,10 +18,8 @@ function capsOf(threads: number, limits: { max?: number; maxPerAddress?: number 
 }
 
 /** A lane with so few counters that most addresses share them. */
-function narrowLane(): ConnectionLane {
-  const width = 3;
-  const rows = 2;
-  return { total: new Int32Array(1), sketch: new Int32Array(width * rows), width, rows };
+function narrowLane(): CapLane {
+  return { total: new Int32Array(1), sketch: new Int32Array(6) };
 }
 
 /** A connection that is admitted, or undefined. */

@@ -23,15 +23,22 @@ const gate = new ConcurrencyGate({
   words: attachSharedMemory(start.memory, start.threads).slots,
   thread: start.thread,
   threads: start.threads,
-  max: start.max,
-  maxPending: 1000,
-  maxAgeMs: 60_000,
+  limits: {
+    max: start.max,
+    maxPerCaller: start.max,
+    maxPerSandbox: start.max,
+    maxPending: 1000,
+    maxPendingPerCaller: 1000,
+    maxAgeMs: 60_000,
+    targetMs: 60_000,
+  },
 });
+const NOBODY = { callerKey: null, sandboxKey: null };
 const never = new AbortController().signal;
 
 async function call(caller: number): Promise<void> {
   for (let round = 0; round < start.rounds; round++) {
-    if (!gate.tryAcquire()) await gate.acquire(never);
+    if (!gate.tryAcquire(NOBODY)) await gate.acquire(NOBODY, never);
     if (start.hoard) return;
     const now = Atomics.add(inside, 0, 1) + 1;
     for (let most = Atomics.load(inside, 1); now > most; most = Atomics.load(inside, 1)) {
@@ -39,7 +46,7 @@ async function call(caller: number): Promise<void> {
     }
     if ((round + caller) % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
     Atomics.sub(inside, 0, 1);
-    gate.release();
+    gate.release(NOBODY);
   }
 }
 

@@ -11,15 +11,30 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "A data thread that shows no sign of life for this long is replaced.",
   ),
   MAX_CONCURRENT_REQUESTS: key(integer(1, 1_000_000), "100", "Requests served at the same time, over all threads."),
+  MAX_CONCURRENT_PER_CALLER: key(
+    autoOr(integer(1, 1_000_000)),
+    "auto",
+    "Most of them for one caller; auto = a quarter, so that no caller can take them all.",
+  ),
+  MAX_CONCURRENT_PER_SANDBOX: key(
+    autoOr(integer(1, 1_000_000)),
+    "auto",
+    "Most of them for one sandbox; auto = a quarter, so that a slow one does not slow the others.",
+  ),
   MAX_PENDING_REQUESTS: key(
     integer(0, 1_000_000),
     "1024",
-    "Requests that may wait for a free place; further ones get 503.",
+    "Requests that may wait for a free place, of which one caller has a quarter; further ones get 503.",
   ),
   QUEUE_TIMEOUT: key(
     duration("1ms", LONGEST),
     "5s",
     "How long a request may wait for a free place before it gets 503.",
+  ),
+  QUEUE_TARGET: key(
+    duration("1ms", LONGEST),
+    "250ms",
+    "How long a caller's requests may wait when more keep coming than are served; then 503 at once.",
   ),
   MAX_CONNECTIONS: key(integer(1, 1_000_000), "10000", "Open client connections."),
   MAX_CONNECTIONS_PER_IP: key(integer(1, 1_000_000), "1000", "Open client connections from one address."),

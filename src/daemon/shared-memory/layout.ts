@@ -1,11 +1,12 @@
 // The one place that knows how the SharedArrayBuffer between the threads is divided. Everybody else gets typed arrays.
 
+import { SKETCH_ROWS } from "../../limits/sketch.ts";
 import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
 
 const RATE_CELLS = 1 << 16;
 const INSTANCES = 1 << 17;
-const SKETCH_WIDTH = 1 << 12;
-const SKETCH_ROWS = 2;
+/** Counters of a sketch on one thread; see limits/sketch.ts. */
+const SKETCH_WORDS = SKETCH_ROWS << 12;
 /** Words that different threads write often sit a cache line (64 bytes) apart. */
 const LINE_WORDS = 16;
 
@@ -19,11 +20,16 @@ export interface RateCells {
 export interface SlotWords {
   /** [0] slots taken over all threads, [stride] whose turn it is to be handed a freed slot. */
   readonly shared: Int32Array;
-  /** Per thread: slots it holds, callers it keeps waiting, slots handed to it that it has not picked up yet. */
+  /** Per thread: slots it holds, calls it keeps waiting, 1 when one of them lacks nothing but a slot. */
   readonly held: Int32Array;
   readonly waiting: Int32Array;
+  readonly ready: Int32Array;
+  /** Per thread: slots handed to it that it has not picked up yet. */
   readonly granted: Int32Array;
   readonly stride: number;
+  /** Sketches, one a thread: the slots that each caller and each sandbox has, the calls of each that wait. */
+  readonly heldBy: readonly Int32Array[];
+  readonly wantedBy: readonly Int32Array[];
 }
 
 /** What is known of each instance, by `instance.number % size`. */
@@ -35,14 +41,12 @@ export interface InstanceWords {
   readonly size: number;
 }
 
-/** Open client connections of one thread. */
-export interface ConnectionWords {
+/** Places that one thread has taken: client connections by address, streams by caller. */
+export interface PlaceWords {
   /** [0] all of them. */
   readonly total: Int32Array;
-  /** Count-min sketch over addresses: `rows` rows of `width` counters. */
+  /** By key; see limits/sketch.ts. */
   readonly sketch: Int32Array;
-  readonly width: number;
-  readonly rows: number;
 }
 
 /** What a thread tells of itself, each on a cache line of its own. */
@@ -72,14 +76,15 @@ export interface SharedMemory {
   readonly rate: RateCells;
   readonly slots: SlotWords;
   readonly instances: InstanceWords;
-  readonly connections: readonly ConnectionWords[];
+  readonly connections: readonly PlaceWords[];
+  readonly streams: readonly PlaceWords[];
   /** One a thread; only that thread writes it. */
   readonly pulses: readonly PulseWords[];
   /** Counters, one lane per thread; only that thread writes it. Laid out by observe/metric-slots.ts. */
   readonly metrics: readonly Float64Array[];
 }
 
-/** A zeroed memory for `threads` data threads: 1.5 MB and 0.6 MB a thread, of which the system commits what is touched. */
+/** A zeroed memory for `threads` data threads: 1.5 MB and 0.7 MB a thread, of which the system commits what is touched. */
 export function createSharedMemory(threads: number): SharedMemory {
   return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
 }
@@ -106,17 +111,24 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     shared: take(2 * LINE_WORDS * 4),
     held: take(threads * LINE_WORDS * 4),
     waiting: take(threads * LINE_WORDS * 4),
+    ready: take(threads * LINE_WORDS * 4),
     granted: take(threads * LINE_WORDS * 4),
+    heldBy: lanes.map(() => take(SKETCH_WORDS * 4)),
+    wantedBy: lanes.map(() => take(SKETCH_WORDS * 4)),
     state: take(INSTANCES * 4),
     inFlight: lanes.map(() => take(INSTANCES * 4)),
-    total: lanes.map(() => take(64)),
+    connections: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
+    streams: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     revision: lanes.map(() => take(64)),
     beat: lanes.map(() => take(64)),
-    sketch: lanes.map(() => take(SKETCH_WIDTH * SKETCH_ROWS * 4)),
     metrics: lanes.map(() => take(METRIC_SLOTS * 8)),
   };
   if (buffer === null) return { byteLength: at };
   const words = (offset: number, length: number) => new Int32Array(buffer, offset, length);
+  const places = ({ total, sketch }: { total: number; sketch: number }): PlaceWords => ({
+    total: words(total, 16),
+    sketch: words(sketch, SKETCH_WORDS),
+  });
   return {
     buffer,
     threads,
@@ -129,20 +141,19 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
       shared: words(offsets.shared, 2 * LINE_WORDS),
       held: words(offsets.held, threads * LINE_WORDS),
       waiting: words(offsets.waiting, threads * LINE_WORDS),
+      ready: words(offsets.ready, threads * LINE_WORDS),
       granted: words(offsets.granted, threads * LINE_WORDS),
       stride: LINE_WORDS,
+      heldBy: offsets.heldBy.map((offset) => words(offset, SKETCH_WORDS)),
+      wantedBy: offsets.wantedBy.map((offset) => words(offset, SKETCH_WORDS)),
     },
     instances: {
       state: words(offsets.state, INSTANCES),
       inFlight: offsets.inFlight.map((offset) => words(offset, INSTANCES)),
       size: INSTANCES,
     },
-    connections: offsets.total.map((offset, lane) => ({
-      total: words(offset, 16),
-      sketch: words(offsets.sketch[lane] as number, SKETCH_WIDTH * SKETCH_ROWS),
-      width: SKETCH_WIDTH,
-      rows: SKETCH_ROWS,
-    })),
+    connections: offsets.connections.map(places),
+    streams: offsets.streams.map(places),
     pulses: offsets.revision.map((offset, lane) => ({
       revision: new BigInt64Array(buffer, offset, 8),
       beat: words(offsets.beat[lane] as number, 16),

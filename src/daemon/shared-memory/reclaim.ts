@@ -8,11 +8,16 @@ export function reclaimThread(memory: SharedMemory, thread: number): void {
   const { slots } = memory;
   const word = thread * slots.stride;
   Atomics.store(slots.waiting, word, 0);
+  Atomics.store(slots.ready, word, 0);
+  slots.heldBy[thread]?.fill(0);
+  slots.wantedBy[thread]?.fill(0);
   const lost = Atomics.exchange(slots.held, word, 0) + Atomics.exchange(slots.granted, word, 0);
   Atomics.sub(slots.shared, 0, lost);
   // Nobody is left to pass the slots on: whoever waits for one is told to look.
   for (let other = 0; other < memory.threads; other++) Atomics.notify(slots.granted, other * slots.stride);
   memory.instances.inFlight[thread]?.fill(0);
-  memory.connections[thread]?.total.fill(0);
-  memory.connections[thread]?.sketch.fill(0);
+  for (const places of [memory.connections[thread], memory.streams[thread]]) {
+    places?.total.fill(0);
+    places?.sketch.fill(0);
+  }
 }

@@ -4,6 +4,8 @@ import type { ExecutionFacts, RequestFacts } from "../../audit/record.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
+import type { Claim } from "../../limits/fair-queue.ts";
+import type { SketchKey } from "../../limits/sketch.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -15,7 +17,7 @@ export type Stop = (error: GatewayError) => void;
  * One request on its way through the gateway: what has been learned and decided so far. Each step of the pipeline fills
  * in its part; the audit record is written from it.
  */
-export class Exchange implements RequestFacts, AuditReceiver {
+export class Exchange implements RequestFacts, AuditReceiver, Claim {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly requestId: string;
@@ -41,8 +43,11 @@ export class Exchange implements RequestFacts, AuditReceiver {
   outcome = "";
   bytesIn = 0;
   bytesOut = 0;
-  /** The concurrency gate it holds a slot of; null when it holds none. */
-  slot: { release(): void } | null = null;
+  /** In whose shares it is counted while it holds a slot; null = in nobody's. */
+  callerKey: SketchKey | null = null;
+  sandboxKey: SketchKey | null = null;
+  /** Whose slot it holds: that of requests, later perhaps that of streams; null when it holds none. */
+  slot: { release(claim: Claim): void } | null = null;
   /** Its end has been recorded; whatever still happens to the connection is none of its business. */
   recorded = false;
   /** Waits for the record to be committed. */
@@ -108,7 +113,7 @@ export class Exchange implements RequestFacts, AuditReceiver {
     this.#stop = undefined;
     this.#others = undefined;
     this.#acknowledged = true;
-    slot?.release();
+    slot?.release(this);
     receiver?.audited(written);
     if (this.#closed) this.#inFlight.remove(this);
   }

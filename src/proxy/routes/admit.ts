@@ -1,9 +1,11 @@
+import type { Caller } from "../../auth/authenticate.ts";
 import { checkRevoked, findSandbox, revoked } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ConcurrencyGate } from "../../limits/concurrency.ts";
+import type { SketchKey } from "../../limits/sketch.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { InFlight } from "../request/in-flight.ts";
 
@@ -11,12 +13,16 @@ import type { InFlight } from "../request/in-flight.ts";
 export class Admission {
   readonly #snapshot: () => Snapshot;
   readonly #gate: ConcurrencyGate;
+  readonly #shareKey: (name: string) => SketchKey;
+  /** Of sandboxes, made once for each. */
+  readonly #shareKeys = new WeakMap<Sandbox, SketchKey>();
   readonly #skewMs: number;
   readonly #now: () => number;
 
   constructor(options: {
     snapshot: () => Snapshot;
     gate: ConcurrencyGate;
+    shareKey: (name: string) => SketchKey;
     /** Clock difference that is tolerated in a token's end, ms. */
     skewMs: number;
     /** Milliseconds since the epoch. */
@@ -24,6 +30,7 @@ export class Admission {
   }) {
     this.#snapshot = options.snapshot;
     this.#gate = options.gate;
+    this.#shareKey = options.shareKey;
     this.#skewMs = options.skewMs;
     this.#now = options.now;
   }
@@ -33,11 +40,34 @@ export class Admission {
     return findSandbox(this.#snapshot(), principal, sandboxId);
   }
 
-  /** Takes a slot for the exchange. Returns a promise only when it has to wait for one. @throws GatewayError RATE_002 */
-  enter(exchange: Exchange): Promise<void> | undefined {
-    if (!this.#gate.tryAcquire()) return this.#waitForSlot(exchange);
+  /**
+   * Takes a slot for the exchange, in the caller's share and, where it is known already, in the sandbox's. Returns a promise
+   * only when it has to wait for one.
+   * @throws GatewayError RATE_002
+   */
+  enter(exchange: Exchange, caller: Caller, sandbox: Sandbox | null): Promise<void> | undefined {
+    exchange.callerKey = caller.shareKey;
+    exchange.sandboxKey = sandbox === null ? null : this.#keyOf(sandbox);
+    if (!this.#gate.tryAcquire(exchange)) return this.#waitForSlot(exchange);
     exchange.slot = this.#gate;
     return undefined;
+  }
+
+  /**
+   * The exchange, which holds a slot, turns out to be for this sandbox. When its share is full, the slot goes to somebody
+   * else while the exchange waits for one that it may keep: a promise then.
+   * @throws GatewayError RATE_002
+   */
+  enterSandbox(exchange: Exchange, sandbox: Sandbox): Promise<void> | undefined {
+    const key = this.#keyOf(sandbox);
+    if (this.#gate.extend(key)) {
+      exchange.sandboxKey = key;
+      return undefined;
+    }
+    exchange.slot = null;
+    this.#gate.release(exchange);
+    exchange.sandboxKey = key;
+    return this.#waitForSlot(exchange);
   }
 
   /**
@@ -59,12 +89,21 @@ export class Admission {
     return sandbox;
   }
 
+  #keyOf(sandbox: Sandbox): SketchKey {
+    let key = this.#shareKeys.get(sandbox);
+    if (key === undefined) {
+      key = this.#shareKey(`sandbox ${sandbox.id}`);
+      this.#shareKeys.set(sandbox, key);
+    }
+    return key;
+  }
+
   async #waitForSlot(exchange: Exchange): Promise<void> {
     const left = new AbortController();
     const leave = (): void => left.abort();
     exchange.onCut(leave);
     try {
-      await this.#gate.acquire(left.signal);
+      await this.#gate.acquire(exchange, left.signal);
     } catch (error) {
       throw exchange.cutBy ?? error;
     } finally {

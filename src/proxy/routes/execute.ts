@@ -38,11 +38,13 @@ export class ExecuteRoute {
     this.#o = options;
   }
 
-  async serve(exchange: Exchange, head: Head, { principal }: Caller): Promise<void> {
+  async serve(exchange: Exchange, head: Head, caller: Caller): Promise<void> {
+    const { principal } = caller;
     exchange.route = "execute";
     authorize(principal, "sandbox:execute");
     checkContentType(head.contentType);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
+    await this.#o.admission.enter(exchange, caller, null);
     if (head.expectsContinue) exchange.res.writeContinue();
     const body = await readBody(exchange, { limit: this.#o.maxBodySize, timeoutMs: this.#o.timeouts.sendMs });
     exchange.bytesIn = body.length;
@@ -52,8 +54,7 @@ export class ExecuteRoute {
     exchange.sandboxId = request.sandboxId;
     exchange.execution = facts;
     authorizeOperation(principal, request.operation);
-    this.#o.admission.find(principal, request.sandboxId);
-    await this.#o.admission.enter(exchange);
+    await this.#o.admission.enterSandbox(exchange, this.#o.admission.find(principal, request.sandboxId));
     await this.#o.recorder.begin(exchange);
     const sandbox = this.#o.admission.admit(exchange, principal, request.sandboxId);
     const result = await execute({

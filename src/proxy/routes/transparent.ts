@@ -30,20 +30,15 @@ export class TransparentRoute {
   }
 
   /** Returns a promise only when the call has to wait: for a slot, or for its start record. */
-  serve(
-    exchange: Exchange,
-    head: Head,
-    { principal }: Caller,
-    sandboxId: string,
-    path: string,
-  ): Promise<void> | undefined {
+  serve(exchange: Exchange, head: Head, caller: Caller, sandboxId: string, path: string): Promise<void> | undefined {
+    const { principal } = caller;
     exchange.route = "proxy";
     exchange.sandboxId = sandboxId;
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
-    this.#o.admission.find(principal, sandboxId);
+    const sandbox = this.#o.admission.find(principal, sandboxId);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
-    const waiting = this.#o.admission.enter(exchange);
+    const waiting = this.#o.admission.enter(exchange, caller, sandbox);
     if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, path));
     return this.#begin(exchange, head, principal, path);
   }

@@ -11,7 +11,7 @@ import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 
 type Words = Int32Array | BigInt64Array | Float64Array;
 
-function allWords({ flags, rate, slots, instances, connections, pulses, metrics }: SharedMemory): Words[] {
+function allWords({ flags, rate, slots, instances, connections, streams, pulses, metrics }: SharedMemory): Words[] {
   return [
     flags,
     rate.keys,
@@ -19,10 +19,13 @@ function allWords({ flags, rate, slots, instances, connections, pulses, metrics 
     slots.shared,
     slots.held,
     slots.waiting,
+    slots.ready,
     slots.granted,
+    ...slots.heldBy,
+    ...slots.wantedBy,
     instances.state,
     ...instances.inFlight,
-    ...connections.flatMap(({ total, sketch }) => [total, sketch]),
+    ...[...connections, ...streams].flatMap(({ total, sketch }) => [total, sketch]),
     ...pulses.flatMap(({ revision, beat }) => [revision, beat]),
     ...metrics,
   ];
@@ -32,7 +35,7 @@ describe("the shared memory", () => {
   test.each([1, 2, 7])("for %i threads is zeroed, and no two parts of it overlap or share a cache line", (threads) => {
     const memory = createSharedMemory(threads);
     const parts = allWords(memory).toSorted((a, b) => a.byteOffset - b.byteOffset);
-    expect(parts).toHaveLength(8 + 6 * threads);
+    expect(parts).toHaveLength(9 + 10 * threads);
     let end = 0;
     for (const part of parts) {
       expect(part.byteOffset % 64).toBe(0);
@@ -43,10 +46,10 @@ describe("the shared memory", () => {
     expect(memory.buffer.byteLength).toBeGreaterThanOrEqual(end);
   });
 
-  test("takes 1.5 MB and less than 0.6 MB a thread", () => {
+  test("takes 1.5 MB and less than 0.7 MB a thread", () => {
     const sizes = [1, 2].map((threads) => createSharedMemory(threads).buffer.byteLength);
     const [one, two] = sizes as [number, number];
-    expect(two - one).toBeLessThan(0.6 * 2 ** 20);
+    expect(two - one).toBeLessThan(0.7 * 2 ** 20);
     expect(one - (two - one)).toBeLessThan(1.51 * 2 ** 20);
   });
 
@@ -65,7 +68,8 @@ describe("the shared memory", () => {
     const { slots } = createSharedMemory(4);
     expect(slots.stride * Int32Array.BYTES_PER_ELEMENT).toBeGreaterThanOrEqual(64);
     expect(slots.shared).toHaveLength(2 * slots.stride);
-    for (const words of [slots.held, slots.waiting, slots.granted]) expect(words).toHaveLength(4 * slots.stride);
+    for (const words of [slots.held, slots.waiting, slots.ready, slots.granted])
+      expect(words).toHaveLength(4 * slots.stride);
   });
 });
 
@@ -78,10 +82,14 @@ test("reclaiming a dead thread clears its part and nobody else's", () => {
   const expected = attachSharedMemory(memory.buffer.slice(), 3);
   const word = slots.stride;
   expected.slots.shared[0] = 4; // it held one and had been handed another
-  for (const words of [expected.slots.held, expected.slots.waiting, expected.slots.granted]) words[word] = 0;
+  const { held, waiting, ready, granted } = expected.slots;
+  for (const words of [held, waiting, ready, granted]) words[word] = 0;
+  for (const lanes of [expected.slots.heldBy, expected.slots.wantedBy]) lanes[1]?.fill(0);
   expected.instances.inFlight[1]?.fill(0);
-  expected.connections[1]?.total.fill(0);
-  expected.connections[1]?.sketch.fill(0);
+  for (const places of [expected.connections[1], expected.streams[1]]) {
+    places?.total.fill(0);
+    places?.sketch.fill(0);
+  }
   reclaimThread(memory, 1);
   for (const [index, part] of allWords(memory).entries()) expect(part).toEqual(allWords(expected)[index]);
 });
