@@ -3,13 +3,14 @@
 //   -- --data-dir DIR  keep everything in DIR instead of a temporary folder
 //   -- --port N        listen there (default 8080, or any free port when that is taken)
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs, styleText } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs, promisify, styleText } from "node:util";
 
 const REQUEST = {
   sandbox_id: "demo",
@@ -21,29 +22,32 @@ const { values } = parseArgs({
   options: { once: { type: "boolean", default: false }, "data-dir": { type: "string" }, port: { type: "string" } },
 });
 const program = join(import.meta.dirname, "../bin/sandboxgw.ts");
-const temporary = values["data-dir"] === undefined;
-const dataDir = values["data-dir"] ?? mkdtempSync(join(tmpdir(), "sandboxgw-"));
 const port = values.port ?? ((await isFree(8080)) ? "8080" : "0");
+const stopping = new AbortController();
+const { signal } = stopping;
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, stop);
+// A reader that has seen enough (`| head`) is as good as Ctrl-C.
+process.stdout.on("error", stop);
+const dataDir = values["data-dir"] ?? mkdtempSync(join(tmpdir(), "sandboxgw-"));
 
 step("Starting a gateway", `data in ${dataDir}`);
 const daemon = spawn(process.execPath, [program, "--data-dir", dataDir, "serve", "--port", port, "--admin-port", "0"], {
   env: { ...process.env, LOG_FORMAT: "json" },
   stdio: ["ignore", "ignore", "pipe"],
 });
-const ended = new Promise<void>((resolve) => {
-  daemon.once("exit", () => {
-    if (temporary) rmSync(dataDir, { recursive: true, force: true });
-    resolve();
-  });
+const ended = new Promise<void>((resolve) => void daemon.once("exit", () => resolve()));
+// However this ends, the gateway and its temporary folder end with it.
+process.once("exit", () => {
+  daemon.kill("SIGKILL");
+  if (values["data-dir"] === undefined) rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => daemon.kill("SIGTERM"));
 try {
   const url = await listening();
   step("Adding a sandbox", "demo: bash, Python and JavaScript, compiled to WebAssembly");
-  sandboxgw("sandbox", "add", "demo", "--driver", "wasm");
+  await sandboxgw("sandbox", "add", "demo", "--driver", "wasm");
   step("Making a token", "role executor, one hour; only a keyed hash of it is stored");
   const { token } = JSON.parse(
-    sandboxgw("token", "create", "--sub", "quickstart", "--role", "executor", "-o", "json"),
+    await sandboxgw("token", "create", "--sub", "quickstart", "--role", "executor", "-o", "json"),
   ) as {
     token: string;
   };
@@ -53,16 +57,24 @@ try {
   step("The answer");
   console.log(JSON.stringify(answer, null, 2));
   step("Its audit record");
-  console.log(JSON.stringify(JSON.parse(sandboxgw("audit", "tail", "-n", "1", "-o", "json")), null, 2));
+  console.log(JSON.stringify(JSON.parse(await sandboxgw("audit", "tail", "-n", "1", "-o", "json")), null, 2));
   if (answer.result?.stdout !== "Hello World\n") throw new Error("the sandbox did not say Hello World");
-  if (values.once) daemon.kill("SIGTERM");
+  if (values.once) stop();
   else whatNext(url, token);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-  daemon.kill("SIGTERM");
+  // What fails because it was stopped in the middle is no news.
+  if (!signal.aborted) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+  stop();
 }
 await ended;
+
+function stop(): void {
+  stopping.abort();
+  daemon.kill("SIGTERM");
+}
 
 /** Resolves with the gateway's address once it is up; fails with its log when it does not come up. */
 function listening(): Promise<string> {
@@ -77,8 +89,10 @@ function listening(): Promise<string> {
 }
 
 /** Runs a command on the same data folder: it needs no connection to the daemon. */
-function sandboxgw(...args: string[]): string {
-  return execFileSync(process.execPath, [program, "--data-dir", dataDir, ...args], { encoding: "utf8" });
+async function sandboxgw(...args: string[]): Promise<string> {
+  const all = [program, "--data-dir", dataDir, ...args];
+  const { stdout } = await promisify(execFile)(process.execPath, all, { encoding: "utf8", signal });
+  return stdout;
 }
 
 interface Answer {
@@ -94,9 +108,10 @@ async function execute(url: string, token: string): Promise<Answer> {
       method: "POST",
       headers,
       body: JSON.stringify(REQUEST),
+      signal,
     });
     if (response.status === 200 || attempt === 60) return (await response.json()) as Answer;
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await sleep(250, undefined, { signal });
   }
 }
 
