@@ -146,9 +146,44 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_012: EXIT.config,
 };
 
+/**
+ * What the audit record keeps of a call that was refused with a code before it was admitted:
+ * `each`: a record of every one. `few`: of the first ones of an address in a second, of the others how many there were.
+ * `summed`: how many there were, by caller and address. `counted`: nothing, only the metrics have it, and only while
+ * nobody was authenticated: these cost a stranger nothing and say nothing of anybody.
+ */
+export type Audited = "each" | "few" | "summed" | "counted";
+
+const AUDITED: Partial<Record<ErrorCode, Audited>> = {
+  AUTH_001: "few",
+  AUTH_002: "few",
+  AUTH_005: "few",
+  AUTH_006: "summed",
+  RATE_001: "summed",
+  RATE_002: "summed",
+  RATE_003: "counted",
+  VAL_001: "counted",
+  VAL_006: "counted",
+  VAL_007: "counted",
+  VAL_008: "counted",
+  VAL_009: "counted",
+  ROUTE_003: "counted",
+  GW_002: "counted",
+  GW_003: "counted",
+};
+
+export function auditedAs(code: ErrorCode): Audited {
+  return AUDITED[code] ?? "each";
+}
+
+/** Why a token that was good is no longer. */
+export type Reason = "expired" | "revoked";
+
 export interface GatewayErrorOptions {
   /** What exactly was wrong this time. Never contains a secret. */
   details?: string;
+  /** The same as one word for the metrics, where they tell more than the code does. */
+  reason?: Reason | undefined;
   /** What to do about it this time, where more is known than the code's own remediation says. */
   remediation?: string;
   /** What happened on the sandbox's side; default `no`. */
@@ -169,6 +204,7 @@ export class GatewayError extends Error {
   override readonly name = "GatewayError";
   readonly code: ErrorCode;
   readonly details: string;
+  readonly reason: Reason | undefined;
   readonly remediation: string;
   readonly executed: Executed;
   readonly retryAfter: number | undefined;
@@ -181,6 +217,7 @@ export class GatewayError extends Error {
     Error.stackTraceLimit = limit;
     this.code = code;
     this.details = options.details ?? "";
+    this.reason = options.reason;
     this.remediation = options.remediation ?? ERRORS[code].remediation;
     this.executed = options.executed ?? "no";
     this.retryAfter = options.retryAfter;

@@ -25,6 +25,25 @@ export function lossRecord(loss: { at: number; records: number; from: number; un
   return JSON.stringify({ kind: "loss", at_ms: at, records, from_ms: from, until_ms: until });
 }
 
+/** Whom a refusal met. */
+export type RefusedFacts = Pick<RequestFacts, "address" | "principal">;
+
+/**
+ * The record of `count` refusals for one reason, as JSON text. `facts` undefined: of callers and addresses too many to be
+ * told apart. Times in ms since the epoch.
+ */
+export function refusalsRecord(sum: {
+  code: string;
+  facts: RefusedFacts | undefined;
+  count: number;
+  first: number;
+  last: number;
+}): string {
+  const { code, facts, count, first, last } = sum;
+  const whom = facts && `,"address":"${facts.address}"${facts.principal ? principalFields(facts.principal) : ""}`;
+  return `{"kind":"refused","at_ms":${last}${whom ?? ""},"decision":"deny","rule":"${code}","count":${count},"first_ms":${first}}`;
+}
+
 /** What the data path knows of one request when it ends. Absent values are left out of the record. */
 export interface RequestFacts {
   readonly kind: "proxy" | "execute" | "api";

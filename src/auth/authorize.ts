@@ -11,7 +11,7 @@ export function checkRevoked(principal: Principal, snapshot: Snapshot): void {
 
 /** What the caller of a revoked token is told. */
 export function revoked(): GatewayError {
-  return new GatewayError("AUTH_001", { details: "Token has been revoked" });
+  return new GatewayError("AUTH_001", { details: "Token has been revoked", reason: "revoked" });
 }
 
 /** @throws GatewayError AUTH_003 when the principal's role does not include the permission. */

@@ -218,7 +218,8 @@ function malformed(): GatewayError {
 }
 
 function invalid(details: string, cause?: unknown): GatewayError {
-  return new GatewayError("AUTH_001", { details, cause });
+  const reason = isRecord(cause) && cause["code"] === "ERR_JWT_EXPIRED" ? "expired" : undefined;
+  return new GatewayError("AUTH_001", { details, reason, cause });
 }
 
 function seconds(milliseconds: number): number {

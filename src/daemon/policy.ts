@@ -2,6 +2,7 @@
 
 import { hash } from "node:crypto";
 import type { AuditOutbox } from "../audit/outbox.ts";
+import type { Refusals } from "../audit/refusals.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { IpAccess } from "../auth/ip-access.ts";
 import { TokenVerifier } from "../auth/tokens.ts";
@@ -43,6 +44,7 @@ export interface Shell {
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
   readonly snapshot: () => Snapshot;
   readonly outbox: AuditOutbox;
+  readonly refusals: Refusals;
   readonly client: UpstreamClient;
   readonly inFlight: InFlight;
   readonly deadlines: Deadlines<Dispatch>;
@@ -65,7 +67,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const { memory, thread, salt, snapshot, lane, board, onInternalError } = shell;
   const keyOf = (name: string): bigint => rateKey(salt, name);
   const shareKeyOf = (name: string): SketchKey => sketchKey(salt, name, memory.slots.heldBy[0]?.length as number);
-  const recorder = new Recorder({ outbox: shell.outbox, lane, intent: config.AUDIT_INTENT });
+  const recorder = new Recorder({ outbox: shell.outbox, refusals: shell.refusals, lane, intent: config.AUDIT_INTENT });
   const responder = new Responder({ recorder, onInternalError });
   const access = new IpAccess({
     allow: config.IP_ALLOW_LIST,

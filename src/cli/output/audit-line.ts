@@ -5,6 +5,7 @@ import { printable, timestamp } from "./output.ts";
 const FIELDS: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["admin", ["actor", "action", "target"]],
   ["loss", ["kind", "records"]],
+  ["refused", ["subject|address", "decision", "rule", "count"]],
   ["start", ["subject|address", "method", "path", "kind", "sandbox", "operation", "language", "execution_id"]],
 ]);
 const CALL = ["subject|address", "method", "path", "sandbox", "decision", "rule", "status", "outcome"];

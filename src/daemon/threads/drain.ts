@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditOutbox } from "../../audit/outbox.ts";
+import type { Refusals } from "../../audit/refusals.ts";
 import { GatewayError } from "../../errors.ts";
 import type { InFlight } from "../../proxy/request/in-flight.ts";
 
@@ -17,7 +18,7 @@ export const DRAIN_MARGIN_MS = ANSWER_MS + RECORD_MS;
  * Stops accepting and lets what is in flight end. What is left after `graceMs` is cut, and told so where an answer has not
  * begun. Resolves when all connections are closed and every exchange is recorded and acknowledged.
  */
-export async function drain({ server, inFlight, outbox, graceMs }: Drained): Promise<void> {
+export async function drain({ server, inFlight, outbox, refusals, graceMs }: Drained): Promise<void> {
   let isOpen = server.listening;
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
@@ -35,6 +36,7 @@ export async function drain({ server, inFlight, outbox, graceMs }: Drained): Pro
   await closed;
   const deadline = performance.now() + RECORD_MS;
   while (inFlight.size > 0 && performance.now() < deadline) await delay(POLL_MS);
+  refusals.flush();
   await atMost(deadline - performance.now(), outbox.settled());
 }
 
@@ -42,6 +44,7 @@ export interface Drained {
   readonly server: Server;
   readonly inFlight: InFlight;
   readonly outbox: AuditOutbox;
+  readonly refusals: Refusals;
   readonly graceMs: number;
 }
 

@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
+import { Refusals } from "../../audit/refusals.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Change, Revised } from "../../domain/change.ts";
 import { applyChange, type Snapshot, type SnapshotData, snapshotFrom } from "../../domain/snapshot/snapshot.ts";
@@ -40,6 +41,7 @@ export class Gateway {
   readonly #server: Server;
   readonly #shell: Shell;
   readonly #outbox: AuditOutbox;
+  readonly #refusals = new Refusals({ submit: (record) => this.#outbox.submit(record, null), now: Date.now });
   readonly #client: Http1Client;
   /** Exchanges that are not both recorded and closed. */
   readonly inFlight = new InFlight();
@@ -70,6 +72,7 @@ export class Gateway {
       onInternalError,
       snapshot: () => this.#snapshot,
       outbox: this.#outbox,
+      refusals: this.#refusals,
       client: this.#client,
       inFlight: this.inFlight,
       deadlines: this.#deadlines,
@@ -132,7 +135,13 @@ export class Gateway {
 
   /** See `drain`. */
   drain(graceMs: number): Promise<void> {
-    this.#drained ??= drain({ server: this.#server, inFlight: this.inFlight, outbox: this.#outbox, graceMs });
+    this.#drained ??= drain({
+      server: this.#server,
+      inFlight: this.inFlight,
+      outbox: this.#outbox,
+      refusals: this.#refusals,
+      graceMs,
+    });
     return this.#drained;
   }
 

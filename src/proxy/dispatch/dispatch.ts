@@ -81,7 +81,13 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     const executed = this.#executed;
     if (error.executed === executed) return this.#fail(error, outcome);
     const { code, details, retryAfter: wait, headers, cause } = error;
-    const known = { details, executed, ...(wait !== undefined && { retryAfter: wait }), ...(headers && { headers }) };
+    const known = {
+      details,
+      executed,
+      reason: error.reason,
+      ...(wait !== undefined && { retryAfter: wait }),
+      ...(headers && { headers }),
+    };
     this.#fail(new GatewayError(code, { ...known, cause }), outcome);
   }
 

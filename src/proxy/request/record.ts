@@ -1,6 +1,7 @@
 import type { AuditOutbox, AuditReceiver } from "../../audit/outbox.ts";
 import { requestRecord, startRecord } from "../../audit/record.ts";
-import { type ErrorCode, GatewayError } from "../../errors.ts";
+import type { Refusals } from "../../audit/refusals.ts";
+import { auditedAs, type ErrorCode, GatewayError } from "../../errors.ts";
 import type { AuthFailure, MetricLane } from "../../observe/metric-slots.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -8,17 +9,18 @@ import type { Exchange } from "./exchange.ts";
 export type Intent = "execute" | "all" | "off";
 
 /**
- * The last step of every request: its metrics, and its audit record. Not audited, only counted: health pages, and
- * refusals before anybody was authenticated that cost an attacker nothing (malformed requests, address limits, overload);
- * otherwise a flood would fill the disk.
+ * The last step of every request: its metrics, and its audit record. Refusals that cost whoever causes them nothing are
+ * summed or only counted (see `Audited`): otherwise a flood would fill the disk. Those answers wait for nothing.
  */
 export class Recorder {
   readonly #outbox: AuditOutbox;
+  readonly #refusals: Refusals;
   readonly #lane: MetricLane;
   readonly #intent: Intent;
 
-  constructor(options: { outbox: AuditOutbox; lane: MetricLane; intent: Intent }) {
+  constructor(options: { outbox: AuditOutbox; refusals: Refusals; lane: MetricLane; intent: Intent }) {
     this.#outbox = options.outbox;
+    this.#refusals = options.refusals;
     this.#lane = options.lane;
     this.#intent = options.intent;
   }
@@ -44,35 +46,26 @@ export class Recorder {
     exchange.recorded = true;
     exchange.receiver = receiver;
     this.#lane.request(exchange.route, exchange.status, exchange.durationMs / 1000);
-    if (isAudited(exchange)) this.#outbox.submit(requestRecord(exchange), exchange);
+    if (this.#isByItself(exchange)) this.#outbox.submit(requestRecord(exchange), exchange);
     else exchange.audited(true);
+  }
+
+  /** Whether it gets a record of its own. */
+  #isByItself(exchange: Exchange): boolean {
+    if (exchange.route === "health") return false;
+    if (exchange.decision === "allow" || exchange.started) return true;
+    const code = exchange.rule as ErrorCode; // what denied it
+    const audited = auditedAs(code);
+    if (audited === "summed") return !this.#refusals.add(code, exchange, false);
+    if (audited === "each" || exchange.principal !== undefined) return true;
+    return audited === "few" && !this.#refusals.add(code, exchange, true);
   }
 
   refusal(error: GatewayError): void {
     this.#lane.error(error.code);
-    const reason = authFailure(error);
+    const reason = error.reason ?? AUTH_FAILURE[error.code];
     if (reason !== undefined) this.#lane.authFailure(reason);
   }
-}
-
-const UNAUDITED: ReadonlySet<string> = new Set<ErrorCode>([
-  "VAL_001",
-  "VAL_006",
-  "VAL_007",
-  "VAL_008",
-  "VAL_009",
-  "RATE_001",
-  "RATE_002",
-  "RATE_003",
-  "AUTH_006",
-  "ROUTE_003",
-  "GW_002",
-  "GW_003",
-]);
-
-function isAudited(exchange: Exchange): boolean {
-  if (exchange.route === "health") return false;
-  return exchange.principal !== undefined || !UNAUDITED.has(exchange.rule);
 }
 
 const AUTH_FAILURE: Partial<Record<ErrorCode, AuthFailure>> = {
@@ -83,9 +76,3 @@ const AUTH_FAILURE: Partial<Record<ErrorCode, AuthFailure>> = {
   AUTH_005: "malformed",
   AUTH_006: "forbidden",
 };
-
-function authFailure({ code, details }: GatewayError): AuthFailure | undefined {
-  if (code === "AUTH_001" && details === "Token has expired") return "expired";
-  if (code === "AUTH_001" && details === "Token has been revoked") return "revoked";
-  return AUTH_FAILURE[code];
-}

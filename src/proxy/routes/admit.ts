@@ -81,7 +81,7 @@ export class Admission {
     const snapshot = this.#snapshot();
     checkRevoked(principal, snapshot);
     if (principal.expiresAt + this.#skewMs <= this.#now()) {
-      throw new GatewayError("AUTH_001", { details: "Token has expired" });
+      throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
     }
     const sandbox = findSandbox(snapshot, principal, sandboxId);
     exchange.decision = "allow";

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../../src/errors.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -85,4 +87,45 @@ describe.each([
     expect(records.filter(({ kind }) => kind === "start").map(({ call }) => call)).toEqual(expected);
     expect(records.filter(({ started }) => started === true).map(({ kind }) => kind)).toEqual(expected);
   });
+});
+
+/** Sends the same request many times over one connection; resolves with how often each status came. */
+async function flood({ port }: TestGateway, count: number, fields = ""): Promise<Record<string, number>> {
+  const socket = connect(port, "127.0.0.1").setEncoding("latin1");
+  const last = "GET /s/box/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+  socket.write(`GET /s/box/ HTTP/1.1\r\nHost: x\r\n${fields}\r\n`.repeat(count - 1) + `${last}${fields}\r\n`);
+  let text = "";
+  socket.on("data", (chunk) => void (text += String(chunk)));
+  await once(socket, "close");
+  const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => match[1] ?? "");
+  return Object.fromEntries(
+    [...Map.groupBy(statuses, (status) => status)].map(([status, all]) => [status, all.length]),
+  );
+}
+
+test("10,000 calls without a token cost a few records, which say how many there were", async () => {
+  const gateway = await startTestGateway();
+  const startedAt = performance.now();
+  for (let sent = 0; sent < 10_000; sent += 1_000) {
+    const floods = await Promise.all(Array.from({ length: 20 }, () => flood(gateway, 50)));
+    for (const statuses of floods) expect(statuses).toEqual({ 401: 50 });
+  }
+  const refused = () => gateway.records().filter(({ kind }) => kind === "refused");
+  const total = () => refused().reduce((sum, { count }) => sum + Number(count), 0);
+  await eventually("all are told", () => total() + gateway.records().length - refused().length === 10_000);
+  const seconds = (performance.now() - startedAt) / 1000;
+  expect(refused()[0]).toMatchObject({ rule: "AUTH_002", address: "127.0.0.1", decision: "deny" });
+  expect(gateway.records().length).toBeLessThanOrEqual(4 * Math.ceil(seconds + 1));
+}, 30_000);
+
+test("calls beyond a caller's limit are in the record: who, from where, how many", async () => {
+  const env = { RATE_LIMIT_ENABLED: "true", RATE_LIMIT_REQUESTS: "1", RATE_LIMIT_BURST: "5" };
+  const gateway = await startTestGateway({ env });
+  const authorization = await gateway.authorization();
+  const answered = await flood(gateway, 50, `Authorization: ${authorization}\r\n`);
+  expect(answered).toEqual({ 404: 5, 429: 45 });
+  const refused = () => gateway.records().filter(({ kind }) => kind === "refused");
+  await eventually("they are recorded", () => refused().length > 0);
+  expect(refused().reduce((sum, { count }) => sum + Number(count), 0)).toBe(45);
+  for (const record of refused()) expect(record).toMatchObject({ rule: "RATE_001", address: "127.0.0.1" });
 });
