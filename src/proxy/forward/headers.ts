@@ -2,54 +2,11 @@
 
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
+import { REALM } from "../request/respond.ts";
+import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "./dropped-fields.ts";
 
-/** Meaningful for one connection only (RFC 9110 section 7.6.1, RFC 9112); each side of the gateway makes its own. */
-const HOP_BY_HOP = [
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-];
-
-/** Never taken from a client: what only the gateway may say, what it answers itself, and its own credentials. */
-const FROM_CLIENT_DROPPED: ReadonlySet<string> = new Set([
-  ...HOP_BY_HOP,
-  "host",
-  "content-length",
-  "expect",
-  "authorization",
-  "forwarded",
-  "via",
-  "x-real-ip",
-  "x-request-id",
-  "x-client-ip",
-  "true-client-ip",
-]);
-const FROM_CLIENT_DROPPED_PREFIX = /^x-(?:forwarded|sandbox)-/;
-
-/**
- * Never taken from a sandbox: framing of its connection, and what would speak in the gateway's name. The last ones hold
- * for a whole origin, which all sandboxes behind the gateway share.
- */
-const FROM_SANDBOX_DROPPED: ReadonlySet<string> = new Set([
-  ...HOP_BY_HOP,
-  "x-request-id",
-  "x-accel-redirect",
-  "x-sendfile",
-  "alt-svc",
-  "strict-transport-security",
-  "clear-site-data",
-  "service-worker-allowed",
-  "nel",
-  "report-to",
-]);
-const FROM_SANDBOX_DROPPED_PREFIX = /^x-sandbox-/;
+const isDroppedFromClient = matcherOf(FROM_CLIENT);
+const isDroppedFromSandbox = matcherOf(FROM_SANDBOX);
 
 /** Without a body these say so (RFC 9110 section 8.6); some servers answer 411 otherwise. */
 const EXPECTS_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
@@ -67,6 +24,7 @@ export interface Introduction {
 
 /**
  * The fields that go to the instance: name, value, name, value… Framing and Host are the upstream client's business.
+ * `raw`: the client's fields as `checkHead` leaves them, with names in lower case.
  * `pseudonym`: this gateway's name in Via, unlike any other's (RFC 9110 section 7.6.3).
  * @throws GatewayError ROUTE_007 when the request has been here before.
  */
@@ -81,13 +39,13 @@ export function requestFields(
   const { method, passesAuthorization } = introduction;
   let via = "";
   for (let index = 0; index < raw.length; index += 2) {
-    const name = (raw[index] as string).toLowerCase();
-    if (FROM_CLIENT_DROPPED.has(name)) {
+    const name = raw[index] as string;
+    if (isDroppedFromClient(name)) {
       if (name === "via") via += `${raw[index + 1] as string}, `;
       else if (passesAuthorization && name === "authorization") fields.push(name, raw[index + 1] as string);
       continue;
     }
-    if (name.charCodeAt(0) === LETTER_X && FROM_CLIENT_DROPPED_PREFIX.test(name)) continue;
+    if (method !== "POST" && METHOD_OVERRIDES.has(name)) continue;
     if (connectionNames?.includes(name)) continue;
     if (underscored !== null && name.includes("_") && (underscored === "drop" || hasTwin(name, raw, head))) continue;
     fields.push(name, raw[index + 1] as string);
@@ -106,9 +64,8 @@ export function requestFields(
 /** Whether the same name with hyphens is in the request too, or is not the client's to say. */
 function hasTwin(name: string, raw: readonly string[], { connectionNames }: Head): boolean {
   const twin = name.replaceAll("_", "-");
-  if (FROM_CLIENT_DROPPED.has(twin) || FROM_CLIENT_DROPPED_PREFIX.test(twin)) return true;
-  if (connectionNames?.includes(twin)) return true;
-  return raw.some((known, index) => index % 2 === 0 && known.toLowerCase() === twin);
+  if (isDroppedFromClient(twin) || connectionNames?.includes(twin)) return true;
+  return raw.some((known, index) => index % 2 === 0 && known === twin);
 }
 
 /** The fields that go to the client, and the body's length when the instance gave one. */
@@ -126,15 +83,15 @@ export function responseFields(raw: readonly string[], requestId: string): Respo
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const value = raw[index + 1] as string;
-    if (FROM_SANDBOX_DROPPED.has(name)) {
+    if (isDroppedFromSandbox(name)) {
       if (name === "connection" && value !== "keep-alive" && value !== "close") {
         const names = value.toLowerCase().split(/[\s,]+/);
         named = named === null ? names : named.concat(names);
       }
       continue;
     }
-    if (name.charCodeAt(0) === LETTER_X && FROM_SANDBOX_DROPPED_PREFIX.test(name)) continue;
     if (name === "content-length") contentLength = Number(value);
+    else if (name === "www-authenticate" && asksForOurs(value)) continue;
     fields.push(name, value);
   }
   if (named !== null) dropNamed(fields, named);
@@ -142,7 +99,11 @@ export function responseFields(raw: readonly string[], requestId: string): Respo
   return { fields, contentLength };
 }
 
-const LETTER_X = 0x78;
+/** Whether a challenge would make a client send what only the gateway may have. A quoted character is that character. */
+function asksForOurs(challenge: string): boolean {
+  return challenge.replaceAll("\\", "").toLowerCase().includes(REALM);
+}
+
 /** Removes the fields that a Connection field declared hop-by-hop; framing cannot be declared away. */
 function dropNamed(fields: string[], named: readonly string[]): void {
   for (let index = fields.length - 2; index >= 0; index -= 2) {

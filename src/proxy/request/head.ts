@@ -93,7 +93,8 @@ const USUAL_CONNECTION = /^(?:keep-alive|close)$/i;
 const WEBSOCKET = /\bwebsocket\b/i;
 
 /**
- * Checks a request's head and returns what it says.
+ * Checks a request's head and returns what it says. The names in `req.rawHeaders` are in lower case from here on: once, for
+ * all who read them after this.
  * @throws GatewayError VAL_001 (malformed), VAL_006 (too many fields), VAL_007 (target too long), VAL_009 (expectation):
  *   the connection must be closed after any of them. ROUTE_003 for TRACE, which would show a client what others see.
  */
@@ -124,6 +125,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
   let seen: string[] | null = null;
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] as string).toLowerCase();
+    raw[index] = name;
     const value = raw[index + 1] as string;
     if (name.includes("_")) {
       underscored = checkUnderscores(name, limits.underscoreFields);

@@ -15,6 +15,9 @@ const CLOSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "GW_002",
 ]);
 
+/** Where the gateway's own tokens are asked for (RFC 9110 section 11.5). */
+export const REALM = "sandboxgw";
+
 export class Responder {
   readonly #recorder: Recorder;
   readonly #onInternalError: (error: GatewayError, requestId: string) => void;
@@ -68,10 +71,12 @@ export class Responder {
 function bearerChallenge(error: GatewayError): string | undefined {
   const parameter = BEARER_ERRORS[error.code];
   if (parameter === undefined) return undefined;
-  return parameter === "" ? REALM : `${REALM}, error="${parameter}", error_description="${described(error.details)}"`;
+  return parameter === ""
+    ? CHALLENGE
+    : `${CHALLENGE}, error="${parameter}", error_description="${described(error.details)}"`;
 }
 
-const REALM = 'Bearer realm="sandboxgw"';
+const CHALLENGE = `Bearer realm="${REALM}"`;
 const BEARER_ERRORS: Partial<Record<ErrorCode, string>> = {
   AUTH_001: "invalid_token",
   AUTH_002: "",
