@@ -10,10 +10,12 @@ import type { Config } from "../config/schema.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../errors.ts";
+import { Cap } from "../limits/cap.ts";
 import { ConcurrencyGate, type GateLimits } from "../limits/concurrency.ts";
 import { ConnectionCap } from "../limits/connections.ts";
 import { RateLimiter, rateKey } from "../limits/rate-limit.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
+import { Streams } from "../limits/streams.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
 import { NamedStrategies } from "../proxy/balance/strategies.ts";
 import type { Deadlines } from "../proxy/dispatch/deadlines.ts";
@@ -59,6 +61,7 @@ export interface Policy {
   readonly pipeline: Pipeline;
   readonly access: IpAccess;
   readonly connections: ConnectionCap;
+  readonly streams: Streams;
   readonly serverLimits: ServerLimits;
 }
 
@@ -81,6 +84,14 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     thread,
     threads: memory.threads,
     limits: gateLimits(config),
+  });
+  const streams = new Streams({
+    cap: new Cap({
+      lanes: memory.streams,
+      thread,
+      max: config.MAX_STREAMS,
+      share: orElse(config.MAX_STREAMS_PER_CALLER, Math.ceil(config.MAX_STREAMS / 10)),
+    }),
   });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
@@ -114,6 +125,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       recorder,
       responder,
       heads: shell.heads,
+      streams,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
     },
@@ -162,6 +174,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
         cachedTokens: () => authenticator?.cached ?? 0,
       },
       gate,
+      streams,
       maxConcurrent: config.MAX_CONCURRENT_REQUESTS,
       startedAt: shell.startedAt,
     }),
@@ -172,6 +185,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   return {
     pipeline,
     access,
+    streams,
     connections: new ConnectionCap({
       lanes: memory.connections,
       thread,

@@ -36,6 +36,17 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "250ms",
     "How long a caller's requests may wait when more keep coming than are served; then 503 at once.",
   ),
+  MAX_STREAMS: key(
+    integer(0, 1_000_000),
+    "1000",
+    "Streams open at the same time, over all threads, beside the requests.",
+  ),
+  MAX_STREAMS_PER_CALLER: key(autoOr(integer(0, 1_000_000)), "auto", "Most of them for one caller; auto = a tenth."),
+  STREAM_AFTER: key(
+    duration("1ms", LONGEST),
+    "5s",
+    "An answer that goes on longer counts as a stream; text/event-stream does from its beginning.",
+  ),
   MAX_CONNECTIONS: key(integer(1, 1_000_000), "10000", "Open client connections."),
   MAX_CONNECTIONS_PER_IP: key(integer(1, 1_000_000), "1000", "Open client connections from one address."),
   MAX_BODY_SIZE: key(size("1kb", "16gb"), "10mb", "Largest request body."),

@@ -13,6 +13,7 @@ import { HeadFlusher } from "../../proxy/forward/forward.ts";
 import { SharedBoard } from "../../proxy/health/board.ts";
 import { createGatewayServer } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
+import { LongAnswers } from "../../proxy/routes/long-answers.ts";
 import { recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { drain } from "./drain.ts";
@@ -47,6 +48,7 @@ export class Gateway {
   readonly inFlight = new InFlight();
   readonly #deadlines = new Deadlines<Dispatch>();
   readonly #policy: Policy;
+  readonly #longAnswers: LongAnswers;
   #snapshot: Snapshot;
   #drained: Promise<void> | undefined;
 
@@ -83,6 +85,11 @@ export class Gateway {
     };
     this.#policy = createPolicy(config, this.#shell);
     this.#tellRevision();
+    this.#longAnswers = new LongAnswers({
+      inFlight: this.inFlight,
+      streams: () => this.#policy.streams,
+      afterMs: config.STREAM_AFTER,
+    });
     this.#server = createGatewayServer({
       limits: this.#policy.serverLimits,
       access: this.#policy.access,
@@ -149,6 +156,7 @@ export class Gateway {
   async close(): Promise<void> {
     await this.drain(0);
     this.#deadlines.close();
+    this.#longAnswers.stop();
     this.#client.close();
   }
 

@@ -1,5 +1,6 @@
 import type { AuditReceiver } from "../../audit/outbox.ts";
 import type { GatewayError } from "../../errors.ts";
+import type { Streams } from "../../limits/streams.ts";
 import { RequestBody } from "./body.ts";
 import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
 import type { AnswerControl, Receiver } from "../dispatch/receiver.ts";
@@ -16,6 +17,7 @@ export interface ForwardContext {
   readonly recorder: Recorder;
   readonly responder: Responder;
   readonly heads: HeadFlusher;
+  readonly streams: Streams;
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
@@ -63,6 +65,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   head(status: number, raw: readonly string[], control: AnswerControl): void {
     this.#answer = control;
+    if (isEventStream(raw)) this.#context.streams.begin(this.#exchange);
     const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
     this.#exchange.status = status;
     this.#fields = fields;
@@ -155,6 +158,15 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     });
   }
 }
+
+function isEventStream(raw: readonly string[]): boolean {
+  for (let index = 0; index < raw.length; index += 2) {
+    if (raw[index] === "content-type") return EVENT_STREAM.test(raw[index + 1] as string);
+  }
+  return false;
+}
+
+const EVENT_STREAM = /^text\/event-stream[ \t]*(?:;|$)/i;
 
 /** Something that keeps a response head back in the hope that body bytes follow at once. */
 export interface HeldHead {

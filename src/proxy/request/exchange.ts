@@ -4,11 +4,14 @@ import type { ExecutionFacts, RequestFacts } from "../../audit/record.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
-import type { Claim } from "../../limits/fair-queue.ts";
 import type { SketchKey } from "../../limits/sketch.ts";
+import type { SlotHolder } from "../../limits/streams.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
 import type { InFlight } from "./in-flight.ts";
+
+/** Bytes of an answer that may wait for its client without a slot. */
+const SMALL_REST = 64 * 1024;
 
 /** Stops what a step does for an exchange; `error` is why. */
 export type Stop = (error: GatewayError) => void;
@@ -17,7 +20,7 @@ export type Stop = (error: GatewayError) => void;
  * One request on its way through the gateway: what has been learned and decided so far. Each step of the pipeline fills
  * in its part; the audit record is written from it.
  */
-export class Exchange implements RequestFacts, AuditReceiver, Claim {
+export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly requestId: string;
@@ -47,7 +50,7 @@ export class Exchange implements RequestFacts, AuditReceiver, Claim {
   callerKey: SketchKey | null = null;
   sandboxKey: SketchKey | null = null;
   /** Whose slot it holds: that of requests, later perhaps that of streams; null when it holds none. */
-  slot: { release(claim: Claim): void } | null = null;
+  slot: SlotHolder["slot"] = null;
   /** Its end has been recorded; whatever still happens to the connection is none of its business. */
   recorded = false;
   /** Waits for the record to be committed. */
@@ -105,24 +108,37 @@ export class Exchange implements RequestFacts, AuditReceiver, Claim {
     else this.#others = this.#others?.filter((other) => other !== stop);
   }
 
-  /** The record is committed, or cannot be: gives the slot back and lets the response end. */
+  /**
+   * The record is committed, or cannot be: lets the response end and gives the slot back, unless much of an answer that is
+   * held in memory still waits for its client to read it.
+   */
   audited(written: boolean): void {
-    const { slot, receiver } = this;
-    this.slot = null;
+    const { receiver } = this;
     this.receiver = null;
     this.#stop = undefined;
     this.#others = undefined;
     this.#acknowledged = true;
-    slot?.release(this);
-    receiver?.audited(written);
-    if (this.#closed) this.#inFlight.remove(this);
+    try {
+      receiver?.audited(written);
+    } finally {
+      if (this.#closed || this.res.writableLength <= SMALL_REST) this.#leaveSlot();
+      if (this.#closed) this.#inFlight.remove(this);
+    }
   }
 
   /** The response is out, or will never be. Cuts the exchange when that was before its end. */
   closed(): void {
     this.#closed = true;
     if (!this.recorded) this.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
-    if (this.#acknowledged) this.#inFlight.remove(this);
+    if (!this.#acknowledged) return;
+    this.#leaveSlot();
+    this.#inFlight.remove(this);
+  }
+
+  #leaveSlot(): void {
+    const { slot } = this;
+    this.slot = null;
+    slot?.release(this);
   }
 
   get kind(): RequestFacts["kind"] {

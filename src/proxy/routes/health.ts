@@ -11,6 +11,7 @@ export interface HealthSources {
   readonly draining: () => boolean;
   readonly auth: { readonly enabled: boolean; readonly provider: string; readonly cachedTokens: () => number };
   readonly gate: { readonly taken: number; readonly pending: number };
+  readonly streams: { readonly open: number };
   readonly maxConcurrent: number;
   readonly startedAt: number;
 }
@@ -66,7 +67,7 @@ export class HealthPages {
   }
 
   #proxy(): Content {
-    const { auditWorking, draining, gate, maxConcurrent, snapshot } = this.#sources;
+    const { auditWorking, draining, gate, maxConcurrent, snapshot, streams } = this.#sources;
     const status: Verdict = draining() || !auditWorking() ? "down" : "ok";
     return {
       status,
@@ -75,6 +76,7 @@ export class HealthPages {
       in_flight: gate.taken,
       max_concurrent: maxConcurrent,
       waiting: gate.pending,
+      streams: streams.open,
       revision: snapshot().revision,
     };
   }

@@ -22,7 +22,16 @@ test("a new gateway is well, and its four pages say so without being asked who c
   });
   expect(await page(gateway, "/health/proxy")).toEqual({
     status: 200,
-    body: { status: "ok", draining: false, audit: "ok", in_flight: 0, max_concurrent: 100, waiting: 0, revision: 0 },
+    body: {
+      status: "ok",
+      draining: false,
+      audit: "ok",
+      in_flight: 0,
+      max_concurrent: 100,
+      waiting: 0,
+      streams: 0,
+      revision: 0,
+    },
   });
   expect(await page(gateway, "/health/sandboxes")).toEqual({
     status: 200,
