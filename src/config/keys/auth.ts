@@ -2,7 +2,7 @@ import { key, section } from "../key.ts";
 import { choice, duration, flag, integer, label, secret } from "../values.ts";
 
 export const auth = section("auth", "Who may call.", {
-  AUTH_ENABLED: key(flag(), "true", "false lets everyone in with every right: for a closed network only."),
+  AUTH_ENABLED: key(flag(), "true", "false lets everyone in as an executor: for a closed network only."),
   AUTH_PROVIDER: key(choice("jwt"), "jwt", "How callers prove who they are."),
   TOKEN_SECRET: key(secret(32), "", "Signs and checks tokens (HS256); empty = one made at first start."),
   TOKEN_ISSUER: key(label(), "sandboxgw", "The iss that tokens are made with and must carry."),
