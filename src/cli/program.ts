@@ -58,15 +58,17 @@ export async function runProgram(argv: readonly string[], surroundings: Surround
   const program = createProgram(surroundings);
   const output = new Output({ ...surroundings, mode: () => modeOf(program, argv) });
   const cli = new Cli({ ...surroundings, output, globals: () => program.opts() });
+  const words = ["sandboxgw"];
+  const command = () => words.join(" ");
   try {
-    addNouns(program, cli);
+    addNouns(program, cli, (word) => void words.push(word));
     await program.parseAsync(askedForHelp(argv), { from: "user" });
     return cli.exitCode;
   } catch (thrown) {
-    if (!(thrown instanceof CommanderError)) return renderError(output, thrown);
+    if (!(thrown instanceof CommanderError)) return renderError(output, thrown, command());
     // Help and version were asked for and are printed, or a noun was given no verb and its help is.
     if (thrown.exitCode === 0) return EXIT.ok;
-    return thrown.code === "commander.help" ? EXIT.usage : renderError(output, usageErrorFrom(thrown));
+    return thrown.code === "commander.help" ? EXIT.usage : renderError(output, usageErrorFrom(thrown), command());
   }
 }
 
@@ -102,10 +104,13 @@ function refuseUnknown({ args, commands }: Command): string {
   throw new UsageError(`unknown command '${word}'${meant === undefined ? "" : ` (Did you mean ${meant}?)`}`);
 }
 
-function addNouns(program: Command, cli: Cli): void {
+/** `onWord` gets the words of the command that is run, one by one. */
+function addNouns(program: Command, cli: Cli, onWord: (word: string) => void): void {
   for (const [name, { summary }] of Object.entries(NOUNS))
     program.command(name).summary(summary).description(sentence(summary));
   program.hook("preSubcommand", async (_program, command) => {
+    onWord(command.name());
+    command.hook("preSubcommand", (_noun, verb) => onWord(verb.name()));
     const define = await NOUNS[command.name()]?.load();
     define?.(command.helpCommand(false), cli);
   });

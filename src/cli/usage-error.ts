@@ -4,9 +4,10 @@ import { GatewayError } from "../errors.ts";
 /** The command line itself is wrong: exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-  readonly hint: string;
+  /** Undefined: the command's help says it. */
+  readonly hint: string | undefined;
 
-  constructor(message: string, hint = "See sandboxgw --help") {
+  constructor(message: string, hint?: string) {
     super(message);
     this.hint = hint;
   }

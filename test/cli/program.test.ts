@@ -482,6 +482,17 @@ describe("a wrong command line", () => {
     expect(stderr).toContain(expected);
   });
 
+  it.each([
+    ["tokn list", "sandboxgw --help"],
+    ["token creat", "sandboxgw token --help"],
+    ["token create --subb a", "sandboxgw token create --help"],
+    ["token create --sub a", "sandboxgw token create --help"],
+    ["instance rm", "sandboxgw instance remove --help"],
+    ["serve now", "sandboxgw serve --help"],
+  ])("names the help that helps: %s", async (line, help) => {
+    expect((await fresh().run(line)).stderr).toContain(`\nhint: See ${help}\n`);
+  });
+
   it("is reported as JSON in JSON mode", async () => {
     const cli = fresh();
     await cli.run("sandbox add box --driver wasm");

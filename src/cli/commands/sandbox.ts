@@ -16,7 +16,7 @@ export function defineSandbox(sandbox: Command, cli: Cli): void {
       "Adds a sandbox: at addresses that are there already (--url), or one the gateway starts (--driver wasm).",
     )
     .argument("<id>", "name that clients use: letters, digits, . _ -")
-    .option("--url <url>", "address of an instance, http://host:port (repeatable)", collect, [])
+    .option("--url <url>", "address of an instance, http://host:port (repeatable)", collect)
     .option("--runtime <name>", "how to speak to it", "generic")
     .option("--driver <name>", "how it comes to life: static, wasm [default: static]")
     .option("--strategy <name>", "how an instance is chosen [default: LOAD_BALANCER_STRATEGY]")
@@ -54,13 +54,17 @@ Examples:
 }
 
 interface AddOptions {
-  readonly url: readonly string[];
+  readonly url?: readonly string[];
   readonly runtime: string;
   readonly driver?: string;
   readonly strategy?: string;
 }
 
-async function add(cli: Cli, id: string, { url, runtime, driver = "static", strategy }: AddOptions): Promise<void> {
+async function add(
+  cli: Cli,
+  id: string,
+  { url = [], runtime, driver = "static", strategy }: AddOptions,
+): Promise<void> {
   const { CATALOGUE } = await import("../catalogue.ts");
   const sandbox = await cli.inWorkspace(
     (workspace) =>
@@ -118,6 +122,6 @@ function sandboxFields({ id, runtime, driver, strategy, createdAt }: Sandbox): s
   return fields({ id, runtime, driver, strategy: strategy ?? "default", created: timestamp(createdAt) });
 }
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }

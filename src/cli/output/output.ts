@@ -48,13 +48,16 @@ export class Output {
   }
 }
 
-/** Prints any thrown value and returns the exit code it stands for. The only place where errors become text. */
-export function renderError(output: Output, thrown: unknown): number {
+/**
+ * Prints any thrown value and returns the exit code it stands for. The only place where errors become text.
+ * @param command What was run, as far as it is known: `sandboxgw token create`.
+ */
+export function renderError(output: Output, thrown: unknown, command = "sandboxgw"): number {
   if (thrown instanceof Interrupted) {
     output.note(""); // the shell's prompt begins a line of its own
     return EXIT.interrupted;
   }
-  const { code, message, details, hint, exitCode } = describe(thrown);
+  const { code, message, details, hint, exitCode } = describe(thrown, command);
   if (output.isJson) {
     output.complain(JSON.stringify({ error: { code, message, details, hint } }));
   } else {
@@ -112,9 +115,10 @@ interface Description {
   readonly exitCode: number;
 }
 
-function describe(thrown: unknown): Description {
+function describe(thrown: unknown, command: string): Description {
   if (thrown instanceof UsageError) {
-    return { code: "USAGE", message: thrown.message, details: "", hint: thrown.hint, exitCode: EXIT.usage };
+    const { message, hint = `See ${command} --help` } = thrown;
+    return { code: "USAGE", message, details: "", hint, exitCode: EXIT.usage };
   }
   const error = asGatewayError(thrown);
   const { message } = ERRORS[error.code];
