@@ -22,6 +22,7 @@ import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { InForce } from "./in-force.ts";
 import { Observer } from "./observer.ts";
+import { Places } from "./shared-memory/places.ts";
 import { requireFreePort } from "./require-free-port.ts";
 import { AUDIT_DOWN, createSharedMemory, FLAG, setAuditDown } from "./shared-memory/layout.ts";
 
@@ -42,6 +43,9 @@ export interface Daemon {
   /** Ends one data thread at once; another takes its place. */
   replaceThread(thread: number): Promise<void>;
 }
+
+/** How often the places of instances that have gone are taken back. */
+const TIDY_MS = 500;
 
 /** How often a whole snapshot is handed out, so that expired revocations are forgotten. */
 const REFRESH_MS = 3_600_000;
@@ -66,7 +70,11 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     const workers = workerCount(config);
     const memory = createSharedMemory(workers);
     const board = new SharedBoard({ words: memory.instances });
-    const initial = store.snapshot(startedAt);
+    const places = new Places({
+      words: memory.instances,
+      onFull: ({ id }) => log.warn({ instance: id }, "too many instances: this one is not counted"),
+    });
+    const initial = places.replace(store.snapshot(startedAt));
     let snapshot: Snapshot = snapshotFrom(initial);
 
     const watch = new FileWatch({
@@ -124,6 +132,10 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       onError: (error) => log.warn({ error: String(error) }, "the revision in force could not be written"),
     });
     inForce.handedOut(snapshot.revision);
+    const tidy = setInterval(() => {
+      if (threads.revision !== undefined) places.reclaim(threads.revision);
+    }, TIDY_MS);
+    closing.push(() => clearInterval(tidy));
     closing.push(() => inForce.stop());
     await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
     let graceMs = config.SHUTDOWN_GRACE;
@@ -133,7 +145,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     const feed = new ChangeFeed({
       store,
       revision: snapshot.revision,
-      onChanges(changes: readonly Revised[]) {
+      onChanges(committed: readonly Revised[]) {
+        const changes = committed.map((revised) => places.apply(revised));
         threads.broadcast({ kind: "changes", changes });
         for (const revised of changes) {
           snapshot = applyChange(snapshot, revised);
@@ -141,7 +154,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         }
         inForce.handedOut(snapshot.revision);
       },
-      onResync(whole) {
+      onResync(committed) {
+        const whole = places.replace(committed);
         threads.broadcast({ kind: "snapshot", snapshot: whole });
         snapshot = snapshotFrom(whole);
         fleet.replace(whole.sandboxes);

@@ -14,8 +14,10 @@ export interface Instance {
   readonly sandboxId: string;
   /** `http://host:port`, or `unix:<name>.sock` in the data folder's `run` directory for instances the daemon starts. */
   readonly url: string;
-  /** Counts up over all instances ever added and is never reused: the instance's place in shared memory follows from it. */
+  /** Counts up over all instances ever added and is never reused. */
   readonly number: number;
+  /** Its place in the daemon's shared memory, which the daemon gives it; the store knows of none. */
+  readonly place?: number;
 }
 
 /** What a client names by `sandbox_id`. */

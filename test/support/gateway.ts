@@ -10,6 +10,7 @@ import type { Config } from "../../src/config/schema.ts";
 import { Control } from "../../src/control/control.ts";
 import { Gateway } from "../../src/daemon/threads/gateway.ts";
 import { createSharedMemory, type SharedMemory } from "../../src/daemon/shared-memory/layout.ts";
+import { Places } from "../../src/daemon/shared-memory/places.ts";
 import type { GatewayError } from "../../src/errors.ts";
 import { DRIVERS, RUNTIME_NAMES, STRATEGY_NAMES } from "../../src/registry.ts";
 import { ChangeFeed } from "../../src/store/change-feed.ts";
@@ -59,7 +60,8 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
     onState: (working) => void Atomics.store(memory.flags, 1, working ? 0 : 1),
   });
-  const snapshot = store.snapshot(Date.now());
+  const places = new Places({ words: memory.instances, onFull: () => undefined });
+  const snapshot = places.replace(store.snapshot(Date.now()));
   const gateway: Gateway = new Gateway({
     config,
     memory,
@@ -74,8 +76,8 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
   const feed = new ChangeFeed({
     store,
     revision: snapshot.revision,
-    onChanges: (changes) => gateway.apply(changes),
-    onResync: (whole) => gateway.replace(whole),
+    onChanges: (changes) => gateway.apply(changes.map((revised) => places.apply(revised))),
+    onResync: (whole) => gateway.replace(places.replace(whole)),
     onError: (error) => {
       throw error;
     },

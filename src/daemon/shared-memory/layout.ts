@@ -32,9 +32,9 @@ export interface SlotWords {
   readonly wantedBy: readonly Int32Array[];
 }
 
-/** What is known of each instance, by `instance.number % size`. */
+/** What is known of each instance, by the place it was given; see places.ts. */
 export interface InstanceWords {
-  /** 0 not known, 1 up, 2 down, 3 starting. */
+  /** Whose place it is and in which state that instance is; see proxy/health/state-word.ts. */
   readonly state: Int32Array;
   /** Requests in flight, one lane per thread so that a dead thread's can be dropped. */
   readonly inFlight: readonly Int32Array[];

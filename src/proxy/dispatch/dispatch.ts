@@ -39,6 +39,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   /** One for each attempt. */
   readonly #tried: Instance[] = [];
   #instance: Instance | undefined;
+  /** The instance's count holds this request. */
+  #claimed = false;
   #control: UpstreamControl | undefined;
   /** The current attempt may have reached its instance. */
   #sent = false;
@@ -193,7 +195,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.exchange.instance = instance;
     this.#sent = false;
     this.#waitFor("pool", this.#timeouts.poolMs);
-    this.#context.board.claim(instance);
+    this.#claimed = this.#context.board.claim(instance);
     const { method, path, headers, body } = this.#outbound;
     this.#control = this.#context.client.start(
       instance,
@@ -218,7 +220,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
       if (next !== undefined) {
         if (this.#sent) this.#reached = failure;
         this.#context.lane.retry();
-        this.#context.board.release(instance);
+        this.#release();
         return this.#attempt(next, kind === "broken");
       }
     }
@@ -254,7 +256,12 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #finish(outcome: Outcome): void {
     this.#done = true;
     this.#context.deadlines.unwatch(this);
-    if (this.#instance !== undefined) this.#context.board.release(this.#instance);
+    this.#release();
     this.#context.lane.outcome(outcome);
+  }
+
+  #release(): void {
+    if (this.#claimed) this.#context.board.release(this.#instance as Instance);
+    this.#claimed = false;
   }
 }

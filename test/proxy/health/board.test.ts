@@ -4,17 +4,20 @@ import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 import type { Instance } from "../../../src/domain/sandbox.ts";
 import { INSTANCE_STATES } from "../../../src/domain/instance-state.ts";
 import { SharedBoard } from "../../../src/proxy/health/board.ts";
+import { stateWord } from "../../../src/proxy/health/state-word.ts";
 
 const instance = (number: number): Instance => ({
   id: `ins_${number}`,
   sandboxId: "box",
   url: "http://127.0.0.1:9000",
   number,
+  place: number,
 });
 
 function boardsOf(threads: number) {
   const memory = createSharedMemory(threads);
   const words = memory.instances;
+  for (const number of [1, 2, 3]) words.state[number] = stateWord(instance(number), "unknown");
   const boards = Array.from({ length: threads }, (_, thread) => new SharedBoard({ words, thread }));
   return {
     memory,
@@ -47,13 +50,17 @@ describe("the state of an instance", () => {
     expect(board.state(instance(1))).toBe("down");
   });
 
-  test("of an instance beyond the board's size has a place too", () => {
+  test("of an instance that has no place, or has lost it to another, is unknown and stays so", () => {
     const { board, memory } = boardsOf(1);
-    board.set(instance(memory.instances.size - 1), "up");
-    board.set(instance(memory.instances.size + 7), "down");
-    expect(board.state(instance(memory.instances.size + 7))).toBe("down");
-    expect(board.state(instance(memory.instances.size - 1))).toBe("up");
-    expect(board.state(instance(8))).toBe("unknown");
+    const { place: _, ...homeless } = instance(1);
+    const former = { ...instance(7), place: 2 };
+    for (const one of [homeless, former]) {
+      board.set(one, "down");
+      board.report(one, "answered");
+      expect([board.state(one), board.claim(one), board.inFlight(one)]).toEqual(["unknown", false, 0]);
+    }
+    expect(board.state(instance(2))).toBe("unknown");
+    expect(memory.instances.inFlight[0]?.every((count) => count === 0)).toBe(true);
   });
 });
 

@@ -1,0 +1,24 @@
+// A thread that claims, reports and releases an instance whose place may be another's by now, as fast as it can.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
+import { SharedBoard } from "../../src/proxy/health/board.ts";
+
+export interface PlaceThreadStart {
+  readonly memory: SharedArrayBuffer;
+  /** [0] number of the instance to work with, -1 to stop, [1] set at the end: how often it was done. */
+  readonly current: SharedArrayBuffer;
+}
+
+const start: PlaceThreadStart = workerData;
+const current = new Int32Array(start.current);
+const board = new SharedBoard({ words: attachSharedMemory(start.memory, 1).instances, thread: 0 });
+parentPort?.postMessage("started");
+let rounds = 0;
+for (let number = 0; number >= 0; number = Atomics.load(current, 0)) {
+  const instance = { id: `ins_${number}`, sandboxId: "x", url: "http://x:1", number, place: 0 };
+  if (board.claim(instance)) board.release(instance);
+  board.report(instance, "unreachable");
+  rounds += 1;
+}
+Atomics.store(current, 1, rounds);
