@@ -186,13 +186,13 @@ export interface GatewayErrorOptions {
   /** The same as one word for the metrics, where they tell more than the code does. */
   reason?: Reason | undefined;
   /** What to do about it this time, where more is known than the code's own remediation says. */
-  remediation?: string;
+  remediation?: string | undefined;
   /** What happened on the sandbox's side; default `no`. */
   executed?: Executed;
   /** Seconds to wait before repeating, for Retry-After. */
-  retryAfter?: number;
+  retryAfter?: number | undefined;
   /** Extra response header fields (`WWW-Authenticate`, `Allow`, `RateLimit`). */
-  headers?: Readonly<Record<string, string>>;
+  headers?: Readonly<Record<string, string>> | undefined;
   cause?: unknown;
 }
 
@@ -223,6 +223,13 @@ export class GatewayError extends Error {
     this.executed = options.executed ?? "no";
     this.retryAfter = options.retryAfter;
     this.headers = options.headers;
+  }
+
+  /** The same error with what is known better of the sandbox's side. */
+  withExecuted(executed: Executed): GatewayError {
+    if (executed === this.executed) return this;
+    const { details, reason, remediation, retryAfter, headers, cause } = this;
+    return new GatewayError(this.code, { details, reason, remediation, executed, retryAfter, headers, cause });
   }
 
   get status(): number {

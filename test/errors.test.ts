@@ -24,3 +24,21 @@ test("no error invites to repeat a call that may have been executed", () => {
   expect(invitations).toEqual([]);
   expect(body(new GatewayError("GW_003", { executed: "yes" })).error["retryable"]).toBe(false);
 });
+
+test("an error with another truth about the sandbox's side is the same in all else", () => {
+  const error = new GatewayError("AUTH_001", {
+    details: "Token has been revoked",
+    reason: "revoked",
+    remediation: "Ask for another one",
+    retryAfter: 3,
+    headers: { "x-a": "1" },
+    cause: "why",
+  });
+  const known = error.withExecuted("maybe");
+  expect(Object.fromEntries(Object.entries(known))).toEqual({
+    ...Object.fromEntries(Object.entries(error)),
+    executed: "maybe",
+  });
+  expect(known.cause).toBe("why");
+  expect(known.withExecuted("maybe")).toBe(known);
+});

@@ -18,8 +18,8 @@ import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import { Streams } from "../limits/streams.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
 import { NamedStrategies } from "../proxy/balance/strategies.ts";
-import type { Deadlines } from "../proxy/dispatch/deadlines.ts";
-import type { Dispatch } from "../proxy/dispatch/dispatch.ts";
+import type { Deadlines } from "../proxy/request/deadlines.ts";
+import { Deliveries } from "../proxy/request/delivery.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
 import type { SharedBoard } from "../proxy/health/board.ts";
 import type { ServerLimits } from "../proxy/listener/server.ts";
@@ -49,7 +49,7 @@ export interface Shell {
   readonly refusals: Refusals;
   readonly client: UpstreamClient;
   readonly inFlight: InFlight;
-  readonly deadlines: Deadlines<Dispatch>;
+  readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
   readonly lane: MetricLane;
   readonly board: SharedBoard;
@@ -71,7 +71,12 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const keyOf = (name: string): bigint => rateKey(salt, name);
   const shareKeyOf = (name: string): SketchKey => sketchKey(salt, name, memory.slots.heldBy[0]?.length as number);
   const recorder = new Recorder({ outbox: shell.outbox, refusals: shell.refusals, lane, intent: config.AUDIT_INTENT });
-  const responder = new Responder({ recorder, onInternalError });
+  const deliveries = new Deliveries({
+    deadlines: shell.deadlines,
+    timeoutMs: config.PROXY_SEND_TIMEOUT,
+    onStalled: () => lane.error("PROXY_006"),
+  });
+  const responder = new Responder({ recorder, deliveries, onInternalError });
   const access = new IpAccess({
     allow: config.IP_ALLOW_LIST,
     deny: config.IP_DENY_LIST,
@@ -126,6 +131,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       responder,
       heads: shell.heads,
       streams,
+      deliveries,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
     },

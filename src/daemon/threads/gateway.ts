@@ -7,8 +7,7 @@ import type { Change, Revised } from "../../domain/change.ts";
 import { applyChange, type Snapshot, type SnapshotData, snapshotFrom } from "../../domain/snapshot/snapshot.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
-import { Deadlines } from "../../proxy/dispatch/deadlines.ts";
-import type { Dispatch } from "../../proxy/dispatch/dispatch.ts";
+import { Deadlines } from "../../proxy/request/deadlines.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
 import { SharedBoard } from "../../proxy/health/board.ts";
 import { createGatewayServer } from "../../proxy/listener/server.ts";
@@ -46,7 +45,7 @@ export class Gateway {
   readonly #client: Http1Client;
   /** Exchanges that are not both recorded and closed. */
   readonly inFlight = new InFlight();
-  readonly #deadlines = new Deadlines<Dispatch>();
+  readonly #deadlines = new Deadlines();
   readonly #policy: Policy;
   readonly #longAnswers: LongAnswers;
   #snapshot: Snapshot;

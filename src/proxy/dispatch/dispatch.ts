@@ -3,9 +3,9 @@ import { asGatewayError, GatewayError } from "../../errors.ts";
 import type { MetricLane, Outcome } from "../../observe/metric-slots.ts";
 import type { Strategy } from "../balance/strategy.ts";
 import type { InstanceBoard } from "../health/board.ts";
+import type { Deadlines, Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamClient, UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
-import type { Deadlines, Watched } from "./deadlines.ts";
 import { connectTimedOut, type Failure, failureError, failureOf, noFreeConnection } from "./failure.ts";
 import type { BodyControl, Outbound } from "./outbound.ts";
 import type { AnswerControl, Receiver } from "./receiver.ts";
@@ -16,7 +16,7 @@ import type { Timeouts } from "./timeouts.ts";
 export interface DispatchContext {
   readonly client: UpstreamClient;
   readonly board: InstanceBoard;
-  readonly deadlines: Deadlines<Dispatch>;
+  readonly deadlines: Deadlines;
   readonly lane: MetricLane;
   readonly maxRetries: number;
 }
@@ -80,17 +80,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   /** Ends the call from this side: the client left, or it must not go on. The receiver is told `error`. */
   cancel(error: GatewayError, outcome: Outcome): void {
-    const executed = this.#executed;
-    if (error.executed === executed) return this.#fail(error, outcome);
-    const { code, details, retryAfter: wait, headers, cause } = error;
-    const known = {
-      details,
-      executed,
-      reason: error.reason,
-      ...(wait !== undefined && { retryAfter: wait }),
-      ...(headers && { headers }),
-    };
-    this.#fail(new GatewayError(code, { ...known, cause }), outcome);
+    this.#fail(error.withExecuted(this.#executed), outcome);
   }
 
   bodyProgress(turn: "client" | "instance"): void {
@@ -133,7 +123,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   }
 
   onData(chunk: Buffer): void {
-    this.deadline = performance.now() + this.#timeouts.idleMs;
+    // More of what had been read when the client fell behind is no sign that it reads on.
+    if (this.#waitingFor === "instance") this.deadline = performance.now() + this.#timeouts.idleMs;
     try {
       this.#receiver.data(chunk);
     } catch (error) {

@@ -5,6 +5,7 @@ import { RequestBody } from "./body.ts";
 import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
 import type { AnswerControl, Receiver } from "../dispatch/receiver.ts";
 import { isIdempotent } from "../dispatch/retry.ts";
+import { cutOff, type Deliveries } from "../request/delivery.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
@@ -18,6 +19,7 @@ export interface ForwardContext {
   readonly responder: Responder;
   readonly heads: HeadFlusher;
   readonly streams: Streams;
+  readonly deliveries: Deliveries;
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
@@ -96,8 +98,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     this.#context.recorder.refusal(error);
     this.#context.recorder.record(exchange, null);
     // Where the end of the connection is the end of the body, only a reset tells that something is missing.
-    if (exchange.req.httpVersionMinor === 0) exchange.res.socket?.resetAndDestroy();
-    exchange.res.destroy();
+    if (exchange.req.httpVersionMinor === 0 || error.code === "PROXY_006") cutOff(exchange.res);
+    else exchange.res.destroy();
   }
 
   audited(written: boolean): void {
@@ -140,12 +142,22 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   #end(): void {
     const { req, res, unread } = this.#exchange;
-    const last = unread ? undefined : this.#held.pop();
-    for (const chunk of this.#held) res.write(chunk);
-    if (unread) return linger(req, () => res.end());
+    const { deliveries } = this.#context;
+    const held = this.#held;
+    this.#held = [];
+    if (unread) {
+      for (const chunk of held) res.write(chunk);
+      return linger(req, () => {
+        res.end();
+        deliveries.watch(res);
+      });
+    }
+    if (held.length > 1) return deliveries.end(res, held);
+    const [last] = held;
     // As a string of bytes a small body joins the head in one write; as a buffer it would need a vector of two.
     if (last !== undefined && last.length <= ONE_WRITE) res.end(last.toString("latin1"), "latin1");
     else res.end(last);
+    deliveries.watch(res);
   }
 
   #pause(): void {

@@ -1,6 +1,7 @@
 // The gateway's own answers, and the only place where an error becomes HTTP.
 
 import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
+import type { Deliveries } from "./delivery.ts";
 import type { Exchange } from "./exchange.ts";
 import { linger } from "./linger.ts";
 import type { Recorder } from "./record.ts";
@@ -18,12 +19,20 @@ const CLOSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** Where the gateway's own tokens are asked for (RFC 9110 section 11.5). */
 export const REALM = "sandboxgw";
 
+export interface ResponderOptions {
+  readonly recorder: Recorder;
+  readonly deliveries: Deliveries;
+  readonly onInternalError: (error: GatewayError, requestId: string) => void;
+}
+
 export class Responder {
   readonly #recorder: Recorder;
+  readonly #deliveries: Deliveries;
   readonly #onInternalError: (error: GatewayError, requestId: string) => void;
 
-  constructor(options: { recorder: Recorder; onInternalError: (error: GatewayError, requestId: string) => void }) {
+  constructor(options: ResponderOptions) {
     this.#recorder = options.recorder;
+    this.#deliveries = options.deliveries;
     this.#onInternalError = options.onInternalError;
   }
 
@@ -33,7 +42,7 @@ export class Responder {
     exchange.bytesOut = Buffer.byteLength(body);
     this.#recorder.record(exchange, {
       audited: (written) => {
-        if (written) send(exchange, status, body, NO_FIELDS, false);
+        if (written) this.#send(exchange, status, body, NO_FIELDS, false);
         else this.unrecorded(exchange);
       },
     });
@@ -63,7 +72,35 @@ export class Responder {
     const challenge = bearerChallenge(error);
     if (challenge !== undefined) fields.push("www-authenticate", challenge);
     for (const [name, value] of Object.entries(error.headers ?? {})) fields.push(name, value);
-    send(exchange, error.status, errorBody(error, exchange.requestId), fields, CLOSING.has(error.code));
+    this.#send(exchange, error.status, errorBody(error, exchange.requestId), fields, CLOSING.has(error.code));
+  }
+
+  #send(exchange: Exchange, status: number, body: string, extra: readonly string[], close: boolean): void {
+    const { req, res } = exchange;
+    if (res.destroyed || res.headersSent) return void res.destroy();
+    const { unread } = exchange;
+    const fields = [
+      "content-type",
+      "application/json",
+      "content-length",
+      String(Buffer.byteLength(body)),
+      "cache-control",
+      "no-store",
+      "x-content-type-options",
+      "nosniff",
+      "x-request-id",
+      exchange.requestId,
+      ...extra,
+    ];
+    if (close || unread) fields.push("connection", "close");
+    res.writeHead(status, fields);
+    if (req.method === "HEAD") return void res.end();
+    if (!unread) return this.#deliveries.endText(res, body);
+    res.write(body);
+    linger(req, () => {
+      res.end();
+      this.#deliveries.watch(res);
+    });
   }
 }
 
@@ -91,28 +128,3 @@ function described(details: string): string {
 }
 
 const NO_FIELDS: readonly string[] = [];
-
-function send(exchange: Exchange, status: number, body: string, extra: readonly string[], close: boolean): void {
-  const { req, res } = exchange;
-  if (res.destroyed || res.headersSent) return void res.destroy();
-  const { unread } = exchange;
-  const fields = [
-    "content-type",
-    "application/json",
-    "content-length",
-    String(Buffer.byteLength(body)),
-    "cache-control",
-    "no-store",
-    "x-content-type-options",
-    "nosniff",
-    "x-request-id",
-    exchange.requestId,
-    ...extra,
-  ];
-  if (close || unread) fields.push("connection", "close");
-  res.writeHead(status, fields);
-  if (req.method === "HEAD") return void res.end();
-  if (!unread) return void res.end(body);
-  res.write(body);
-  linger(req, () => res.end());
-}

@@ -15,12 +15,12 @@ const SWEEP_MS = 100;
  * it; one timer sweeps them ten times a second. A sweep that comes late says the event loop stood still: then nobody had
  * a chance to make progress, and all deadlines move by the delay instead of firing at once.
  */
-export class Deadlines<T extends Watched> {
+export class Deadlines {
   /**
    * An array in which the last item takes the place of a removed one. Not a Set: V8 links each outgrown table of a Set to
    * the next, so that in the old generation they keep every finished request alive until a full collection.
    */
-  readonly #watched: T[] = [];
+  readonly #watched: Watched[] = [];
   readonly #timer: NodeJS.Timeout;
   #sweptAt = performance.now();
 
@@ -28,21 +28,16 @@ export class Deadlines<T extends Watched> {
     this.#timer = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
-  watch(item: T): void {
+  watch(item: Watched): void {
     item.place = this.#watched.push(item) - 1;
   }
 
-  unwatch(item: T): void {
+  unwatch(item: Watched): void {
     if (!this.#watches(item)) return;
     const last = this.#watched.pop();
     if (last === undefined || last === item) return;
     this.#watched[item.place] = last;
     last.place = item.place;
-  }
-
-  /** What is in flight now. */
-  [Symbol.iterator](): IterableIterator<T> {
-    return this.#watched.slice().values();
   }
 
   close(): void {
@@ -53,14 +48,14 @@ export class Deadlines<T extends Watched> {
     const now = performance.now();
     const stalled = now - this.#sweptAt - SWEEP_MS;
     this.#sweptAt = now;
-    for (const item of this) {
+    for (const item of this.#watched.slice()) {
       if (!this.#watches(item)) continue; // another one's expiry ended it
       if (stalled > SWEEP_MS) item.deadline += stalled;
       if (item.deadline <= now) item.expire();
     }
   }
 
-  #watches(item: T): boolean {
+  #watches(item: Watched): boolean {
     return this.#watched[item.place] === item;
   }
 }
