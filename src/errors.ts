@@ -73,6 +73,11 @@ export const ERRORS = {
   ROUTE_005: entry(404, "Unknown token", "List what exists: sandboxgw token list --all"),
   ROUTE_006: entry(404, "Unknown instance", "List what exists: sandboxgw instance list"),
   ROUTE_007: entry(508, "The request came back to this gateway", "Correct the sandbox's instance URL: it leads here"),
+  ROUTE_008: entry(
+    400,
+    "Path and X-Sandbox-Id name two destinations",
+    "Send only one of them, or the same sandbox in both",
+  ),
 
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),
@@ -169,6 +174,7 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   VAL_008: "counted",
   VAL_009: "counted",
   ROUTE_003: "counted",
+  ROUTE_008: "counted",
   GW_002: "counted",
   GW_003: "counted",
 };

@@ -68,7 +68,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   head(status: number, raw: readonly string[], control: AnswerControl): void {
     this.#answer = control;
     if (isEventStream(raw)) this.#context.streams.begin(this.#exchange);
-    const { fields, contentLength } = responseFields(raw, this.#exchange.requestId);
+    const { fields, contentLength } = responseFields(raw, this.#exchange);
     this.#exchange.status = status;
     this.#fields = fields;
     this.#left = contentLength;

@@ -3,6 +3,7 @@
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
+import { scopedCookie } from "./cookie.ts";
 import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "./dropped-fields.ts";
 
 const isDroppedFromClient = matcherOf(FROM_CLIENT);
@@ -75,14 +76,20 @@ export interface ResponseFields {
   readonly contentLength: number;
 }
 
-/** `raw`: the instance's fields, checked by the upstream client: lower-case name, value, name, value… */
-export function responseFields(raw: readonly string[], requestId: string): ResponseFields {
+/**
+ * `raw`: the instance's fields, checked by the upstream client: lower-case name, value, name, value… `mount`: where the
+ * client sees the sandbox, see Exchange.
+ */
+export function responseFields(
+  raw: readonly string[],
+  { requestId, mount }: { readonly requestId: string; readonly mount: string },
+): ResponseFields {
   const fields: string[] = [];
   let contentLength = -1;
   let named: string[] | null = null;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
-    const value = raw[index + 1] as string;
+    let value: string | undefined = raw[index + 1] as string;
     if (isDroppedFromSandbox(name)) {
       if (name === "connection" && value !== "keep-alive" && value !== "close") {
         const names = value.toLowerCase().split(/[\s,]+/);
@@ -92,7 +99,8 @@ export function responseFields(raw: readonly string[], requestId: string): Respo
     }
     if (name === "content-length") contentLength = Number(value);
     else if (name === "www-authenticate" && asksForOurs(value)) continue;
-    fields.push(name, value);
+    else if (name === "set-cookie") value = scopedCookie(value, mount);
+    if (value !== undefined) fields.push(name, value);
   }
   if (named !== null) dropNamed(fields, named);
   fields.push("x-request-id", requestId);

@@ -37,6 +37,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   decision: "allow" | "deny" = "deny";
   rule = "";
   sandboxId = "";
+  /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
+  mount = "";
   instance: Instance | undefined;
   /** Some of it may have reached an instance. */
   sent = false;

@@ -97,7 +97,7 @@ export class Pipeline {
     const where = route(exchange.method, head);
     switch (where.kind) {
       case "proxy":
-        return this.#o.transparent.serve(exchange, head, caller, where.sandboxId, where.path);
+        return this.#o.transparent.serve(exchange, head, caller, where);
       case "execute":
         return this.#o.execute.serve(exchange, head, caller);
       case "sandboxes":

@@ -5,11 +5,20 @@ import type { Head } from "../request/head.ts";
 export const HEALTH_PAGES = ["/health", "/health/auth", "/health/proxy", "/health/sandboxes"] as const;
 export type HealthPage = (typeof HEALTH_PAGES)[number];
 
+/** A request for a sandbox. */
+export interface ProxyRoute {
+  readonly kind: "proxy";
+  readonly sandboxId: string;
+  /** The part of the target that is the sandbox's own, query included. */
+  readonly path: string;
+  /** The part before it: where the client sees the sandbox. Empty when a field names the sandbox. */
+  readonly mount: string;
+}
+
 export type Route =
   | { readonly kind: "execute" }
   | { readonly kind: "sandboxes" }
-  /** `path`: the part of the target that is the sandbox's own, query included. */
-  | { readonly kind: "proxy"; readonly sandboxId: string; readonly path: string }
+  | ProxyRoute
   | { readonly kind: "none" };
 
 const EXECUTE: Route = { kind: "execute" };
@@ -21,49 +30,68 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /**
  * The health page a request is for, if any: these are answered before anybody is authenticated.
- * @throws GatewayError ROUTE_003 for a method other than GET and HEAD.
+ * @throws GatewayError ROUTE_003 for a method other than GET and HEAD, ROUTE_008 when a field names a sandbox.
  */
-export function healthPage(method: string, head: Head): HealthPage | undefined {
-  if (head.sandboxId !== undefined || !head.target.startsWith("/health")) return undefined;
-  const path = withoutQuery(head.target);
+export function healthPage(method: string, { target, sandboxId }: Head): HealthPage | undefined {
+  if (!target.startsWith("/health")) return undefined;
+  const path = withoutQuery(target);
   const page = HEALTH_PAGES.find((known) => known === path);
-  if (page !== undefined) allowOnly(method, ["GET", "HEAD"]);
+  if (page === undefined) return undefined;
+  if (sandboxId !== undefined) throw twoDestinations(page);
+  allowOnly(method, ["GET", "HEAD"]);
   return page;
 }
 
 /**
- * Where a request goes, by exact bytes: nothing is decoded or normalised, so what is authorised is what is sent.
+ * Where a request goes, by exact bytes: nothing is decoded or normalised, so what is authorised is what is sent. Where path
+ * and field both say it they must agree.
  * @throws GatewayError VAL_001 for a path that could mean another sandbox, ROUTE_001 for an impossible sandbox id,
- *   ROUTE_003 for a method that a page does not have.
+ *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path and X-Sandbox-Id name two destinations.
  */
-export function route(method: string, head: Head): Route {
-  const { target, sandboxId } = head;
-  if (sandboxId !== undefined) return toSandbox(sandboxId, target);
-  if (target.startsWith("/s/")) return byPath(target);
-  switch (withoutQuery(target)) {
+export function route(method: string, { target, sandboxId }: Head): Route {
+  if (target.startsWith("/s/")) {
+    const found = byPath(target);
+    if (sandboxId !== undefined && sandboxId !== found.sandboxId) throw twoDestinations(found.mount);
+    return found;
+  }
+  const path = withoutQuery(target);
+  const page = pageOf(path);
+  if (sandboxId !== undefined) {
+    if (page !== NONE) throw twoDestinations(path);
+    return toSandbox(sandboxId, target, "");
+  }
+  if (page === EXECUTE) allowOnly(method, ["POST"]);
+  if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
+  return page;
+}
+
+function pageOf(path: string): Route {
+  switch (path) {
     case "/api/v1/sandbox/execute":
-      allowOnly(method, ["POST"]);
       return EXECUTE;
     case "/api/v1/sandboxes":
-      allowOnly(method, ["GET", "HEAD"]);
       return SANDBOXES;
     default:
       return NONE;
   }
 }
 
-function byPath(target: string): Route {
+function byPath(target: string): ProxyRoute {
   const path = withoutQuery(target);
   if (DOT_SEGMENT.test(path)) throw new GatewayError("VAL_001", { details: "dot segment in the path" });
   const slash = path.indexOf("/", 3);
-  const id = slash < 0 ? path.slice(3) : path.slice(3, slash);
-  const rest = target.slice(3 + id.length);
-  return toSandbox(id, rest.startsWith("/") ? rest : `/${rest}`);
+  const mount = slash < 0 ? path : path.slice(0, slash);
+  const rest = target.slice(mount.length);
+  return toSandbox(mount.slice(3), rest.startsWith("/") ? rest : `/${rest}`, mount);
 }
 
-function toSandbox(sandboxId: string, path: string): Route {
+function toSandbox(sandboxId: string, path: string, mount: string): ProxyRoute {
   if (!isSandboxId(sandboxId)) throw new GatewayError("ROUTE_001");
-  return { kind: "proxy", sandboxId, path };
+  return { kind: "proxy", sandboxId, path, mount };
+}
+
+function twoDestinations(path: string): GatewayError {
+  return new GatewayError("ROUTE_008", { details: `X-Sandbox-Id beside ${path}` });
 }
 
 function allowOnly(method: string, methods: readonly string[]): void {

@@ -10,6 +10,7 @@ import type { Head } from "../request/head.ts";
 import { checkBodyLength } from "../request/read-body.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
+import type { ProxyRoute } from "./router.ts";
 
 export interface TransparentOptions {
   readonly admission: Admission;
@@ -30,10 +31,12 @@ export class TransparentRoute {
   }
 
   /** Returns a promise only when the call has to wait: for a slot, or for its start record. */
-  serve(exchange: Exchange, head: Head, caller: Caller, sandboxId: string, path: string): Promise<void> | undefined {
+  serve(exchange: Exchange, head: Head, caller: Caller, where: ProxyRoute): Promise<void> | undefined {
     const { principal } = caller;
+    const { sandboxId, path } = where;
     exchange.route = "proxy";
     exchange.sandboxId = sandboxId;
+    exchange.mount = where.mount;
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);

@@ -297,7 +297,7 @@ describe("what a sandbox says", () => {
       "X-Custom": "1",
       "Retry-After": "3",
     });
-    expect(headers.getSetCookie()).toEqual(["a=1; Path=/", "b=2, c", "a=3"]);
+    expect(headers.getSetCookie()).toEqual(["a=1; Path=/s/box/", "b=2, c; Path=/s/box/", "a=3; Path=/s/box/"]);
     expect(Object.fromEntries(headers)).toMatchObject({
       "www-authenticate": "Basic",
       location: "/elsewhere",
@@ -340,7 +340,39 @@ describe("what a sandbox says", () => {
   });
 });
 
-const fieldsOf = (...raw: string[]) => responseFields(raw, "req_1");
+describe("a cookie that a sandbox sets", () => {
+  test("is never sent to another sandbox, nor to the gateway itself", async () => {
+    const gateway = await startTestGateway();
+    const jar = ["sid=x; Path=/", "a=1; Domain=localhost; path=/app", "sandboxgw_session=forged; Path=/"];
+    gateway.addSandbox("box", await startUpstream((_req, res) => void res.writeHead(200, { "set-cookie": jar }).end()));
+    const headers = { authorization: await gateway.authorization() };
+    const set = (await fetch(`${gateway.url}/s/box/`, { headers })).headers.getSetCookie();
+    expect(set).toEqual(["sid=x; Path=/s/box/", "a=1; Path=/s/box/app"]);
+    const unmounted = await fetch(`${gateway.url}/`, { headers: { ...headers, "x-sandbox-id": "box" } });
+    expect(unmounted.headers.getSetCookie()).toEqual(["sid=x; Path=/", "a=1; path=/app"]);
+  });
+});
+
+test("a sandbox is reached by path or by field, and not where the two disagree", async () => {
+  const { gateway, oracle, authorization } = await oracleGateway();
+  const call = async (path: string, sandboxId: string) => {
+    const answer = await fetch(`${gateway.url}${path}`, { headers: { authorization, "x-sandbox-id": sandboxId } });
+    return (await answer.text()).includes('"ROUTE_008"') ? `${answer.status} ROUTE_008` : `${answer.status}`;
+  };
+  expect(await call("/s/box/a", "box")).toBe("200");
+  expect(await call("/a", "box")).toBe("200");
+  for (const [path = "", id = ""] of [
+    ["/s/box/a", "other"],
+    ["/s/other/a", "box"],
+    ["/health", "box"],
+    ["/api/v1/sandboxes", "box"],
+  ]) {
+    expect(await call(path, id)).toBe("400 ROUTE_008");
+  }
+  expect(oracle.requests.map(({ target }) => target)).toEqual(["/a", "/a"]);
+});
+
+const fieldsOf = (...raw: string[]) => responseFields(raw, { requestId: "req_1", mount: "/s/box" });
 
 describe("response fields", () => {
   test("come with the length, when the instance gave one", () => {

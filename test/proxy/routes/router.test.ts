@@ -19,7 +19,12 @@ function head(target: string, sandboxId?: string): Head {
   };
 }
 
-const proxy = (sandboxId: string, path: string) => ({ kind: "proxy", sandboxId, path });
+const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`) => ({
+  kind: "proxy",
+  sandboxId,
+  path,
+  mount,
+});
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 describe("a path under /s/", () => {
@@ -104,9 +109,35 @@ describe("a path under /s/", () => {
 });
 
 describe("a request with a sandbox in its header", () => {
-  test.each(["/", "/s/other/", "/api/v1/sandbox/execute", "/health", "/a/../b?c"])("%s goes there whole", (target) => {
-    expect(route("POST", head(target, "box"))).toEqual(proxy("box", target));
+  test.each(["/", "/s", "/api/v1/other", "/healthz", "/a/../b?c", "*"])("%s goes there whole", (target) => {
+    expect(route("POST", head(target, "box"))).toEqual(proxy("box", target, ""));
     expect(healthPage("GET", head(target, "box"))).toBeUndefined();
+  });
+
+  test("may say the same in its path: that counts, and is no part of the sandbox's own", () => {
+    expect(route("GET", head("/s/box/a?b", "box"))).toEqual(proxy("box", "/a?b"));
+    expect(route("GET", head("/s/box", "box"))).toEqual(proxy("box", "/"));
+  });
+
+  test.each([
+    ["/s/other/", "box"],
+    ["/s/box/", "other"],
+    ["/s/box/", "Box"],
+    ["/s/box/", ""],
+    ["/s/box/s/other/", "other"],
+    ["/api/v1/sandbox/execute", "box"],
+    ["/api/v1/sandbox/execute?x", "box"],
+    ["/api/v1/sandboxes", "box"],
+    ["/api/v1/sandboxes", ""],
+  ])("%s beside %j is refused: nobody can tell which was meant", (target, sandboxId) => {
+    for (const method of ["GET", "POST"])
+      expect(() => route(method, head(target, sandboxId))).toThrow(code("ROUTE_008"));
+  });
+
+  test.each(HEALTH_PAGES)("%s is refused", (page) => {
+    for (const target of [page, `${page}?x`]) {
+      expect(() => healthPage("GET", head(target, "box"))).toThrow(code("ROUTE_008"));
+    }
   });
 
   test.each(["", " ", "a b", "../x", "box,other", "b\xf6x"])("%j is no possible one", (sandboxId) => {

@@ -1,0 +1,29 @@
+/** Cookies of the gateway itself, also behind a prefix that browsers know, and where a name is smuggled in as a value. */
+const OURS = /^[=\s]*(?:__[a-z-]+-)?sandboxgw/i;
+const ATTRIBUTE = /^[ \t]*([^=]*?)[ \t]*(?:=[ \t]*(.*?)[ \t]*)?$/s;
+
+/**
+ * A sandbox's `Set-Cookie` value for the part of the origin that is its own: its neighbours share the rest, and would be
+ * sent it. `mount`: the beginning of the sandbox's paths as the client sees them; empty when it has the whole origin.
+ * Undefined when the name is the gateway's. (A `__Host-` cookie asks for the whole origin, so browsers refuse it then.)
+ */
+export function scopedCookie(value: string, mount: string): string | undefined {
+  if (OURS.test(value)) return undefined;
+  const [pair = "", ...attributes] = value.split(";");
+  let path = "";
+  let scoped = pair;
+  for (const attribute of attributes) {
+    const [, name = "", given = ""] = ATTRIBUTE.exec(attribute) ?? [];
+    const key = name.toLowerCase();
+    if (key === "domain") continue;
+    if (key === "path" && mount !== "") path = given;
+    else scoped += `;${attribute}`;
+  }
+  return mount === "" ? scoped : `${scoped}; Path=${under(mount, path)}`;
+}
+
+/** What a sandbox calls `path`, as the client sees it. One that knows where it is mounted has said so already. */
+function under(mount: string, path: string): string {
+  if (path === mount || path.startsWith(`${mount}/`)) return path;
+  return path.startsWith("/") ? mount + path : `${mount}/`;
+}
