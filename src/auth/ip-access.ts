@@ -5,6 +5,8 @@ import { GatewayError } from "../errors.ts";
 export interface Peer {
   readonly address: string;
   readonly allowed: boolean;
+  /** A proxy of ours: what it says about its clients is believed. */
+  readonly trusted: boolean;
   readonly rateKey: bigint;
 }
 
@@ -37,26 +39,44 @@ export class IpAccess {
     return {
       address: canonical,
       allowed: !contains(this.#deny, canonical) && (this.#allow === null || contains(this.#allow, canonical)),
+      trusted: contains(this.#trusted, canonical),
       rateKey: this.#rateKey(`address ${networkOf(canonical)}`),
     };
   }
 
   /**
    * The client behind `peer`: the peer itself unless it is a trusted proxy; then the right-most address of
-   * X-Forwarded-For that is not one. What stands left of it anybody can have written.
+   * X-Forwarded-For that is not one. What stands left of it anybody can have written. What is no address ends the walk at
+   * the proxy that said so.
    */
   client(peer: Peer, forwardedFor: string | undefined): Peer {
-    if (this.#trusted === null || forwardedFor === undefined || !contains(this.#trusted, peer.address)) return peer;
+    if (!peer.trusted || forwardedFor === undefined) return peer;
     const hops = forwardedFor.split(",");
     let address = peer.address;
     for (let index = hops.length - 1; index >= 0; index--) {
-      const hop = canonicalAddress((hops[index] as string).trim());
-      if (isIP(hop) === 0) break;
+      const hop = hopAddress((hops[index] as string).trim());
+      if (hop === undefined) break;
       address = hop;
       if (!contains(this.#trusted, hop)) break;
     }
     return this.peer(address);
   }
+}
+
+/** How the client's request came to the first of us: as a trusted proxy says, one word of two; else as it came here. */
+export function schemeOf(peer: Peer, forwardedProto: string | undefined): "http" | "https" {
+  return peer.trusted && forwardedProto?.toLowerCase() === "https" ? "https" : "http";
+}
+
+const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?$/;
+
+/** The address of one entry of X-Forwarded-For, which some write with a port, in brackets or in quotes. */
+function hopAddress(entry: string): string | undefined {
+  const hop = entry.length > 1 && entry.startsWith('"') && entry.endsWith('"') ? entry.slice(1, -1) : entry;
+  if (isIP(hop) !== 0) return canonicalAddress(hop);
+  const [, six, four] = WITH_PORT.exec(hop) ?? [];
+  if (six !== undefined) return isIP(six) === 6 ? canonicalAddress(six) : undefined;
+  return four !== undefined && isIP(four) === 4 ? four : undefined;
 }
 
 /** An address in one spelling: IPv4-mapped IPv6 as IPv4, no zone, shortest form. What is no address stays as it is. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalAddress, IpAccess, networkOf } from "../../src/auth/ip-access.ts";
+import { canonicalAddress, IpAccess, networkOf, schemeOf } from "../../src/auth/ip-access.ts";
 import { rateKey } from "../../src/limits/rate-limit.ts";
 
 interface Lists {
@@ -131,6 +131,19 @@ describe("behind proxies", () => {
     ["a hop that is no address ends the walk", "10.0.0.1", "198.51.100.4, unknown, 10.0.0.2", "10.0.0.2"],
     ["a right-most hop that is no address", "10.0.0.1", "198.51.100.4, _hidden", "10.0.0.1"],
     ["an empty field", "10.0.0.1", "", "10.0.0.1"],
+    ["an address with a port", "10.0.0.1", "198.51.100.4:567", "198.51.100.4"],
+    ["a proxy with a port", "10.0.0.1", "198.51.100.4, 10.0.0.2:80", "198.51.100.4"],
+    ["an IPv6 address in brackets", "10.0.0.1", "[2001:db9::1]", "2001:db9::1"],
+    ["an IPv6 address with a port", "10.0.0.1", "[2001:DB9:0::1]:567", "2001:db9::1"],
+    ["an IPv6 address with a port in quotes", "10.0.0.1", '"[2001:db9::1]:1"', "2001:db9::1"],
+    ["an address in quotes", "10.0.0.1", '"198.51.100.4", "10.0.0.2:1"', "198.51.100.4"],
+    ["a mapped address with a port", "10.0.0.1", "[::ffff:198.51.100.4]:1", "198.51.100.4"],
+    ["a port that is none", "10.0.0.1", "1.1.1.1, 198.51.100.4:x", "10.0.0.1"],
+    ["a name", "10.0.0.1", "1.1.1.1, example.com:80", "10.0.0.1"],
+    ["an IPv4 address in brackets", "10.0.0.1", "1.1.1.1, [198.51.100.4]", "10.0.0.1"],
+    ["brackets that do not close", "10.0.0.1", "1.1.1.1, [2001:db9::1", "10.0.0.1"],
+    ["half an address", "10.0.0.1", "1.1.1.1, 198.51.100:80", "10.0.0.1"],
+    ["one quote", "10.0.0.1", '1.1.1.1, "', "10.0.0.1"],
     ["an empty right-most hop", "10.0.0.1", "198.51.100.4,", "10.0.0.1"],
   ])("%s", (_why, peer, forwardedFor, client) => {
     const access = accessWith({ trusted });
@@ -150,6 +163,20 @@ describe("behind proxies", () => {
     expect(access.client(proxy, "198.51.100.4").allowed).toBe(true);
     expect(access.client(proxy, "198.51.100.66").allowed).toBe(false);
     expect(access.client(proxy, "198.51.100.4, 203.0.113.1").allowed).toBe(false);
+  });
+
+  test.each([
+    ["https", "10.0.0.1", "https"],
+    ["HTTPS", "10.0.0.1", "https"],
+    ["http", "10.0.0.1", "http"],
+    ["https", "203.0.113.7", "http"],
+    ["https,http", "10.0.0.1", "http"],
+    ["http,https", "10.0.0.1", "http"],
+    ["wss", "10.0.0.1", "http"],
+    ["", "10.0.0.1", "http"],
+    [undefined, "10.0.0.1", "http"],
+  ])("X-Forwarded-Proto: %s from %s says %s", (forwardedProto, peer, scheme) => {
+    expect(schemeOf(accessWith({ trusted }).peer(peer), forwardedProto)).toBe(scheme);
   });
 
   test("whatever a client writes into the field, it is taken for the address the proxy saw", () => {

@@ -79,5 +79,5 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "30s",
     "Time that requests in flight get to finish when the daemon stops.",
   ),
-  TRUSTED_PROXIES: key(networks(), "", "Proxies whose X-Forwarded-For is believed; empty = none."),
+  TRUSTED_PROXIES: key(networks(), "", "Proxies whose X-Forwarded-For and -Proto are believed; empty = none."),
 });

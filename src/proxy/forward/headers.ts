@@ -19,6 +19,7 @@ export interface Introduction {
   readonly sandboxId: string;
   /** The client's address as the gateway decided it. */
   readonly address: string;
+  readonly scheme: "http" | "https";
   /** Its Authorization field is the sandbox's own, not the gateway's. */
   readonly passesAuthorization: boolean;
 }
@@ -52,7 +53,7 @@ export function requestFields(
     fields.push(name, raw[index + 1] as string);
   }
   fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
-  fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", "http");
+  fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", introduction.scheme);
   if (head.host !== "") fields.push("x-forwarded-host", head.host);
   if (via.includes(pseudonym)) throw new GatewayError("ROUTE_007");
   fields.push("via", `${via}1.1 ${pseudonym}`);

@@ -30,6 +30,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   readonly startedAt: number;
   route: RouteKind = "none";
   address = "";
+  /** How the client speaks to the first of us. */
+  scheme: "http" | "https" = "http";
   head: Head | undefined;
   principal: Principal | undefined;
   /** Its Authorization field is the sandbox's own. */

@@ -11,6 +11,7 @@ export interface Head extends Destination {
   readonly sandboxId: string | undefined;
   readonly contentType: string | undefined;
   readonly forwardedFor: string | undefined;
+  readonly forwardedProto: string | undefined;
   /** Bytes; -1 when chunked, 0 when there is no body. */
   readonly bodyLength: number;
   /** Lower-case names that the Connection field declares hop-by-hop; null when it names none but the usual. */
@@ -118,6 +119,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
   let contentLength: string | undefined;
   let transferEncoding: string | undefined;
   let forwardedFor: string | undefined;
+  let forwardedProto: string | undefined;
   let expect: string | undefined;
   let connection: string | undefined;
   let upgrade: string | undefined;
@@ -167,6 +169,8 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
       connection = connection === undefined ? value : `${connection},${value}`;
     } else if (name === "x-forwarded-for") {
       forwardedFor = forwardedFor === undefined ? value : `${forwardedFor},${value}`;
+    } else if (name === "x-forwarded-proto") {
+      forwardedProto = forwardedProto === undefined ? value : `${forwardedProto},${value}`;
     }
   }
   const bodyLength = checkFraming(req, contentLength, transferEncoding);
@@ -184,6 +188,7 @@ export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
     sandboxId,
     contentType,
     forwardedFor,
+    forwardedProto,
     bodyLength,
     connectionNames: connection === undefined || USUAL_CONNECTION.test(connection) ? null : namesIn(connection),
     expectsContinue,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Authenticator, Caller } from "../../auth/authenticate.ts";
 import { repeatsToken, shownToken } from "../../auth/credentials/token.ts";
-import type { IpAccess, Peer } from "../../auth/ip-access.ts";
+import { type IpAccess, type Peer, schemeOf } from "../../auth/ip-access.ts";
 import type { RateLimiter } from "../../limits/rate-limit.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
@@ -69,7 +69,9 @@ export class Pipeline {
     try {
       const head = checkHead(req, this.#o.gateLimits);
       exchange.head = head;
-      const peer = this.#o.access.client(socket.peer as Peer, head.forwardedFor);
+      const nearest = socket.peer as Peer;
+      const peer = this.#o.access.client(nearest, head.forwardedFor);
+      exchange.scheme = schemeOf(nearest, head.forwardedProto);
       exchange.address = peer.address;
       if (!peer.allowed) throw new GatewayError("AUTH_006");
       if (this.#o.draining()) res.shouldKeepAlive = false;

@@ -122,6 +122,20 @@ function underscored(seen: Map<string, string[]>): string[] {
   return [...seen.keys()].filter((name) => name.includes("_"));
 }
 
+describe("behind a trusted proxy", () => {
+  test("the client's address and scheme are the ones it says, and only there", async () => {
+    const lines = ["X-Forwarded-For: 6.6.6.6, 198.51.100.4:567", "X-Forwarded-Proto: https"];
+    const told = async (TRUSTED_PROXIES: string) => {
+      const { seenFor } = await oracleGateway({ env: { TRUSTED_PROXIES } });
+      const seen = await seenFor(...lines);
+      return [seen.get("x-forwarded-for"), seen.get("x-forwarded-proto")];
+    };
+    expect(await told("127.0.0.0/8")).toEqual([["198.51.100.4"], ["https"]]);
+    expect(await told("10.0.0.0/8")).toEqual([["127.0.0.1"], ["http"]]);
+    expect(await told("")).toEqual([["127.0.0.1"], ["http"]]);
+  });
+});
+
 describe("a field with an underscore in its name", () => {
   const LINES = ["lang_version: 1", "X_User: 1", "x_forwarded-for: 6.6.6.6", "X-Kept: 1", "X_Kept: 2", "A_B: 3"];
 

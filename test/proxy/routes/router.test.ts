@@ -12,6 +12,7 @@ function head(target: string, sandboxId?: string): Head {
     sandboxToken: undefined,
     contentType: undefined,
     forwardedFor: undefined,
+    forwardedProto: undefined,
     bodyLength: 0,
     connectionNames: null,
     expectsContinue: false,
