@@ -90,7 +90,7 @@ export function responseFields(
   let named: string[] | null = null;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
-    let value: string | undefined = raw[index + 1] as string;
+    const value = raw[index + 1] as string;
     if (isDroppedFromSandbox(name)) {
       if (name === "connection" && value !== "keep-alive" && value !== "close") {
         const names = value.toLowerCase().split(/[\s,]+/);
@@ -99,9 +99,9 @@ export function responseFields(
       continue;
     }
     if (name === "content-length") contentLength = Number(value);
-    else if (name === "www-authenticate" && asksForOurs(value)) continue;
-    else if (name === "set-cookie") value = scopedCookie(value, mount);
-    if (value !== undefined) fields.push(name, value);
+    if (name === "www-authenticate" && asksForOurs(value)) continue;
+    const passed = name === "set-cookie" ? scopedCookie(value, mount) : value;
+    if (passed !== undefined) fields.push(name, passed);
   }
   if (named !== null) dropNamed(fields, named);
   fields.push("x-request-id", requestId);
