@@ -4,6 +4,7 @@ import type { Config } from "./config/schema.ts";
 import type { Driver, InstanceObserver } from "./drivers/driver.ts";
 import { StaticDriver } from "./drivers/static.ts";
 import { WasmDriver } from "./drivers/wasm/driver.ts";
+import { ANSWER_MARGIN_MS } from "./execution/execute.ts";
 import { RoundRobin } from "./proxy/balance/round-robin.ts";
 import type { Strategy } from "./proxy/balance/strategy.ts";
 import { GenericRuntime } from "./runtimes/generic.ts";
@@ -24,6 +25,11 @@ export function createStrategies(): Record<(typeof STRATEGY_NAMES)[number], Stra
   return { "round-robin": new RoundRobin() };
 }
 
+/** By driver: the longest run of a call that sets no `timeout_ms`, ms. What others' instances allow is not known. */
+export function runLimits(config: Config): { readonly wasm: number } {
+  return { wasm: Math.min(config.SANDBOX_RUN_TIMEOUT, config.EXECUTE_MAX_TIMEOUT) };
+}
+
 export function createDrivers(options: {
   config: Config;
   runDirectory: string;
@@ -32,7 +38,8 @@ export function createDrivers(options: {
 }): Record<keyof typeof DRIVERS, Driver> {
   const { config, runDirectory, cacheDirectory, observe } = options;
   const limits = {
-    timeoutMs: config.SANDBOX_RUN_TIMEOUT,
+    timeoutMs: runLimits(config).wasm,
+    beginMs: ANSWER_MARGIN_MS - 1_000, // a call may wait this long for its turn, and its answer still be in time
     maxTimeoutMs: config.EXECUTE_MAX_TIMEOUT,
     outputBytes: config.SANDBOX_OUTPUT_LIMIT,
     memoryBytes: config.SANDBOX_MEMORY,

@@ -33,7 +33,7 @@ import { Pipeline } from "../proxy/routes/pipeline.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
-import { createRuntimes, createStrategies } from "../registry.ts";
+import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
@@ -149,6 +149,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     maxBodySize: config.MAX_BODY_SIZE,
     maxResponseSize: config.MAX_RESPONSE_SIZE,
     limits: { maxTimeoutMs: config.EXECUTE_MAX_TIMEOUT, maxMembers: config.MAX_JSON_MEMBERS },
+    ownLimitsMs: runLimits(config),
     timeouts,
   });
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });

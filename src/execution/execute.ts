@@ -11,8 +11,8 @@ export function executionFacts({ operation, language, codeBytes, codeSha256 }: E
   return { id: newId("exe"), operation, language, codeBytes, codeSha256, status: "" };
 }
 
-/** More than the sandbox's own limit, so that its answer about a timeout arrives before ours. */
-const ANSWER_MARGIN_MS = 5_000;
+/** Waited beyond a run's own limit, so that the sandbox's answer about it arrives before ours. */
+export const ANSWER_MARGIN_MS = 5_000;
 
 /**
  * Runs one operation: the runtime translates it, an instance does it, the runtime translates the answer back.
@@ -23,10 +23,13 @@ export async function execute(options: {
   facts: ExecutionFacts;
   runtime: Runtime;
   send: Send;
-  /** Wait for an answer when the request sets no timeout, ms. */
+  /** The sandbox's own limit of a run that asks for none, ms; undefined when it is not known. */
+  ownLimitMs: number | undefined;
+  /** Wait for an answer when no limit of the run is known, ms. */
   defaultTimeoutMs: number;
 }): Promise<ExecutionResult> {
   const { request, facts, runtime, send, defaultTimeoutMs } = options;
-  const wait = request.timeoutMs === undefined ? defaultTimeoutMs : request.timeoutMs + ANSWER_MARGIN_MS;
+  const limit = request.timeoutMs ?? options.ownLimitMs;
+  const wait = limit === undefined ? defaultTimeoutMs : limit + ANSWER_MARGIN_MS;
   return runtime.result(await send(runtime.call(request, facts.id), wait));
 }

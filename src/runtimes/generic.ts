@@ -64,7 +64,9 @@ export class GenericRuntime implements Runtime {
   }
 
   result(reply: RuntimeReply): ExecutionResult {
-    if (reply.status === 503) throw new GatewayError("SANDBOX_001", { retryAfter: 1 });
+    if (reply.status === 503) {
+      throw new GatewayError("SANDBOX_001", { details: refusalText(reply.body), retryAfter: 1 });
+    }
     if (reply.status === 422) throw new GatewayError("EXEC_002", { details: refusalText(reply.body) });
     if (reply.status !== 200) {
       throw new GatewayError("SANDBOX_002", { details: `The instance answered ${reply.status}`, executed: "maybe" });

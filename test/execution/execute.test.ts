@@ -121,6 +121,7 @@ describe("a call that an instance carries out", () => {
       "x-sandbox-id": "py",
       "x-request-id": headers.get("x-request-id"),
     });
+    expect(call.headers).toHaveProperty("x-sandbox-execution-id", body["execution_id"]);
     expect(call.headers).not.toHaveProperty("authorization");
     await execute(gateway);
     expect(calls[1]?.body).not.toHaveProperty("timeout_ms");

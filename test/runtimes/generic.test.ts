@@ -149,7 +149,10 @@ describe("an answer that is no result", () => {
   });
 
   test("because of its status says what is known of the call", () => {
-    expect(() => runtime.result(reply({}, 503))).toThrow(failure("SANDBOX_001", "no"));
+    expect(() => runtime.result(reply({}, 503))).toThrow(failure("SANDBOX_001", "no", ""));
+    expect(() => runtime.result(reply({ error: { message: "not begun" } }, 503))).toThrow(
+      failure("SANDBOX_001", "no", "not begun"),
+    );
     expect(() => runtime.result(reply({}, 500))).toThrow(failure("SANDBOX_002", "maybe", "The instance answered 500"));
     expect(() => runtime.result(reply({}, 201))).toThrow(failure("SANDBOX_002", "maybe"));
     expect(() => runtime.result(reply({ error: { message: "no such language" } }, 422))).toThrow(

@@ -68,7 +68,8 @@ export class Supervisor {
   /** From start to end of one process; resolves with why it ended. */
   async #liveOnce(): Promise<string> {
     const { signal } = this.#stopping;
-    const child = this.#spawn();
+    const child = attempt(this.#spawn);
+    if (child instanceof Error) return `cannot start: ${child.message}`;
     const stderr = new Tail(child.stderr);
     const ended = exitOf(child);
     let late = false;
@@ -94,6 +95,15 @@ export class Supervisor {
     if (signal.aborted) return "stopped";
     if (late) return `not ready within ${this.#startTimeoutMs} ms`;
     return stderr.after(end);
+  }
+}
+
+/** Some failures to start are thrown (EAGAIN, a file too big for argv): they are ends of the process like any other. */
+function attempt(spawn: () => ChildProcess): ChildProcess | Error {
+  try {
+    return spawn();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

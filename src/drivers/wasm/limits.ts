@@ -6,6 +6,8 @@ export const WasmLimits = z.strictObject({
   timeoutMs: z.int().positive(),
   /** The most milliseconds a run may ask for. */
   maxTimeoutMs: z.int().positive(),
+  /** Milliseconds after which a run that could not begin is refused. */
+  beginMs: z.int().positive(),
   /** Bytes kept of each of stdout and stderr. */
   outputBytes: z.int().positive(),
   /** Resident memory of one run, its runtime included (about 75 MB for bash, 160 MB for Python). */

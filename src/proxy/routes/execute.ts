@@ -1,6 +1,6 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeOperation } from "../../auth/authorize.ts";
-import type { Sandbox } from "../../domain/sandbox.ts";
+import type { DriverName, Sandbox } from "../../domain/sandbox.ts";
 import { resultText } from "../../domain/execution.ts";
 import { GatewayError } from "../../errors.ts";
 import { execute, executionFacts } from "../../execution/execute.ts";
@@ -28,6 +28,16 @@ export interface ExecuteOptions {
   readonly maxResponseSize: number;
   readonly limits: ExecuteLimits;
   readonly timeouts: Timeouts;
+  /** By driver, where it is known: the longest run of a call that sets no `timeout_ms`. */
+  readonly ownLimitsMs: Readonly<Partial<Record<DriverName, number>>>;
+}
+
+interface InstanceCall {
+  readonly exchange: Exchange;
+  readonly sandbox: Sandbox;
+  readonly call: RuntimeCall;
+  readonly executionId: string;
+  readonly firstByteMs: number;
 }
 
 /** `POST /api/v1/sandbox/execute`: runs one operation and answers with its normalised result. */
@@ -61,7 +71,8 @@ export class ExecuteRoute {
       request,
       facts,
       runtime: this.#runtime(sandbox),
-      send: (call, firstByteMs) => this.#call(exchange, sandbox, call, firstByteMs),
+      send: (call, firstByteMs) => this.#call({ exchange, sandbox, call, executionId: facts.id, firstByteMs }),
+      ownLimitMs: this.#o.ownLimitsMs[sandbox.driver],
       defaultTimeoutMs: this.#o.timeouts.firstByteMs,
     });
     exchange.execution = { ...facts, status: result.status };
@@ -76,9 +87,11 @@ export class ExecuteRoute {
     this.#o.responder.json(exchange, 200, `${answer.slice(0, -1)},"result":${resultText(result)}}`);
   }
 
-  #call(exchange: Exchange, sandbox: Sandbox, call: RuntimeCall, firstByteMs: number): Promise<RuntimeReply> {
+  #call({ exchange, sandbox, call, executionId, firstByteMs }: InstanceCall): Promise<RuntimeReply> {
     const collect = new Collect(this.#o.maxResponseSize);
-    const headers = ["x-request-id", exchange.requestId, "x-sandbox-id", sandbox.id, ...call.headers];
+    // No client can send the last one: so an instance can tell an execution, which is recorded as one, from a proxied call.
+    const ids = ["x-request-id", exchange.requestId, "x-sandbox-id", sandbox.id, "x-sandbox-execution-id", executionId];
+    const headers = [...ids, ...call.headers];
     const dispatch = new Dispatch({
       context: this.#o.dispatching,
       exchange,

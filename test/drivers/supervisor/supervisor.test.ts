@@ -39,6 +39,24 @@ test("a process is up when it says that it is ready, and gone when it was stoppe
   expect(children.map(({ pid }) => isAlive(pid))).toEqual([false]);
 });
 
+test("a process that cannot even be asked for is down, and is asked for again", async () => {
+  let asked = 0;
+  const states: string[] = [];
+  const supervisor = new Supervisor({
+    spawn: () => {
+      asked += 1;
+      if (asked < 3) throw new Error("spawn EAGAIN");
+      return spawn(process.execPath, ["-e", READY], { stdio: ["ignore", "ignore", "pipe", "ipc"], detached: true });
+    },
+    observe: (state, reason) => states.push(`${state} ${reason}`.trim()),
+    minBackoffMs: 10,
+  });
+  onTestFinished(() => supervisor.stop());
+  supervisor.start();
+  const failed = ["starting", "down cannot start: spawn EAGAIN"];
+  await vi.waitFor(() => expect(states).toEqual([...failed, ...failed, "starting", "up"]), { timeout: 10_000 });
+});
+
 test("a process that is killed is started again", async () => {
   const { supervisor, states, reasons, children } = supervise(READY);
   supervisor.start();

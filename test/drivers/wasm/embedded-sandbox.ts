@@ -41,6 +41,7 @@ export class EmbeddedSandbox {
       limits: {
         timeoutMs: 15_000,
         maxTimeoutMs: 20_000,
+        beginMs: 60_000,
         outputBytes: 100_000,
         memoryBytes: 512 * 2 ** 20,
         maxRuns: 2,
@@ -99,10 +100,14 @@ export class EmbeddedSandbox {
   }
 
   /** Any request; the signal breaks its connection. */
-  call(body: string, { method = "POST", url = "/execute", signal }: CallOptions = {}): Promise<Reply> {
+  call(
+    body: string,
+    { method = "POST", url = "/execute", signal, execution = true }: CallOptions = {},
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const socketPath = path.join(this.folder, "ins_1.sock");
-      const sent = request({ socketPath, method, path: url, ...(signal && { signal }) }, (response) => {
+      const headers = execution ? { "x-sandbox-execution-id": "exe_1" } : {};
+      const sent = request({ socketPath, method, path: url, headers, ...(signal && { signal }) }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.once("error", reject);
@@ -121,6 +126,8 @@ export interface CallOptions {
   readonly method?: string;
   readonly url?: string;
   readonly signal?: AbortSignal;
+  /** Whether it says that it is an execution, as only the gateway's execute calls can. */
+  readonly execution?: boolean;
 }
 
 function argumentsOf(pid: number): string {

@@ -153,6 +153,13 @@ describe.concurrent("the protocol", () => {
     ["another shape", '{"operation":1}', {}, 422, "bad_request"],
     ["another language", '{"operation":"run_code","payload":{"language":"cobol","code":""}}', {}, 422, "unsupported"],
     ["too large a body", JSON.stringify({ operation: "x".repeat(1_100_000) }), {}, 413, "too_large"],
+    [
+      "a proxied call",
+      '{"operation":"run_command","payload":{"command":"ls"}}',
+      { execution: false },
+      403,
+      "not_an_execution",
+    ],
     ["another page", "", { method: "GET", url: "/other" }, 404, "not_found"],
     ["another method", "", { method: "PUT" }, 404, "not_found"],
   ])("%s is refused", async (_what, body, options, status, code) => {

@@ -12,6 +12,8 @@ beforeAll(() => sandbox.start());
 afterAll(() => sandbox.close());
 
 const execute = (code: string) => JSON.stringify({ operation: "run_code", payload: { language: "bash", code } });
+/** Hundredths of a second of processor time that a runner has only taken when it does more than start. */
+const RUNNING = 150;
 const patiently = { timeout: 10_000 };
 
 /** The processes of the instance's runs. */
@@ -38,11 +40,29 @@ test("callers beyond a short queue are told to come back, and those who leave ma
   expect(next.stdout).toBe("next\n");
 });
 
+test("a run whose turn does not come in time is refused, not begun, and leaves the queue", async () => {
+  const short = new EmbeddedSandbox({ maxRuns: 1, beginMs: 4_000 });
+  await short.start();
+  expect(await vi.waitUntil(() => short.bash("echo ready").catch(() => undefined), patiently)).toBeDefined();
+  const patience = new AbortController();
+  const first = short.call(execute(ENDLESS), { signal: patience.signal }).catch(() => "left");
+  await vi.waitUntil(() => descendantsOf(short.hostPid()).some((pid) => cpuTicks(pid) > RUNNING), patiently);
+  const late = await short.call(execute("echo never"));
+  expect(late).toMatchObject({
+    status: 503,
+    headers: { "retry-after": "1" },
+    body: { error: { code: "busy", message: "the run could not begin within 4000 ms" } },
+  });
+  patience.abort();
+  expect(await first).toBe("left");
+  await short.close();
+});
+
 test("a run whose caller goes away is killed", async () => {
   const before = await vi.waitUntil(() => runners()[0], patiently); // the one kept ready: it will do the run
   const patience = new AbortController();
   const call = sandbox.call(execute(ENDLESS), { signal: patience.signal });
-  await vi.waitFor(() => expect(cpuTicks(before)).toBeGreaterThan(30), patiently);
+  await vi.waitFor(() => expect(cpuTicks(before)).toBeGreaterThan(RUNNING), patiently);
   patience.abort();
   await expect(call).rejects.toThrow("aborted");
   await vi.waitFor(() => expect(isAlive(before)).toBe(false), patiently);

@@ -62,6 +62,7 @@ async function result({ request, runs, limits }: Exchange, signal: AbortSignal):
     case "GET /health":
       return { status: "ok" };
     case "POST /execute": {
+      if (request.headers["x-sandbox-execution-id"] === undefined) throw NOT_AN_EXECUTION;
       const job = jobOf(await bodyOf(request, limits.bodyBytes), limits);
       const startedAt = performance.now();
       const outcome = await runs.run(job, signal);
@@ -71,6 +72,9 @@ async function result({ request, runs, limits }: Exchange, signal: AbortSignal):
       throw new Refusal(404, "not_found", "there is POST /execute and GET /health");
   }
 }
+
+/** A call through the transparent proxy would leave no record of what it ran. */
+const NOT_AN_EXECUTION = new Refusal(403, "not_an_execution", "code runs here only by POST /api/v1/sandbox/execute");
 
 async function bodyOf(request: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];

@@ -49,6 +49,17 @@ export class RunnerProcess {
     preferAsVictim(this.#child.pid);
   }
 
+  /** Resolves when a job would begin at once. Rejects when the runner ended instead, or with the signal's reason. */
+  readyBefore(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const give = (): void => reject(signal.reason);
+      if (signal.aborted) return give();
+      signal.addEventListener("abort", give, { once: true });
+      const done = (): void => signal.removeEventListener("abort", give);
+      this.ready.then(resolve, reject).finally(done);
+    });
+  }
+
   /**
    * Does the one job. The time limit counts from when the runner is ready.
    * Rejects when it cannot start, and with the signal's reason when the signal fires first.

@@ -21,21 +21,40 @@ export class Runs {
     this.#prepare();
   }
 
-  /** @throws Refusal 503 when too many wait already; the signal's reason when it fires first. */
+  /**
+   * @throws Refusal 503 when nothing was begun: too many wait already, or its turn did not come in time; the signal's
+   *   reason when it fires first.
+   */
   async run(job: Job, signal: AbortSignal): Promise<Outcome> {
-    if (!(await this.#slots.claim(signal))) {
-      throw new Refusal(503, "busy", "too many runs are waiting", { "retry-after": "1" });
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(this.#late()), this.#limits.beginMs);
+    const begin = AbortSignal.any([signal, patience.signal]);
+    try {
+      if (!(await this.#slots.claim(begin))) throw busy("too many runs are waiting");
+      return await this.#runInSlot({ job, signal, begin, begun: () => clearTimeout(timer) });
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  async #runInSlot({ job, signal, begin, begun }: Turn): Promise<Outcome> {
     const runner = this.#spare ?? this.#start();
     this.#spare = undefined;
     this.#running.add(runner);
     try {
+      await runner.readyBefore(begin);
+      begun();
       return await runner.run(job, signal);
     } finally {
+      runner.kill(); // also when it never began
       this.#running.delete(runner);
       this.#slots.release();
       this.#prepare();
     }
+  }
+
+  #late(): Refusal {
+    return busy(`the run could not begin within ${this.#limits.beginMs} ms`);
   }
 
   close(): void {
@@ -56,6 +75,18 @@ export class Runs {
   #start(): RunnerProcess {
     return new RunnerProcess({ sandbox: this.#sandbox, limits: this.#limits });
   }
+}
+
+interface Turn {
+  readonly job: Job;
+  readonly signal: AbortSignal;
+  /** Fires when the run must no longer begin. */
+  readonly begin: AbortSignal;
+  readonly begun: () => void;
+}
+
+function busy(message: string): Refusal {
+  return new Refusal(503, "busy", message, { "retry-after": "1" });
 }
 
 const WAITING_PER_RUN = 8;
