@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
-import type { AuditHead, AuditTable } from "../store/store.ts";
+import type { AuditHead, AuditTable } from "../store/audit-log.ts";
 
 /** What the first record is chained to. */
 export const GENESIS = "0".repeat(64);

@@ -1,4 +1,4 @@
-import type { AuditLink } from "../store/store.ts";
+import type { AuditLink } from "../store/audit-log.ts";
 
 /** One record as it is shown: with its number, and the hash of the link it was committed with. */
 export interface AuditEntry {

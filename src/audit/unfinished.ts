@@ -1,4 +1,4 @@
-import type { AuditLink } from "../store/store.ts";
+import type { AuditLink } from "../store/audit-log.ts";
 import { type AuditEntry, entriesOf } from "./entries.ts";
 import { STARTED } from "./record.ts";
 

@@ -1,4 +1,4 @@
-import type { AuditHead, AuditLink, Store } from "../store/store.ts";
+import type { AuditHead, AuditLink, AuditTable } from "../store/audit-log.ts";
 import { AuditChain, GENESIS, linkHash } from "./chain.ts";
 import type { AuditEntry } from "./entries.ts";
 import { UnfinishedCalls } from "./unfinished.ts";
@@ -14,8 +14,6 @@ export type Verdict =
     }
   | { readonly intact: false; readonly seq: number; readonly reason: string };
 
-type Recorded = Pick<Store, "audit" | "changes" | "tokens">;
-
 /** Links read at once. */
 const PAGE = 100;
 
@@ -26,20 +24,28 @@ const PAGE = 100;
  * proven by a newer head.
  * What no record of itself can show is a folder put back whole to an earlier state.
  */
-export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): Verdict {
-  const { audit } = store;
-  const chain = new AuditChain({ table: audit, key });
-  const head = audit.head();
+export function verifyChain({
+  table,
+  key,
+  hasHistory,
+}: {
+  table: AuditTable;
+  key: Buffer;
+  /** There are rows that were committed together with records. */
+  hasHistory: boolean;
+}): Verdict {
+  const chain = new AuditChain({ table, key });
+  const head = table.head();
   const end = head?.seq ?? 0;
   if (head !== undefined && !chain.isProven(head)) return broken(end, "the head was not written by this gateway");
-  if (head === undefined && hasHistory(store)) return broken(1, "the whole chain is missing");
+  if (head === undefined && (hasHistory || table.last(1).length > 0)) return broken(1, "the whole chain is missing");
 
   let seq = 0;
   let link = GENESIS;
   const calls = new UnfinishedCalls();
   while (seq < end) {
     // From the very first row: one with a number that no record has is found too.
-    const page = audit.after(seq === 0 ? -Infinity : seq, PAGE).filter((next) => next.seq <= end);
+    const page = table.after(seq === 0 ? -Infinity : seq, PAGE).filter((next) => next.seq <= end);
     if (page.length === 0) return broken(seq + 1, "the end of the chain is missing");
     for (const next of page) {
       const reason = reasonAgainst(next, seq, link);
@@ -52,8 +58,8 @@ export function verifyChain({ store, key }: { store: Recorded; key: Buffer }): V
   if (head !== undefined && head.hash !== link) return broken(end, "the last record is not the one the head proves");
 
   // In this order: a record the daemon appends in between is covered by the head read after it.
-  const newest = audit.last(1)[0]?.seq ?? 0;
-  const newestProven = audit.head()?.seq ?? 0;
+  const newest = table.last(1)[0]?.seq ?? 0;
+  const newestProven = table.head()?.seq ?? 0;
   if (newest > newestProven) return broken(newestProven + 1, "a record was added without proof");
   return { intact: true, records: end, head, unfinished: calls.list() };
 }
@@ -73,9 +79,4 @@ function reasonAgainst(
 
 function broken(seq: number, reason: string): Verdict {
   return { intact: false, seq, reason };
-}
-
-/** Every token and every change was written together with a record. */
-function hasHistory(store: Recorded): boolean {
-  return store.audit.last(1).length > 0 || store.changes.revision() > 0 || store.tokens.list().length > 0;
 }

@@ -1,4 +1,4 @@
-import type { Store } from "../store/store.ts";
+import type { AuditLog } from "../store/audit-log.ts";
 import type { AuditChain } from "./chain.ts";
 import type { AuditBatch } from "./outbox.ts";
 import { lossRecord } from "./record.ts";
@@ -33,7 +33,7 @@ type Acknowledge = (last: number, written: boolean) => void;
  * again until they are in. What is more than BACKLOG_LIMIT is dropped, and a record behind the others says how many.
  */
 export class AuditWriter {
-  readonly #store: Pick<Store, "transaction">;
+  readonly #log: Pick<AuditLog, "transaction">;
   readonly #chain: AuditChain;
   readonly #requireWritable: () => void;
   readonly #onState: (working: boolean, cause?: unknown) => void;
@@ -53,7 +53,7 @@ export class AuditWriter {
   #retry: NodeJS.Timeout | undefined;
 
   constructor(options: {
-    store: Pick<Store, "transaction">;
+    log: Pick<AuditLog, "transaction">;
     chain: AuditChain;
     /** Told on each change between working and not working. */
     onState: (working: boolean, cause?: unknown) => void;
@@ -64,7 +64,7 @@ export class AuditWriter {
     /** Milliseconds since the epoch. */
     now?: () => number;
   }) {
-    this.#store = options.store;
+    this.#log = options.log;
     this.#chain = options.chain;
     this.#onState = options.onState;
     this.#requireWritable = options.requireWritable ?? (() => undefined);
@@ -87,11 +87,19 @@ export class AuditWriter {
     else setImmediate(this.#flush);
   }
 
-  /** A last attempt at everything; then no more timers. Returns how many records could not be written and are lost. */
-  close(): number {
-    this.#flush();
-    clearTimeout(this.#retry);
-    if (this.#kept > 0) this.#commitBacklog();
+  /**
+   * A last attempt at everything; then no more timers. Resolves to how many records could not be written and are lost. In a
+   * turn of its own: whoever calls may come from a promise, and somebody's state transaction may be open.
+   */
+  async close(): Promise<number> {
+    await new Promise<void>((resolve) =>
+      setImmediate(() => {
+        this.#flush();
+        clearTimeout(this.#retry);
+        if (this.#kept > 0) this.#commitBacklog();
+        resolve();
+      }),
+    );
     return this.#kept + (this.#missing?.records ?? 0);
   }
 
@@ -113,7 +121,7 @@ export class AuditWriter {
   #commit(batches: readonly Records[]): boolean {
     try {
       this.#requireWritable();
-      this.#store.transaction(() => {
+      this.#log.transaction(() => {
         for (const { lines, count } of linksOf(batches)) this.#chain.append(lines, count);
       });
       return true;

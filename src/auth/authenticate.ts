@@ -1,5 +1,6 @@
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
+import { lastRefusedExpiry } from "../domain/token.ts";
 import { GatewayError } from "../errors.ts";
 import type { SketchKey } from "../limits/sketch.ts";
 import { checkRevoked } from "./authorize.ts";
@@ -66,7 +67,7 @@ export class Authenticator {
     if (token === undefined) throw new GatewayError("AUTH_002");
     const caller = this.#known.get(token);
     if (caller === undefined) return undefined;
-    if (caller.principal.expiresAt + this.#skewMs <= this.#now()) {
+    if (caller.principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
       this.#known.delete(token);
       return undefined;
     }

@@ -40,24 +40,25 @@ const NAMES = { signing: "token-signing", tokenHash: "token-hash", audit: "audit
  * @throws GatewayError GW_009 when the master key is missing, unreadable or not the one the keys were sealed with
  *   (existing keys are never replaced); GW_012 when TOKEN_SECRET is too short.
  */
-export function openKeys({ folder, store, config, now = Date.now }: KeysOptions): KeyRing {
+export async function openKeys({ folder, store, config, now = Date.now }: KeysOptions): Promise<KeyRing> {
   const table = store.keys;
   // Asked before the file is looked at: whoever stored a key had made the file first.
-  const mayCreate = Object.values(NAMES).every((name) => table.find(name) === undefined);
+  const stored = await Promise.all(Object.values(NAMES).map((name) => table.find(name)));
+  const mayCreate = stored.every((sealed) => sealed === undefined);
   const master = config.SECRETS_KEY_FILE
     ? readMasterKey(config.SECRETS_KEY_FILE)
     : openMasterKey(folder.secretsKey, mayCreate);
-  const open = (name: string): Buffer => {
-    const stored = table.find(name);
-    if (stored !== undefined) return unseal(master, name, stored);
-    table.createIfAbsent(name, seal(master, name, randomBytes(KEY_BYTES)), now());
-    const winner = table.find(name);
+  const open = async (name: string): Promise<Buffer> => {
+    const known = await table.find(name);
+    if (known !== undefined) return unseal(master, name, known);
+    await table.createIfAbsent(name, seal(master, name, randomBytes(KEY_BYTES)), now());
+    const winner = await table.find(name);
     if (winner === undefined) throw new GatewayError("GW_009", { details: `key ${name} was not stored` });
     return unseal(master, name, winner);
   };
-  const tokenHashKey = open(NAMES.tokenHash);
-  const auditKey = open(NAMES.audit);
-  const secret = config.TOKEN_SECRET ? sharedSecret(config.TOKEN_SECRET) : open(NAMES.signing);
+  const tokenHashKey = await open(NAMES.tokenHash);
+  const auditKey = await open(NAMES.audit);
+  const secret = config.TOKEN_SECRET ? sharedSecret(config.TOKEN_SECRET) : await open(NAMES.signing);
   return { signing: signingKey(secret), tokenHashKey, auditKey };
 }
 

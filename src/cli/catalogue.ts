@@ -1,4 +1,4 @@
-import type { Catalogue } from "../control/control.ts";
+import type { Catalogue } from "../control/verbs/sandboxes.ts";
 import { DRIVERS, RUNTIME_NAMES, STRATEGY_NAMES } from "../registry.ts";
 
 /** What `sandbox add` may name. */

@@ -96,7 +96,7 @@ export class Cli {
   async inWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>, { create = false } = {}): Promise<T> {
     const { config } = await this.loadConfig();
     const { Workspace } = await import("./workspace.ts");
-    using workspace = new Workspace({ config, actor: currentUser(), create });
+    await using workspace = new Workspace({ config, actor: { name: currentUser() }, create });
     const { root } = workspace.folder;
     if (workspace.isNew) this.output.warn(`made a new data folder ${root}; no gateway uses it`);
     else if (!workspace.isInUse) this.output.note(`note: no gateway runs on ${root}`);

@@ -6,6 +6,7 @@ import { openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { Revised } from "../domain/change.ts";
 import { applyChange, type Snapshot, snapshotData, snapshotFrom } from "../domain/snapshot/snapshot.ts";
+import { lastRefusedExpiry } from "../domain/token.ts";
 import { MetricTotals } from "../observe/metric-slots.ts";
 import { createMetrics } from "../observe/metrics.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
@@ -66,7 +67,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     closing.push(() => lock.release());
     const store = openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY });
     closing.push(() => store.close());
-    const keys = openKeys({ folder, store, config });
+    const keys = await openKeys({ folder, store, config });
     const workers = workerCount(config);
     const memory = createSharedMemory(workers);
     const board = new SharedBoard({ words: memory.instances });
@@ -74,7 +75,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       words: memory.instances,
       onFull: ({ id }) => log.warn({ instance: id }, "too many instances: this one is not counted"),
     });
-    const initial = places.replace(store.snapshot(startedAt));
+    const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
+    const initial = places.replace(await wholeSnapshot());
     let snapshot: Snapshot = snapshotFrom(initial);
 
     const watch = new FileWatch({
@@ -85,7 +87,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       },
     });
     const writer = new AuditWriter({
-      store,
+      log: store.audit,
       chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
       requireWritable: () => watch.requireSame(),
       onState(working, cause) {
@@ -95,8 +97,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       },
       onDropped: () => log.error({}, "too many audit records wait to be written: further ones are dropped"),
     });
-    closing.push(() => {
-      const lost = writer.close();
+    closing.push(async () => {
+      const lost = await writer.close();
       if (lost > 0) log.error({ records: lost }, "audit records could not be written and are lost");
     });
     watch.start();
@@ -144,6 +146,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
 
     const feed = new ChangeFeed({
       store,
+      snapshot: wholeSnapshot,
       revision: snapshot.revision,
       onChanges(committed: readonly Revised[]) {
         const changes = committed.map((revised) => places.apply(revised));
@@ -164,8 +167,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       onError: (error) => log.error({ error: String(error) }, "the change feed cannot read the store"),
     });
     closing.push(() => feed.stop());
-    feed.start();
-    const refresh = setInterval(() => feed.resync(), REFRESH_MS);
+    await feed.start();
+    const refresh = setInterval(() => void feed.resync(), REFRESH_MS);
     closing.push(() => clearInterval(refresh));
 
     const gate = () => ({ taken: Atomics.load(memory.slots.shared, 0), pending: sum(memory.slots.waiting) });
@@ -213,7 +216,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         audit: auditWorking() ? "ok" : "failing",
       }),
     });
-    observer.start();
+    await observer.start();
     closing.push(() => observer.stop());
 
     const url = listenerUrl(config.GATEWAY_HOST, port);

@@ -1,4 +1,4 @@
-import type { Store } from "../store/store.ts";
+import type { StateStore } from "../store/store.ts";
 
 /** Threads take a change over in a fraction of a millisecond; one that hangs is not asked a thousand times a second. */
 const FIRST_LOOK_MS = 1;
@@ -9,7 +9,7 @@ const LAST_LOOK_MS = 100;
  * for it before it returns.
  */
 export class InForce {
-  readonly #store: Pick<Store, "transaction" | "observed">;
+  readonly #store: Pick<StateStore, "observed">;
   readonly #served: () => number | undefined;
   readonly #onError: (error: unknown) => void;
   /** Revision of the newest change that was handed to the threads. */
@@ -17,10 +17,11 @@ export class InForce {
   /** Undefined: nothing, or it could not be written. */
   #written: number | undefined;
   #failing = false;
+  #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
-    store: Pick<Store, "transaction" | "observed">;
+    store: Pick<StateStore, "observed">;
     /** The revision that all data threads serve; undefined while none serves. */
     served: () => number | undefined;
     /** It could not be written. Tried again; told once until that works. */
@@ -42,22 +43,28 @@ export class InForce {
     this.#look(FIRST_LOOK_MS);
   }
 
-  stop(): void {
+  /** Resolves when the store is no longer written to. */
+  async stop(): Promise<void> {
     clearTimeout(this.#timer);
+    await this.#writing;
   }
 
   #look(nextMs: number): void {
     clearTimeout(this.#timer);
     const served = this.#served();
-    if (served !== undefined && served !== this.#written) this.#write(served);
+    if (served !== undefined && served !== this.#written) {
+      this.#writing ??= this.#write(served).finally(() => {
+        this.#writing = undefined;
+      });
+    }
     if (this.#written === this.#handedOut) return;
     this.#timer = setTimeout(() => this.#look(Math.min(nextMs * 1.2, LAST_LOOK_MS)), nextMs);
   }
 
-  #write(revision: number): void {
+  async #write(revision: number): Promise<void> {
     try {
       const json = JSON.stringify({ revision });
-      this.#store.transaction(() => this.#store.observed.put("in_force", json, Date.now()));
+      await this.#store.observed.put("in_force", json, Date.now());
       this.#written = revision;
       this.#failing = false;
     } catch (error) {

@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
-import { GatewayError, hasCode } from "../errors.ts";
+import { GatewayError } from "../errors.ts";
 import { privateFile } from "../store/data-folder.ts";
-import { Connection } from "../store/sqlite/connection.ts";
+import { Connection, isLocked } from "../store/sqlite/connection.ts";
 
 /** The daemon that holds a data folder, as it described itself. */
 export interface LockHolder {
@@ -60,10 +60,6 @@ export function isDaemonRunning(file: string): boolean {
 /** Who holds the lock, as far as it is known; undefined when nobody does. */
 export function findLockHolder(file: string): LockHolder | undefined {
   return isDaemonRunning(file) ? readHolder(file) : undefined;
-}
-
-function isLocked(error: unknown): boolean {
-  return error instanceof GatewayError && hasCode(error.cause, "SQLITE_BUSY");
 }
 
 function describe(file: string): string {

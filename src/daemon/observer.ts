@@ -1,17 +1,18 @@
-import type { Store } from "../store/store.ts";
+import type { StateStore } from "../store/store.ts";
 
 const INTERVAL_MS = 1_000;
 
 /** Writes what the daemon sees back to the store once a second, when it has changed: `status` needs nothing else. */
 export class Observer {
-  readonly #store: Pick<Store, "transaction" | "observed">;
+  readonly #store: Pick<StateStore, "observed">;
   readonly #look: () => Readonly<Record<string, unknown>>;
   readonly #onError: (error: unknown) => void;
   #written = "";
+  #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
-    store: Pick<Store, "transaction" | "observed">;
+    store: Pick<StateStore, "observed">;
     look: () => Readonly<Record<string, unknown>>;
     onError: (error: unknown) => void;
   }) {
@@ -20,21 +21,32 @@ export class Observer {
     this.#onError = options.onError;
   }
 
-  start(): void {
-    this.#write();
-    this.#timer = setInterval(() => this.#write(), INTERVAL_MS);
+  /** Resolves when it has been written, or the error was told, for the first time. */
+  start(): Promise<void> {
+    this.#timer = setInterval(() => void this.#write(), INTERVAL_MS);
+    return this.#write();
   }
 
-  stop(): void {
+  /** Resolves after a last attempt. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
-    this.#write();
+    await this.#writing;
+    await this.#write();
   }
 
-  #write(): void {
-    const json = JSON.stringify(this.#look());
-    if (json === this.#written) return;
+  /** One at a time: a store slower than the interval gets what is to be seen when it is ready. */
+  #write(): Promise<void> {
+    this.#writing ??= this.#writeOnce().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #writeOnce(): Promise<void> {
     try {
-      this.#store.transaction(() => this.#store.observed.put("daemon", json, Date.now()));
+      const json = JSON.stringify(this.#look());
+      if (json === this.#written) return;
+      await this.#store.observed.put("daemon", json, Date.now());
       this.#written = json;
     } catch (error) {
       this.#onError(error);

@@ -4,7 +4,7 @@ import type { Sandbox } from "./sandbox.ts";
 export type Change =
   | { readonly kind: "sandbox.put"; readonly sandbox: Sandbox }
   | { readonly kind: "sandbox.removed"; readonly sandboxId: string }
-  /** `expiresAt`: milliseconds since the epoch; after it the entry may be forgotten. */
+  /** `expiresAt`: milliseconds since the epoch; see `lastRefusedExpiry` for when the entry may be forgotten. */
   | { readonly kind: "token.revoked"; readonly tokenId: string; readonly expiresAt: number };
 
 /** A change with its place in the order of all changes. */

@@ -15,3 +15,12 @@ export interface TokenRecord {
   /** HMAC-SHA-256 of the token under the data folder's own key, hex. */
   readonly hash: string;
 }
+
+/**
+ * The latest expiry that is refused at `now`: a token is accepted while its expiry is later than this, and what is kept
+ * because of a token (its revocation) is kept as long. Clocks may be off by `clockSkewMs`, and a token counts in whole
+ * seconds, so `now` is rounded down to one (RFC 7519, 4.1.4; jose does the same). All in milliseconds.
+ */
+export function lastRefusedExpiry(now: number, clockSkewMs: number): number {
+  return Math.floor(now / 1000) * 1000 - clockSkewMs;
+}

@@ -2,106 +2,110 @@ import type { Change, Revised } from "../domain/change.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
 import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
 import type { TokenRecord } from "../domain/token.ts";
+import type { AuditTable } from "./audit-log.ts";
 
 /**
- * Everything that outlives the process. Synchronous on purpose: only the control thread and the command line use it.
- * Two processes may hold the same store open; each write is one `transaction`.
- * Every method may throw GatewayError GW_005 (damaged) or GW_008 (unreadable, full, read-only).
+ * Everything that outlives the process and is shared by all who serve the same sandboxes. Only control writes it, each
+ * time in one `transaction`; the tables here are for reading. Several processes may hold the same store open.
+ *
+ * Times are milliseconds since the epoch. What a method returns is the caller's own; nothing in it changes later.
+ * Every promise may be rejected with GatewayError GW_005 (damaged), GW_008 (unreadable, full, locked, read-only) or
+ * GW_001 (used against this contract).
  */
-export interface Store {
+export interface StateStore {
   /**
-   * Runs `work` in one write transaction (BEGIN IMMEDIATE: what is read inside cannot change before the commit).
-   * Commits when it returns, rolls back when it throws. Not reentrant.
+   * Runs `work` in one write transaction: nobody else's commit falls between what it reads and its own. Commits when
+   * `work`'s promise is fulfilled, rolls back when it is rejected, and passes its result or error on. Transactions of one
+   * store run one after the other, in the order they were asked for.
+   *
+   * `work` gets tables of its own and waits for nothing but their promises. One that waits for anything else (a timer, a
+   * socket, a key) would hold everybody up: it is rolled back and refused with GW_001, and so is one that uses the
+   * store itself, for that waits for the transaction's end. So a transaction in a transaction is refused, never joined.
+   * Once the transaction is over its tables refuse too (GW_001).
+   *
+   * Nobody else looks in: whatever another flow of this process asks of the store meanwhile waits for the end.
    */
-  transaction<T>(work: () => T): T;
+  transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T>;
+  readonly sandboxes: SandboxReads;
+  readonly tokens: TokenReads;
+  readonly changes: ChangeReads;
+  readonly keys: KeyTable;
+  readonly observed: ObservedTable;
+  /**
+   * All the data path needs, in one consistent view. Revocations of tokens that expired by `expiredBy` are left out:
+   * see `lastRefusedExpiry` in domain/token.ts.
+   */
+  snapshot(expiredBy: number): Promise<SnapshotData>;
+  /** A number that differs from the last call's when another process has committed since (SQLite: about 1 µs). */
+  dataVersion(): Promise<number>;
+  /** After everything that was asked for before. Nothing may be asked for afterwards; closing again does nothing. */
+  close(): Promise<void>;
+}
+
+/** The tables as one transaction's `work` sees them. */
+export interface Transaction {
   readonly sandboxes: SandboxTable;
   readonly tokens: TokenTable;
-  readonly keys: KeyTable;
   readonly changes: ChangeTable;
+  /**
+   * The node's own audit chain, for the record of what this transaction does: they are committed together. Where the state
+   * lies elsewhere, the record's commit is the last thing before the transaction's own.
+   */
   readonly audit: AuditTable;
-  readonly observed: ObservedTable;
-  /** All the data path needs, read in one consistent view. `now` in ms drops revocations that have expired. */
-  snapshot(now: number): SnapshotData;
-  /** A number that differs from the last call's when another connection has committed since (about 1 µs). */
-  dataVersion(): number;
-  close(): void;
 }
 
-export interface SandboxTable {
-  find(id: string): Sandbox | undefined;
+export interface SandboxReads {
+  find(id: string): Promise<Sandbox | undefined>;
   /** Ordered by id. */
-  list(): Sandbox[];
-  create(sandbox: Omit<Sandbox, "instances">): void;
-  /** Removes its instances too. False when there was none. */
-  remove(id: string): boolean;
-  /** Returns the stored instance with its number. */
-  createInstance(instance: Omit<Instance, "number">): Instance;
-  findInstance(id: string): Instance | undefined;
-  removeInstance(id: string): boolean;
+  list(): Promise<Sandbox[]>;
+  findInstance(id: string): Promise<Instance | undefined>;
 }
 
-export interface TokenTable {
-  find(id: string): TokenRecord | undefined;
-  findByHash(hash: string): TokenRecord | undefined;
+export interface SandboxTable extends SandboxReads {
+  create(sandbox: Omit<Sandbox, "instances">): Promise<void>;
+  /** Removes its instances too. False when there was none. */
+  remove(id: string): Promise<boolean>;
+  /** Returns the stored instance with its number, which is greater than any before it. */
+  createInstance(instance: Omit<Instance, "number">): Promise<Instance>;
+  /** False when there was none. */
+  removeInstance(id: string): Promise<boolean>;
+}
+
+export interface TokenReads {
+  find(id: string): Promise<TokenRecord | undefined>;
+  findByHash(hash: string): Promise<TokenRecord | undefined>;
   /** Newest first. */
-  list(): TokenRecord[];
-  create(token: TokenRecord): void;
+  list(): Promise<TokenRecord[]>;
+}
+
+export interface TokenTable extends TokenReads {
+  create(token: TokenRecord): Promise<void>;
   /** Sets `revokedAt` unless it is set already. False when there is no such token or it was revoked before. */
-  revoke(id: string, at: number): boolean;
+  revoke(id: string, at: number): Promise<boolean>;
+}
+
+export interface ChangeReads {
+  /** Revision of the newest change; 0 when there is none. */
+  revision(): Promise<number>;
+  /** Changes after `revision` in order, or "resync" when some of them are no longer kept, or were never there. */
+  since(revision: number): Promise<Revised[] | "resync">;
+}
+
+export interface ChangeTable extends ChangeReads {
+  /** Beside the rows the change describes. Returns its revision: one more than the last, in the order of commits. */
+  append(change: Change, at: number): Promise<number>;
 }
 
 /** Secrets, sealed by the caller before they come here. */
 export interface KeyTable {
-  find(name: string): Buffer | undefined;
-  /** Keeps what is there already: the first writer wins, and `find` tells who that was. */
-  createIfAbsent(name: string, sealed: Buffer, at: number): void;
-}
-
-export interface ChangeTable {
-  /** Inside a transaction, beside the rows the change describes. Returns its revision. */
-  append(change: Change, at: number): number;
-  /** Revision of the newest change; 0 when there is none. */
-  revision(): number;
-  /** Changes after `revision` in order, or "resync" when some of them are no longer kept. */
-  since(revision: number): Revised[] | "resync";
-}
-
-/**
- * One link of the audit chain: the records of one commit. A row per commit and not per record, because that is cheaper:
- * with 40 records of 400 bytes to a commit, 2.8 µs of processor time a record against 4.8.
- */
-export interface AuditLink {
-  /** Place of its last record in the order of all records, which begins with 1. */
-  readonly seq: number;
-  /** How many records it holds. */
-  readonly count: number;
-  /** The records as JSON texts, a line each: the text that was hashed. */
-  readonly lines: string;
-  /** Hex. */
-  readonly hash: string;
-}
-
-/** The newest link and a keyed proof of it, so that a shortened chain is noticed. */
-export interface AuditHead {
-  readonly seq: number;
-  readonly hash: string;
-  readonly mac: string;
-}
-
-export interface AuditTable {
-  head(): AuditHead | undefined;
-  /** Inside a transaction. */
-  insert(link: AuditLink): void;
-  /** Inside a transaction. */
-  setHead(head: AuditHead): void;
-  /** The links that hold the records after `seq`, oldest first, at most `limit` links. */
-  after(seq: number, limit: number): AuditLink[];
-  /** The links that hold the newest `count` records, oldest first. */
-  last(count: number): AuditLink[];
+  find(name: string): Promise<Buffer | undefined>;
+  /** Keeps what is there already: the first writer wins, and `find` tells who that was. A commit of its own. */
+  createIfAbsent(name: string, sealed: Buffer, at: number): Promise<void>;
 }
 
 /** What the daemon saw, written back about once a second for `status` and the lists: name → JSON text. */
 export interface ObservedTable {
-  put(name: string, json: string, at: number): void;
-  find(name: string): { readonly json: string; readonly at: number } | undefined;
+  /** A commit of its own. */
+  put(name: string, json: string, at: number): Promise<void>;
+  find(name: string): Promise<{ readonly json: string; readonly at: number } | undefined>;
 }

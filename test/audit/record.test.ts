@@ -232,7 +232,7 @@ test("the record of a start says who is about to run what where, and which reque
 test("no code, command, query, body or credential of a call gets into its record", async () => {
   const gateway = await startTestGateway();
   const result = { status: "ok", stdout: "hunter2-answer", stderr: "", exit_code: 0 };
-  gateway.addSandbox(
+  await gateway.addSandbox(
     "box",
     await startUpstream((req, res) => {
       req.resume().once("end", () => res.setHeader("content-type", "application/json").end(JSON.stringify(result)));

@@ -4,13 +4,13 @@ import { entriesOf } from "../../src/audit/entries.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
 import { AuditWriter } from "../../src/audit/writer.ts";
 import { GatewayError } from "../../src/errors.ts";
-import type { AuditHead, AuditLink, AuditTable, Store } from "../../src/store/store.ts";
+import type { AuditHead, AuditLink, AuditLog, AuditTable } from "../../src/store/audit-log.ts";
 import { openTestStore } from "../support/stores.ts";
 
 const KEY = Buffer.alloc(32, 7);
 
 /** A writer on a real store that can be made to fail, and everything it says. */
-function startWriter(store: Store = openTestStore()) {
+function startWriter(log: AuditLog = openTestStore().audit) {
   const disk = { failing: false, transactions: 0 };
   const states: boolean[] = [];
   const causes: unknown[] = [];
@@ -18,26 +18,26 @@ function startWriter(store: Store = openTestStore()) {
   /** What comes back to a thread is noted as `thread:last:written:records in the store`. */
   const threads = new Map<string, (last: number, written: boolean) => void>();
   const acknowledgeTo = (thread: string) => (last: number, written: boolean) =>
-    void acknowledged.push(`${thread}:${last}:${written}:${recordsIn(store).length}`);
+    void acknowledged.push(`${thread}:${last}:${written}:${recordsIn(log).length}`);
   const writer = new AuditWriter({
-    store: {
+    log: {
       transaction(work) {
         disk.transactions += 1;
-        return store.transaction(() => {
+        return log.transaction(() => {
           const result = work();
           if (disk.failing) throw new GatewayError("GW_008", { details: "the disk is full" });
           return result;
         });
       },
     },
-    chain: new AuditChain({ table: store.audit, key: KEY }),
+    chain: new AuditChain({ table: log, key: KEY }),
     onState(working, cause) {
       states.push(working);
       if (!working) causes.push(cause);
     },
   });
   return {
-    store,
+    log,
     writer,
     disk,
     states,
@@ -52,11 +52,11 @@ function startWriter(store: Store = openTestStore()) {
   };
 }
 
-function recordsIn(store: Store): string[] {
-  return entriesOf(store.audit.after(0, 1_000_000)).map(({ record }) => record);
+function recordsIn(log: AuditLog): string[] {
+  return entriesOf(log.after(0, 1_000_000)).map(({ record }) => record);
 }
 
-const linksIn = (store: Store) => store.audit.after(0, 100).map(({ seq, count }) => [seq, count]);
+const linksIn = (log: AuditLog) => log.after(0, 100).map(({ seq, count }) => [seq, count]);
 
 const manyRecords = (count: number) => Array.from({ length: count }, (_, index) => String(index));
 
@@ -69,27 +69,27 @@ afterEach(() => void vi.useRealTimers());
 
 describe("what arrives in one turn", () => {
   test("is committed as one transaction, then acknowledged once to each thread", async () => {
-    const { accept, acknowledged, disk, store, states } = startWriter();
+    const { accept, acknowledged, disk, log, states } = startWriter();
     accept("a", 2, "1", "2");
     accept("b", 1, "3");
     accept("a", 3, "4");
     expect(acknowledged).toEqual([]);
     await turn();
     expect(acknowledged).toEqual(["a:3:true:4", "b:1:true:4"]);
-    expect(recordsIn(store)).toEqual(["1", "2", "3", "4"]);
+    expect(recordsIn(log)).toEqual(["1", "2", "3", "4"]);
     expect(disk.transactions).toBe(1);
     expect(states).toEqual([]);
   });
 
   test("continues the chain of the turn before, also when another process has written in between", async () => {
-    const { accept, store } = startWriter();
+    const { accept, log } = startWriter();
     accept("a", 1, "1");
     await turn();
-    store.transaction(() => new AuditChain({ table: store.audit, key: KEY }).append("2", 1));
+    log.transaction(() => new AuditChain({ table: log, key: KEY }).append("2", 1));
     accept("a", 3, "3", "4");
     await turn();
-    expect(recordsIn(store)).toEqual(["1", "2", "3", "4"]);
-    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 4 });
+    expect(recordsIn(log)).toEqual(["1", "2", "3", "4"]);
+    expect(verifyChain({ table: log, key: KEY, hasHistory: false })).toMatchObject({ intact: true, records: 4 });
   });
 
   test("is committed together with what arrives within a millisecond when the turn before was a busy one", async () => {
@@ -112,7 +112,7 @@ describe("what arrives in one turn", () => {
 describe("while the store refuses", () => {
   test("responses are told so, and the records are written later, in order, before newer ones", async () => {
     stopClock();
-    const { accept, acknowledged, disk, store, states } = startWriter();
+    const { accept, acknowledged, disk, log, states } = startWriter();
     accept("a", 1, "1");
     await turn();
     disk.failing = true;
@@ -133,8 +133,8 @@ describe("while the store refuses", () => {
     accept("a", 5, "7");
     await turn();
     expect(acknowledged.at(-1)).toBe("a:5:true:7");
-    expect(recordsIn(store)).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
-    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 7 });
+    expect(recordsIn(log)).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
+    expect(verifyChain({ table: log, key: KEY, hasHistory: false })).toMatchObject({ intact: true, records: 7 });
   });
 
   test("each outage is told once, with its cause", async () => {
@@ -162,7 +162,7 @@ describe("while the store refuses", () => {
     let now = 5;
     let told = 0;
     const writer = new AuditWriter({
-      store: {
+      log: {
         transaction(work) {
           if (failing) throw new Error("full");
           return work();
@@ -198,12 +198,12 @@ describe("while the store refuses", () => {
   });
 
   test("nothing is acknowledged while what the store takes would be lost", async () => {
-    const store = openTestStore();
+    const { audit: log } = openTestStore();
     const acknowledged: boolean[] = [];
     let gone = true;
     const writer = new AuditWriter({
-      store,
-      chain: new AuditChain({ table: store.audit, key: KEY }),
+      log,
+      chain: new AuditChain({ table: log, key: KEY }),
       onState: () => undefined,
       requireWritable() {
         if (gone) throw new GatewayError("GW_008", { details: "moved away" });
@@ -212,43 +212,43 @@ describe("while the store refuses", () => {
     writer.accept({ last: 1, count: 1, lines: "1" }, (_, written) => void acknowledged.push(written));
     await turn();
     expect(acknowledged).toEqual([false]);
-    expect(recordsIn(store)).toEqual([]);
+    expect(recordsIn(log)).toEqual([]);
     gone = false;
-    expect(writer.close()).toBe(0);
-    expect(recordsIn(store)).toEqual(["1"]);
+    expect(await writer.close()).toBe(0);
+    expect(recordsIn(log)).toEqual(["1"]);
   });
 });
 
 describe("a link of the chain", () => {
   test("holds what was committed together", async () => {
-    const { accept, store } = startWriter();
+    const { accept, log } = startWriter();
     accept("a", 2, "1", "2");
     accept("b", 1, "3");
     await turn();
     accept("a", 3, "4");
     await turn();
-    expect(linksIn(store)).toEqual([
+    expect(linksIn(log)).toEqual([
       [3, 3],
       [4, 1],
     ]);
   });
 
   test("is closed before it would hold more than 1,000 records, in the same transaction", async () => {
-    const { accept, store, disk } = startWriter();
+    const { accept, log, disk } = startWriter();
     for (const last of [400, 800, 1200, 1400]) accept("a", last, ...manyRecords(last === 1400 ? 200 : 400));
     await turn();
     expect(disk.transactions).toBe(1);
-    expect(linksIn(store)).toEqual([
+    expect(linksIn(log)).toEqual([
       [800, 800],
       [1400, 600],
     ]);
-    expect(recordsIn(store)).toEqual([400, 400, 400, 200].flatMap(manyRecords));
-    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 1400 });
+    expect(recordsIn(log)).toEqual([400, 400, 400, 200].flatMap(manyRecords));
+    expect(verifyChain({ table: log, key: KEY, hasHistory: false })).toMatchObject({ intact: true, records: 1400 });
   });
 
   test("puts together what came bit by bit while the store refused", async () => {
     stopClock();
-    const { accept, store, disk } = startWriter();
+    const { accept, log, disk } = startWriter();
     disk.failing = true;
     for (const last of [1, 2, 3]) {
       accept("a", last, String(last));
@@ -256,34 +256,34 @@ describe("a link of the chain", () => {
     }
     disk.failing = false;
     vi.advanceTimersByTime(250);
-    expect(linksIn(store)).toEqual([[3, 3]]);
-    expect(recordsIn(store)).toEqual(["1", "2", "3"]);
+    expect(linksIn(log)).toEqual([[3, 3]]);
+    expect(recordsIn(log)).toEqual(["1", "2", "3"]);
   });
 });
 
 describe("close", () => {
-  test("writes what has arrived and acknowledges it", () => {
+  test("writes what has arrived and acknowledges it", async () => {
     const { accept, writer, acknowledged } = startWriter();
     accept("a", 2, "1", "2");
-    writer.close();
+    await writer.close();
     expect(acknowledged).toEqual(["a:2:true:2"]);
   });
 
   test("writes what was kept during an outage, once, and leaves no timer", async () => {
     stopClock();
-    const { accept, writer, disk, store, acknowledged } = startWriter();
+    const { accept, writer, disk, log, acknowledged } = startWriter();
     disk.failing = true;
     accept("a", 1, "1");
     await turn();
     accept("a", 2, "2");
     disk.failing = false;
-    writer.close();
-    writer.close();
+    await writer.close();
+    await writer.close();
     vi.advanceTimersByTime(1000);
     expect(vi.getTimerCount()).toBe(0);
-    expect(recordsIn(store)).toEqual(["1", "2"]);
+    expect(recordsIn(log)).toEqual(["1", "2"]);
     expect(acknowledged).toEqual(["a:1:false:0", "a:2:false:0"]);
-    expect(verifyChain({ store, key: KEY })).toMatchObject({ intact: true, records: 2 });
+    expect(verifyChain({ table: log, key: KEY, hasHistory: false })).toMatchObject({ intact: true, records: 2 });
   });
 
   test("does not fail when the store still refuses, says how many records are lost, and leaves no timer", async () => {
@@ -291,7 +291,7 @@ describe("close", () => {
     const { accept, writer, disk, states, acknowledged } = startWriter();
     disk.failing = true;
     accept("a", 1, "1");
-    expect(writer.close()).toBe(1);
+    expect(await writer.close()).toBe(1);
     expect(acknowledged).toEqual(["a:1:false:0"]);
     expect(states).toEqual([false]);
     await turn();

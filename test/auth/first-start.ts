@@ -9,11 +9,11 @@ process.stdout.write("ready\n");
 readSync(0, Buffer.alloc(1));
 const folder = openDataFolder(process.argv[2] ?? "");
 const store = openSqliteStore(folder.database);
-const { signing, tokenHashKey, auditKey } = openKeys({
+const { signing, tokenHashKey, auditKey } = await openKeys({
   folder,
   store,
   config: { TOKEN_SECRET: "", SECRETS_KEY_FILE: "" },
 });
-store.close();
+await store.close();
 const proof = createHash("sha256").update(signing.secret).update(tokenHashKey).update(auditKey);
 process.stdout.write(`${proof.digest("hex")}\n`);

@@ -23,10 +23,10 @@ const refused = (code: string, details?: RegExp) =>
   expect.objectContaining({ code, ...(details && { details: expect.stringMatching(details) }) });
 
 describe("openKeys", () => {
-  it("makes keys on first start and finds the same ones ever after", () => {
+  it("makes keys on first start and finds the same ones ever after", async () => {
     const options = fresh();
-    const first = openKeys(options);
-    expect(openKeys(options)).toEqual(first);
+    const first = await openKeys(options);
+    expect(await openKeys(options)).toEqual(first);
     expect(first.signing.secret).toHaveLength(32);
     const secrets = [first.signing.secret, first.tokenHashKey, first.auditKey].map((key) =>
       Buffer.from(key).toString("hex"),
@@ -34,19 +34,19 @@ describe("openKeys", () => {
     expect(new Set(secrets).size).toBe(3);
   });
 
-  it("keeps the master key in a private file and leaves nothing else behind", () => {
+  it("keeps the master key in a private file and leaves nothing else behind", async () => {
     const options = fresh();
-    openKeys(options);
+    await openKeys(options);
     expect(statSync(options.folder.secretsKey).mode & 0o777).toBe(0o600);
     expect(readFileSync(options.folder.secretsKey)).toHaveLength(32);
     expect(readdirSync(options.folder.root).filter((name) => name.startsWith("secrets.key"))).toEqual(["secrets.key"]);
   });
 
-  it("stores no key in the clear", () => {
+  it("stores no key in the clear", async () => {
     const options = fresh();
-    const { signing, tokenHashKey, auditKey } = openKeys(options);
+    const { signing, tokenHashKey, auditKey } = await openKeys(options);
     for (const name of ["token-signing", "token-hash", "audit"]) {
-      const sealed = options.store.keys.find(name);
+      const sealed = await options.store.keys.find(name);
       for (const secret of [signing.secret, tokenHashKey, auditKey]) {
         expect(sealed?.includes(Buffer.from(secret))).toBe(false);
       }
@@ -66,52 +66,52 @@ describe("openKeys", () => {
     expect(new Set(proofs).size).toBe(1);
   });
 
-  it("uses the master key that is already there when the table is empty", () => {
+  it("uses the master key that is already there when the table is empty", async () => {
     const options = fresh();
     const master = randomBytes(32);
     writeFileSync(options.folder.secretsKey, master, { mode: 0o600 });
-    openKeys(options);
+    await openKeys(options);
     expect(readFileSync(options.folder.secretsKey)).toEqual(master);
   });
 
-  it("refuses a wrong master key and changes nothing", () => {
+  it("refuses a wrong master key and changes nothing", async () => {
     const options = fresh();
-    openKeys(options);
-    const before = options.store.keys.find("audit");
+    await openKeys(options);
+    const before = await options.store.keys.find("audit");
     writeFileSync(options.folder.secretsKey, randomBytes(32));
-    expect(() => openKeys(options)).toThrow(refused("GW_009", /another data folder/));
-    expect(options.store.keys.find("audit")).toEqual(before);
+    await expect(openKeys(options)).rejects.toEqual(refused("GW_009", /another data folder/));
+    expect(await options.store.keys.find("audit")).toEqual(before);
   });
 
-  it("refuses to start without the master key that existing keys were sealed with, and makes no new one", () => {
+  it("refuses to start without the master key that existing keys were sealed with, and makes no new one", async () => {
     const options = fresh();
-    openKeys(options);
+    await openKeys(options);
     rmSync(options.folder.secretsKey);
-    expect(() => openKeys(options)).toThrow(refused("GW_009", /does not exist/));
+    await expect(openKeys(options)).rejects.toEqual(refused("GW_009", /does not exist/));
     expect(existsSync(options.folder.secretsKey)).toBe(false);
   });
 
-  it("refuses sealed keys that have changed places", () => {
+  it("refuses sealed keys that have changed places", async () => {
     const options = fresh();
-    openKeys(options);
+    await openKeys(options);
     const other = openTestStore();
     const swapped = { "token-hash": "audit", audit: "token-hash" } as const;
     for (const [name, source] of Object.entries(swapped)) {
-      other.keys.createIfAbsent(name, options.store.keys.find(source) ?? Buffer.of(), 1);
+      await other.keys.createIfAbsent(name, (await options.store.keys.find(source)) ?? Buffer.of(), 1);
     }
-    expect(() => openKeys({ ...options, store: other })).toThrow(refused("GW_009"));
+    await expect(openKeys({ ...options, store: other })).rejects.toEqual(refused("GW_009"));
   });
 
-  it("refuses a sealed key of which one bit was changed", () => {
+  it("refuses a sealed key of which one bit was changed", async () => {
     const options = fresh();
-    openKeys(options);
-    const sealed = options.store.keys.find("audit") ?? Buffer.of();
+    await openKeys(options);
+    const sealed = (await options.store.keys.find("audit")) ?? Buffer.of();
     for (const index of [0, 5, 20, sealed.length - 1]) {
       const other = openTestStore();
       const damaged = Buffer.from(sealed);
       damaged.writeUInt8(damaged.readUInt8(index) ^ 1, index);
-      other.keys.createIfAbsent("audit", damaged, 1);
-      expect(() => openKeys({ ...options, store: other })).toThrow(refused("GW_009"));
+      await other.keys.createIfAbsent("audit", damaged, 1);
+      await expect(openKeys({ ...options, store: other })).rejects.toEqual(refused("GW_009"));
     }
   });
 
@@ -120,34 +120,34 @@ describe("openKeys", () => {
     ["hex", (key: Buffer) => `${key.toString("hex")}\n`],
     ["base64", (key: Buffer) => `${key.toString("base64")}\n`],
     ["base64url", (key: Buffer) => key.toString("base64url")],
-  ])("takes the master key from SECRETS_KEY_FILE as %s", (_, write) => {
+  ])("takes the master key from SECRETS_KEY_FILE as %s", async (_, write) => {
     const key = randomBytes(32);
     const file = join(temporaryFolder(), "mounted");
     writeFileSync(file, write(key));
     const options = fresh({ SECRETS_KEY_FILE: file });
-    const ring = openKeys(options);
+    const ring = await openKeys(options);
     expect(existsSync(options.folder.secretsKey)).toBe(false);
     writeFileSync(options.folder.secretsKey, key);
-    expect(openKeys({ ...options, config: NOTHING })).toEqual(ring);
+    expect(await openKeys({ ...options, config: NOTHING })).toEqual(ring);
   });
 
-  it.each(["", "short", "z".repeat(64)])("refuses a SECRETS_KEY_FILE that holds %j", (content) => {
+  it.each(["", "short", "z".repeat(64)])("refuses a SECRETS_KEY_FILE that holds %j", async (content) => {
     const file = join(temporaryFolder(), "mounted");
     writeFileSync(file, content);
-    expect(() => openKeys(fresh({ SECRETS_KEY_FILE: file }))).toThrow(refused("GW_009", /not 32 bytes/));
+    await expect(openKeys(fresh({ SECRETS_KEY_FILE: file }))).rejects.toEqual(refused("GW_009", /not 32 bytes/));
   });
 
-  it("signs with TOKEN_SECRET when there is one, under an id that depends on the secret alone", () => {
-    const one = openKeys(fresh({ TOKEN_SECRET: SECRET }));
-    const two = openKeys(fresh({ TOKEN_SECRET: SECRET }));
+  it("signs with TOKEN_SECRET when there is one, under an id that depends on the secret alone", async () => {
+    const one = await openKeys(fresh({ TOKEN_SECRET: SECRET }));
+    const two = await openKeys(fresh({ TOKEN_SECRET: SECRET }));
     expect(Buffer.from(one.signing.secret).toString()).toBe(SECRET);
     expect(two.signing.id).toBe(one.signing.id);
     expect(two.tokenHashKey).not.toEqual(one.tokenHashKey);
     expect(signingKey(Buffer.from(`${SECRET}!`)).id).not.toBe(one.signing.id);
   });
 
-  it("counts a TOKEN_SECRET in bytes and refuses fewer than 32", () => {
-    expect(() => openKeys(fresh({ TOKEN_SECRET: SECRET.slice(1) }))).toThrow(refused("GW_012", /31 bytes/));
-    expect(openKeys(fresh({ TOKEN_SECRET: "ä".repeat(16) })).signing.secret).toHaveLength(32);
+  it("counts a TOKEN_SECRET in bytes and refuses fewer than 32", async () => {
+    await expect(openKeys(fresh({ TOKEN_SECRET: SECRET.slice(1) }))).rejects.toEqual(refused("GW_012", /31 bytes/));
+    expect((await openKeys(fresh({ TOKEN_SECRET: "ä".repeat(16) }))).signing.secret).toHaveLength(32);
   });
 });

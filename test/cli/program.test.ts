@@ -40,12 +40,12 @@ function fresh(env: RunOptions["env"] = {}) {
 }
 
 /** Commits records of requests together, as the daemon does. */
-function addRecords(data: string, count: number): void {
+async function addRecords(data: string, count: number): Promise<void> {
   const store = openSqliteStore(join(data, "sandboxgw.db"));
   const chain = new AuditChain({ table: store.audit, key: Buffer.alloc(32) });
   const lines = Array.from({ length: count }, () => '{"kind":"proxy"}').join("\n");
-  store.transaction(() => chain.append(lines, count));
-  store.close();
+  store.audit.transaction(() => chain.append(lines, count));
+  await store.close();
 }
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -178,7 +178,7 @@ describe("sandbox and instance", () => {
     const folder = openDataFolder(cli.data);
     const store = openSqliteStore(folder.database);
     onTestFinished(() => store.close());
-    store.observed.put("daemon", JSON.stringify({ instances }), 1);
+    await store.observed.put("daemon", JSON.stringify({ instances }), 1);
     const lock = acquireDaemonLock(folder.lock);
     onTestFinished(() => lock.release());
     const { stdout } = await cli.run("sandbox list");
@@ -275,8 +275,8 @@ describe("audit", () => {
   it("tail counts records, also where several were committed together", async () => {
     const cli = fresh();
     await cli.run("sandbox add a --driver wasm");
-    addRecords(cli.data, 3);
-    addRecords(cli.data, 2);
+    await addRecords(cli.data, 3);
+    await addRecords(cli.data, 2);
     const tail = async (count: number): Promise<unknown[]> => {
       const { stdout } = await cli.run(`audit tail -o json -n ${count}`);
       return stdout.split("\n").flatMap((line) => (line === "" ? [] : [(JSON.parse(line) as { seq: number }).seq]));
@@ -288,12 +288,12 @@ describe("audit", () => {
   it("tail -f goes on after the newest record and prints all that were committed together", async () => {
     const cli = fresh();
     await cli.run("sandbox add a --driver wasm");
-    addRecords(cli.data, 3);
+    await addRecords(cli.data, 3);
     const tail = start(["audit", "tail", "-f", "-n", "1", "-o", "json"], { folder: cli.folder });
     onTestFinished(() => void tail.kill("SIGKILL"));
     const lines = createInterface({ input: tail.stdout })[Symbol.asyncIterator]();
     expect((await lines.next()).value).toContain('"seq":4');
-    addRecords(cli.data, 2);
+    await addRecords(cli.data, 2);
     await cli.run("sandbox add b --driver wasm");
     for (const seq of [5, 6, 7]) expect((await lines.next()).value).toContain(`"seq":${seq}`);
   });
@@ -338,7 +338,7 @@ describe("status", () => {
     const folder = openDataFolder(cli.data);
     const store = openSqliteStore(folder.database);
     onTestFinished(() => store.close());
-    store.observed.put(
+    await store.observed.put(
       "daemon",
       JSON.stringify({ port: 1234, instances: { ins_1: "up", ins_2: "down", ins_3: "up" } }),
       1,

@@ -1,15 +1,15 @@
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { newId } from "../../src/domain/id.ts";
 import type { TokenRecord } from "../../src/domain/token.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { StateStore, Transaction } from "../../src/store/store.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** Every kind of store keeps these promises. `open` opens the same store again each time it is called. */
+/** Every kind of state store keeps these promises. `open` opens the same store again each time it is called. */
 interface Kind {
   readonly name: string;
-  readonly open: (folder: string) => Store;
+  readonly open: (folder: string) => StateStore;
 }
 
 const KINDS: readonly Kind[] = [{ name: "sqlite", open: (folder) => openSqliteStore(join(folder, "store.db")) }];
@@ -29,246 +29,378 @@ const token = (fields: Partial<TokenRecord> = {}): TokenRecord => ({
   ...fields,
 });
 
+const removal = (sandboxId: string) => ({ kind: "sandbox.removed", sandboxId }) as const;
+
+const misuse = (details: string) => expect.objectContaining({ code: "GW_001", details });
+
+const ids = (sandboxes: readonly { id: string }[]): string[] => sandboxes.map(({ id }) => id);
+
+const addSandbox = (store: StateStore, id: string, ...urls: string[]): Promise<void> =>
+  store.transaction(async ({ sandboxes }) => {
+    await sandboxes.create(sandbox(id));
+    for (const url of urls) await sandboxes.createInstance({ id: newId("ins"), sandboxId: id, url });
+  });
+
+const addTokens = (store: StateStore, ...records: TokenRecord[]): Promise<void> =>
+  store.transaction(async ({ tokens }) => {
+    for (const record of records) await tokens.create(record);
+  });
+
 describe.each(KINDS)("a $name store", ({ open }) => {
-  const withStore = (work: (store: Store, again: () => Store) => void): void => {
+  /** A new store, opened as often as it is asked for; all are closed when the test is over. */
+  const fresh = (): { store: StateStore; again: () => StateStore } => {
     const folder = temporaryFolder();
-    const opened: Store[] = [];
-    const next = (): Store => {
+    const again = (): StateStore => {
       const store = open(folder);
-      opened.push(store);
+      onTestFinished(() => store.close());
       return store;
     };
-    try {
-      work(next(), next);
-    } finally {
-      for (const store of opened) store.close();
-    }
+    return { store: again(), again };
   };
 
-  it("keeps a sandbox with its instances in the order they were added", () =>
-    withStore((store) => {
-      store.sandboxes.create(sandbox("py"));
+  describe("sandboxes", () => {
+    it("come back with their instances in the order these were added", async () => {
+      const { store } = fresh();
       const urls = ["http://z:1", "http://a:1", "http://m:1"];
-      for (const url of urls) store.sandboxes.createInstance({ id: newId("ins"), sandboxId: "py", url });
-      expect(store.sandboxes.find("py")).toMatchObject(sandbox("py"));
-      expect(store.sandboxes.find("py")?.instances.map((instance) => instance.url)).toEqual(urls);
-      expect(store.sandboxes.find("nope")).toBeUndefined();
-    }));
+      await addSandbox(store, "py", ...urls);
+      const found = await store.sandboxes.find("py");
+      expect(found).toMatchObject(sandbox("py"));
+      expect(found?.instances.map((instance) => instance.url)).toEqual(urls);
+      expect(await store.sandboxes.findInstance(found?.instances[1]?.id ?? "")).toEqual(found?.instances[1]);
+      expect(await store.sandboxes.find("nope")).toBeUndefined();
+      expect(await store.sandboxes.findInstance("nope")).toBeUndefined();
+    });
 
-  it("lists sandboxes by id, each with its own instances", () =>
-    withStore((store) => {
-      for (const id of ["b", "a", "c"]) store.sandboxes.create(sandbox(id));
-      store.sandboxes.createInstance({ id: "ins_1", sandboxId: "b", url: "http://h:1" });
-      expect(store.sandboxes.list().map(({ id, instances }) => [id, instances.length])).toEqual([
+    it("are listed by id, each with its own instances", async () => {
+      const { store } = fresh();
+      await addSandbox(store, "b", "http://h:1");
+      await addSandbox(store, "a");
+      await addSandbox(store, "c");
+      expect((await store.sandboxes.list()).map(({ id, instances }) => [id, instances.length])).toEqual([
         ["a", 0],
         ["b", 1],
         ["c", 0],
       ]);
-    }));
+    });
 
-  it("removes a sandbox together with its instances, and says whether there was one", () =>
-    withStore((store) => {
-      store.sandboxes.create(sandbox("py"));
-      store.sandboxes.createInstance({ id: "ins_1", sandboxId: "py", url: "http://h:1" });
-      expect(store.sandboxes.remove("py")).toBe(true);
-      expect(store.sandboxes.remove("py")).toBe(false);
-      expect(store.sandboxes.findInstance("ins_1")).toBeUndefined();
-    }));
+    it("are removed together with their instances, and it is said whether there was one", async () => {
+      const { store } = fresh();
+      await addSandbox(store, "py", "http://h:1");
+      const instance = (await store.sandboxes.find("py"))?.instances[0]?.id ?? "";
+      expect(await store.transaction(({ sandboxes }) => sandboxes.remove("py"))).toBe(true);
+      expect(await store.transaction(({ sandboxes }) => sandboxes.remove("py"))).toBe(false);
+      expect(await store.sandboxes.findInstance(instance)).toBeUndefined();
+      expect(await store.transaction(({ sandboxes }) => sandboxes.removeInstance(instance))).toBe(false);
+    });
 
-  it("never gives an instance's number to another one", () =>
-    withStore((store) => {
-      store.sandboxes.create(sandbox("py"));
-      const add = (id: string) => store.sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1` }).number;
-      const first = add("one");
-      expect(store.sandboxes.removeInstance("one")).toBe(true);
-      expect(add("two")).toBeGreaterThan(first);
-      store.sandboxes.remove("py");
-      store.sandboxes.create(sandbox("py"));
-      expect(add("three")).toBe(first + 2);
-    }));
-
-  it("gives a token back as it was stored, by id and by hash", () =>
-    withStore((store) => {
-      const record = token({ operations: ["run_code"], sandboxes: null });
-      store.tokens.create(record);
-      expect(store.tokens.find(record.id)).toEqual(record);
-      expect(store.tokens.findByHash(record.hash)).toEqual(record);
-      expect(store.tokens.findByHash("other")).toBeUndefined();
-    }));
-
-  it("lists tokens newest first", () =>
-    withStore((store) => {
-      const times = [3000, 1000, 2000, 2000];
-      const records = times.map((createdAt) => token({ createdAt }));
-      for (const record of records) store.tokens.create(record);
-      const order = [0, 3, 2, 1].map((index) => records[index]?.id);
-      expect(store.tokens.list().map(({ id }) => id)).toEqual(order);
-    }));
-
-  it("revokes a token once and keeps the first time", () =>
-    withStore((store) => {
-      const record = token();
-      store.tokens.create(record);
-      expect(store.tokens.revoke(record.id, 2000)).toBe(true);
-      expect(store.tokens.revoke(record.id, 3000)).toBe(false);
-      expect(store.tokens.revoke("tok_unknown", 2000)).toBe(false);
-      expect(store.tokens.find(record.id)?.revokedAt).toBe(2000);
-    }));
-
-  it("keeps the first of two keys of one name", () =>
-    withStore((store) => {
-      store.keys.createIfAbsent("k", Buffer.from("first"), 1);
-      store.keys.createIfAbsent("k", Buffer.from("second"), 2);
-      expect(store.keys.find("k")).toEqual(Buffer.from("first"));
-      expect(store.keys.find("other")).toBeUndefined();
-    }));
-
-  it("hands out changes in order after a revision", () =>
-    withStore((store) => {
-      expect(store.changes.revision()).toBe(0);
-      expect(store.changes.since(0)).toEqual([]);
-      const put = (id: string) => store.changes.append({ kind: "sandbox.removed", sandboxId: id }, 1);
-      const first = put("a");
-      put("b");
-      const third = put("c");
-      expect(store.changes.revision()).toBe(third);
-      expect(store.changes.since(third)).toEqual([]);
-      expect(store.changes.since(first)).toEqual([
-        { revision: first + 1, change: { kind: "sandbox.removed", sandboxId: "b" } },
-        { revision: third, change: { kind: "sandbox.removed", sandboxId: "c" } },
-      ]);
-    }));
-
-  it("answers resync when changes after the asked revision are no longer kept, or were never there", () =>
-    withStore((store) => {
-      store.transaction(() => {
-        for (let n = 0; n < 10_005; n += 1) store.changes.append({ kind: "sandbox.removed", sandboxId: `${n}` }, 1);
-      });
-      expect(store.changes.since(0)).toBe("resync");
-      expect(store.changes.since(4)).toBe("resync");
-      expect(store.changes.since(5)).toHaveLength(10_000);
-      expect(store.changes.since(10_005)).toEqual([]);
-      expect(store.changes.since(10_006)).toBe("resync");
-    }));
-
-  it("keeps the head of the audit chain", () =>
-    withStore((store) => {
-      expect(store.audit.head()).toBeUndefined();
-      store.audit.setHead({ seq: 4, hash: "4", mac: "m4" });
-      store.audit.setHead({ seq: 5, hash: "5", mac: "m5" });
-      expect(store.audit.head()).toEqual({ seq: 5, hash: "5", mac: "m5" });
-    }));
-
-  describe("audit links", () => {
-    // Records 1, 2–4, 5–6, 7.
-    const LINKS = [
-      { seq: 1, count: 1, lines: '{"n":1}', hash: "a" },
-      { seq: 4, count: 3, lines: '{"n":2}\n{"n":"\\u0000é"}\n{"n":4}', hash: "b" },
-      { seq: 6, count: 2, lines: "not\0json\n", hash: "c" },
-      { seq: 7, count: 1, lines: '{"n":7}', hash: "d" },
-    ];
-    const [first, second, third, fourth] = LINKS;
-    const withLinks = (work: (store: Store) => void) =>
-      withStore((store) => {
-        for (const link of LINKS) store.audit.insert(link);
-        work(store);
-      });
-
-    it("come back as they were inserted, in order", () =>
-      withLinks((store) => expect(store.audit.after(0, 100)).toEqual(LINKS)));
-
-    it.each([
-      ["after the last record of a link", 1, 2, [second, third]],
-      ["after a record in the middle of one", 2, 1, [second]],
-      ["after the newest record", 7, 100, []],
-      ["after anything at all", -Infinity, 100, LINKS],
-      ["none of them", 0, 0, []],
-    ])("are found %s", (_, seq, limit, expected) =>
-      withLinks((store) => expect(store.audit.after(seq, limit)).toEqual(expected)),
-    );
-
-    it.each([
-      [0, []],
-      [1, [fourth]],
-      [2, [third, fourth]],
-      [3, [third, fourth]],
-      [4, [second, third, fourth]],
-      [6, [second, third, fourth]],
-      [7, [first, second, third, fourth]],
-      [1_000_000, LINKS],
-    ])("that hold the newest %i records are found whole", (count, expected) =>
-      withLinks((store) => expect(store.audit.last(count)).toEqual(expected)),
-    );
-
-    it("are not found before there are any", () => withStore((store) => expect(store.audit.last(5)).toEqual([])));
+    it("never give an instance's number to another one", async () => {
+      const { store } = fresh();
+      await addSandbox(store, "py");
+      const add = (id: string) =>
+        store.transaction(async ({ sandboxes }) => {
+          const { number } = await sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1` });
+          return number;
+        });
+      const first = await add("one");
+      expect(await store.transaction(({ sandboxes }) => sandboxes.removeInstance("one"))).toBe(true);
+      const second = await add("two");
+      expect(second).toBeGreaterThan(first);
+      await store.transaction(({ sandboxes }) => sandboxes.remove("py"));
+      await addSandbox(store, "py");
+      expect(await add("three")).toBeGreaterThan(second);
+    });
   });
 
-  it("keeps the last observation of a name", () =>
-    withStore((store) => {
-      expect(store.observed.find("daemon")).toBeUndefined();
-      store.observed.put("daemon", '{"a":1}', 1);
-      store.observed.put("daemon", '{"a":2}', 2);
-      expect(store.observed.find("daemon")).toEqual({ json: '{"a":2}', at: 2 });
-    }));
+  describe("tokens", () => {
+    it("come back as they were stored, by id and by hash", async () => {
+      const { store } = fresh();
+      const record = token({ operations: ["run_code"], sandboxes: null });
+      await addTokens(store, record);
+      expect(await store.tokens.find(record.id)).toEqual(record);
+      expect(await store.tokens.findByHash(record.hash)).toEqual(record);
+      expect(await store.tokens.findByHash("other")).toBeUndefined();
+    });
 
-  it("undoes everything when a transaction throws, and passes the error on", () =>
-    withStore((store) => {
-      const failure = new Error("no");
-      const work = () =>
-        store.transaction(() => {
-          store.sandboxes.create(sandbox("py"));
-          store.changes.append({ kind: "sandbox.removed", sandboxId: "x" }, 1);
-          throw failure;
-        });
-      expect(work).toThrow(failure);
-      expect(store.sandboxes.list()).toEqual([]);
-      expect(store.changes.revision()).toBe(0);
-      expect(store.transaction(() => "works again")).toBe("works again");
-    }));
+    it("are listed newest first", async () => {
+      const { store } = fresh();
+      const records = [3000, 1000, 2000, 2000].map((createdAt) => token({ createdAt }));
+      await addTokens(store, ...records);
+      const order = [0, 3, 2, 1].map((index) => records[index]?.id);
+      expect((await store.tokens.list()).map(({ id }) => id)).toEqual(order);
+    });
 
-  it("shows a commit to everybody who has it open, and tells others that something changed", () =>
-    withStore((store, again) => {
-      const other = again();
-      const before = other.dataVersion();
-      const own = store.dataVersion();
-      expect(other.dataVersion()).toBe(before);
-      store.sandboxes.create(sandbox("py"));
-      expect(other.dataVersion()).not.toBe(before);
-      expect(store.dataVersion()).toBe(own);
-      expect(other.sandboxes.find("py")).toBeDefined();
-    }));
-
-  it("does not show what is not committed", () =>
-    withStore((store, again) => {
-      const other = again();
-      store.transaction(() => {
-        store.sandboxes.create(sandbox("py"));
-        expect(store.sandboxes.find("py")).toBeDefined();
-        expect(other.sandboxes.find("py")).toBeUndefined();
-      });
-      expect(other.sandboxes.find("py")).toBeDefined();
-    }));
-
-  it("takes a snapshot of what the data path needs: sandboxes, unexpired revocations, revision", () =>
-    withStore((store) => {
-      store.sandboxes.create(sandbox("py"));
-      store.sandboxes.createInstance({ id: "ins_1", sandboxId: "py", url: "http://h:1" });
-      const [live, expired, untouched] = [token({ expiresAt: 5000 }), token({ expiresAt: 3000 }), token()];
-      for (const record of [live, expired, untouched]) store.tokens.create(record);
-      for (const { id } of [live, expired]) store.tokens.revoke(id, 2000);
-      const revision = store.changes.append({ kind: "token.revoked", tokenId: live.id, expiresAt: 5000 }, 2000);
-      expect(store.snapshot(3000)).toEqual({
-        revision,
-        sandboxes: store.sandboxes.list(),
-        revoked: [{ tokenId: live.id, expiresAt: 5000 }],
-      });
-    }));
-
-  it("finds everything again after it was closed", () =>
-    withStore((store, again) => {
+    it("are revoked once and keep the first time", async () => {
+      const { store } = fresh();
       const record = token();
-      store.tokens.create(record);
-      store.close();
-      expect(again().tokens.find(record.id)).toEqual(record);
-    }));
+      await addTokens(store, record);
+      const revoke = (id: string, at: number) => store.transaction(({ tokens }) => tokens.revoke(id, at));
+      expect(await revoke(record.id, 2000)).toBe(true);
+      expect(await revoke(record.id, 3000)).toBe(false);
+      expect(await revoke("tok_unknown", 2000)).toBe(false);
+      expect((await store.tokens.find(record.id))?.revokedAt).toBe(2000);
+    });
+  });
+
+  it("keeps the first of two keys of one name", async () => {
+    const { store, again } = fresh();
+    await Promise.all([
+      store.keys.createIfAbsent("k", Buffer.from("first"), 1),
+      again().keys.createIfAbsent("k", Buffer.from("second"), 2),
+    ]);
+    expect(await store.keys.find("k")).toEqual(Buffer.from("first"));
+    expect(await store.keys.find("other")).toBeUndefined();
+  });
+
+  it("keeps the last observation of a name", async () => {
+    const { store } = fresh();
+    expect(await store.observed.find("daemon")).toBeUndefined();
+    await store.observed.put("daemon", '{"a":1}', 1);
+    await store.observed.put("daemon", '{"a":2}', 2);
+    expect(await store.observed.find("daemon")).toEqual({ json: '{"a":2}', at: 2 });
+  });
+
+  describe("changes", () => {
+    it("are handed out in order after a revision", async () => {
+      const { store } = fresh();
+      expect(await store.changes.revision()).toBe(0);
+      expect(await store.changes.since(0)).toEqual([]);
+      const put = (id: string) => store.transaction(({ changes }) => changes.append(removal(id), 1));
+      const first = await put("a");
+      expect(await put("b")).toBe(first + 1);
+      const third = await put("c");
+      expect(await store.changes.revision()).toBe(third);
+      expect(await store.changes.since(third)).toEqual([]);
+      expect(await store.changes.since(first)).toEqual([
+        { revision: first + 1, change: removal("b") },
+        { revision: third, change: removal("c") },
+      ]);
+    });
+
+    it("are answered with resync when some after the asked revision are no longer kept, or were never there", async () => {
+      const { store } = fresh();
+      await store.transaction(async ({ changes }) => {
+        for (let n = 0; n < 10_005; n += 1) await changes.append(removal(`${n}`), 1);
+      });
+      expect(await store.changes.since(0)).toBe("resync");
+      expect(await store.changes.since(4)).toBe("resync");
+      expect(await store.changes.since(5)).toHaveLength(10_000);
+      expect(await store.changes.since(10_005)).toEqual([]);
+      expect(await store.changes.since(10_006)).toBe("resync");
+    });
+
+    it("have revisions without a gap in the order of their commits, also when transactions are undone between them", async () => {
+      const { store, again } = fresh();
+      const stores = [store, again()];
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 30 }, (_, n) =>
+          (stores[n % 2] ?? store).transaction(async ({ changes }) => {
+            const revision = await changes.append(removal(`${n}`), 1);
+            if (n % 3 === 0) throw new Error("undone");
+            return revision;
+          }),
+        ),
+      );
+      const revisions = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+      expect(revisions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+      expect(await store.changes.revision()).toBe(20);
+    });
+  });
+
+  describe("a snapshot", () => {
+    it("holds what the data path needs: sandboxes, the revocations that still matter, the revision", async () => {
+      const { store } = fresh();
+      await addSandbox(store, "py", "http://h:1");
+      const [live, expired, untouched] = [token({ expiresAt: 3001 }), token({ expiresAt: 3000 }), token()];
+      await addTokens(store, live, expired, untouched);
+      const revision = await store.transaction(async ({ tokens, changes }) => {
+        for (const { id } of [live, expired]) await tokens.revoke(id, 2000);
+        return changes.append({ kind: "token.revoked", tokenId: live.id, expiresAt: 3001 }, 2000);
+      });
+      expect(await store.snapshot(3000)).toEqual({
+        revision,
+        sandboxes: await store.sandboxes.list(),
+        revoked: [{ tokenId: live.id, expiresAt: 3001 }],
+      });
+    });
+
+    it("never holds a change whose rows it has not, nor rows without their change", async () => {
+      const { store, again } = fresh();
+      const other = again();
+      const add = (id: string) =>
+        other.transaction(async ({ sandboxes, changes }) => {
+          await sandboxes.create(sandbox(id));
+          await changes.append(removal(id), 1);
+        });
+      const seen = [];
+      for (let n = 0; n < 20; n += 1) {
+        const [, { revision, sandboxes }] = await Promise.all([add(`s${n}`), store.snapshot(0)]);
+        seen.push(revision - sandboxes.length);
+      }
+      expect(seen).toEqual(Array(20).fill(0));
+    });
+  });
+
+  describe("a transaction", () => {
+    it("shows its own writes inside, and to everybody once it is committed", async () => {
+      const { store, again } = fresh();
+      const other = again();
+      await store.transaction(async ({ sandboxes }) => {
+        await sandboxes.create(sandbox("py"));
+        expect(await sandboxes.find("py")).toBeDefined();
+      });
+      expect(await store.sandboxes.find("py")).toBeDefined();
+      expect(await other.sandboxes.find("py")).toBeDefined();
+    });
+
+    it("passes its result on", async () => {
+      expect(await fresh().store.transaction(async () => "result")).toBe("result");
+    });
+
+    it.each<[string, (tables: Transaction, failure: Error) => Promise<void>]>([
+      ["is rejected", async (_, failure) => Promise.reject(failure)],
+      [
+        "throws at once",
+        (_, failure) => {
+          throw failure;
+        },
+      ],
+    ])("that %s is undone whole, passes the error on, and leaves the store in working order", async (_, fail) => {
+      const { store } = fresh();
+      const failure = new Error("no");
+      const work = store.transaction(async (tables) => {
+        await tables.sandboxes.create(sandbox("py"));
+        await tables.tokens.create(token());
+        await tables.changes.append(removal("x"), 1);
+        tables.audit.insert({ seq: 1, count: 1, lines: "{}", hash: "" });
+        await fail(tables, failure);
+      });
+      await expect(work).rejects.toBe(failure);
+      expect(await store.sandboxes.list()).toEqual([]);
+      expect(await store.tokens.list()).toEqual([]);
+      expect(await store.changes.revision()).toBe(0);
+      expect(await store.transaction(async ({ audit }) => audit.last(1))).toEqual([]);
+    });
+
+    it("keeps everybody else of its process out until its end, reading and writing, in the order they came", async () => {
+      const { store } = fresh();
+      await addSandbox(store, "py");
+      const failing = store.transaction(async ({ sandboxes, changes }) => {
+        await sandboxes.create(sandbox("undone"));
+        await changes.append(removal("undone"), 1);
+        for (let n = 0; n < 50; n += 1) await sandboxes.find("undone");
+        throw new Error("no");
+      });
+      const before = store.sandboxes.list();
+      const writing = store.transaction(async ({ sandboxes, changes }) => {
+        const found = ids(await sandboxes.list());
+        await sandboxes.create(sandbox("written"));
+        await changes.append(removal("written"), 1);
+        return found;
+      });
+      const [feed, observer, after] = [store.changes.since(0), store.observed.put("x", "{}", 1), store.snapshot(0)];
+      await expect(failing).rejects.toThrow("no");
+      expect(ids(await before)).toEqual(["py"]);
+      expect(await writing).toEqual(["py"]);
+      expect(await feed).toEqual([{ revision: 1, change: removal("written") }]);
+      await observer;
+      expect(ids((await after).sandboxes)).toEqual(["py", "written"]);
+    });
+
+    it("sees no other commit between what it reads and its own", async () => {
+      const { store, again } = fresh();
+      const stores = [store, again(), again()];
+      // Each makes the next name from how many there are: two that overlapped would make the same one, and one would fail.
+      const add = (n: number) =>
+        (stores[n % 3] ?? store).transaction(async ({ sandboxes }) => {
+          const { length } = await sandboxes.list();
+          await sandboxes.create(sandbox(`n${length}`));
+        });
+      await Promise.all(Array.from({ length: 30 }, (_, n) => add(n)));
+      expect(await store.sandboxes.list()).toHaveLength(30);
+    });
+
+    it.each<[string, boolean, () => Promise<unknown>]>([
+      ["a timer", true, () => new Promise((resolve) => setTimeout(resolve, 1))],
+      ["the next turn of the event loop", true, () => new Promise((resolve) => setImmediate(resolve))],
+      ["another thread", true, () => crypto.subtle.digest("SHA-256", Buffer.from("x"))],
+      ["something that never comes", false, () => new Promise(() => {})],
+    ])("that waits for %s is undone and refused, and nobody waits for it", async (_, comes, wait) => {
+      const { store } = fresh();
+      let late: Promise<unknown> | undefined;
+      const refused = store.transaction(async (tables) => {
+        await tables.sandboxes.create(sandbox("late"));
+        late = wait().then(() => tables.sandboxes.create(sandbox("later")));
+        await late;
+      });
+      let turned = false;
+      setImmediate(() => (turned = true));
+      const next = store.transaction(async ({ sandboxes }) => (await sandboxes.list()).length);
+      await expect(refused).rejects.toEqual(misuse("a transaction waited for something else than its own tables"));
+      expect(await next).toBe(0);
+      expect(turned).toBe(false);
+      const afterwards = comes ? late?.catch((error: unknown) => error) : misuse("the transaction is over");
+      expect(await afterwards).toEqual(misuse("the transaction is over"));
+      expect(await store.sandboxes.list()).toEqual([]);
+    });
+
+    it("in a transaction is refused, and what it was to do is not done", async () => {
+      const { store } = fresh();
+      const outer = store.transaction(async ({ sandboxes }) => {
+        await sandboxes.create(sandbox("outer"));
+        await store.transaction((inner) => inner.sandboxes.create(sandbox("inner")));
+      });
+      await expect(outer).rejects.toEqual(misuse("a transaction inside a transaction"));
+      expect(await store.sandboxes.list()).toEqual([]);
+    });
+
+    it("that uses the store instead of its own tables is refused", async () => {
+      const { store } = fresh();
+      const work = store.transaction(async ({ sandboxes }) => {
+        await sandboxes.create(sandbox("py"));
+        await store.sandboxes.find("py");
+      });
+      await expect(work).rejects.toEqual(misuse("inside a transaction only its own tables can be used"));
+      expect(await store.sandboxes.list()).toEqual([]);
+    });
+
+    it("takes its tables with it when it ends", async () => {
+      const { store } = fresh();
+      const tables = await store.transaction(async (own) => own);
+      const over = misuse("the transaction is over");
+      await expect(tables.sandboxes.create(sandbox("py"))).rejects.toEqual(over);
+      await expect(tables.tokens.list()).rejects.toEqual(over);
+      await expect(tables.changes.append(removal("x"), 1)).rejects.toEqual(over);
+      expect(() => tables.audit.head()).toThrow(over);
+      expect(() => tables.audit.setHead({ seq: 1, hash: "", mac: "" })).toThrow(over);
+      expect(await store.changes.revision()).toBe(0);
+    });
+  });
+
+  it("tells others that something was committed, and shows it to them", async () => {
+    const { store, again } = fresh();
+    const other = again();
+    const before = await other.dataVersion();
+    expect(await other.dataVersion()).toBe(before);
+    await addSandbox(store, "py");
+    expect(await other.dataVersion()).not.toBe(before);
+    expect(await other.sandboxes.find("py")).toBeDefined();
+  });
+
+  it("finds everything again after it was closed", async () => {
+    const { store, again } = fresh();
+    const record = token();
+    await addTokens(store, record);
+    await store.close();
+    expect(await again().tokens.find(record.id)).toEqual(record);
+  });
+
+  it("is closed after everything that was asked for before", async () => {
+    const { store, again } = fresh();
+    const written = addSandbox(store, "py");
+    const read = store.sandboxes.list();
+    await store.close();
+    await written;
+    expect(await read).toHaveLength(1);
+    expect(await again().sandboxes.list()).toHaveLength(1);
+  });
 });

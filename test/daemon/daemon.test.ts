@@ -73,11 +73,11 @@ test("a call that ends after the database was moved away is not answered as if i
     else res.end();
   });
   const store = openTestStore(join(dataDir, "sandboxgw.db"));
-  store.transaction(() => {
+  await store.transaction(async ({ sandboxes, changes }) => {
     const sandbox = { id: "box", runtime: "generic", driver: "static", strategy: null, createdAt: 0 };
-    store.sandboxes.create(sandbox);
-    const instance = store.sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url });
-    store.changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [instance] } }, 0);
+    await sandboxes.create(sandbox);
+    const instance = await sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url });
+    await changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [instance] } }, 0);
   });
   const call = (): Promise<Response> => fetch(`http://127.0.0.1:${daemon.port}/s/box/`);
   await eventually("the sandbox is in force on both threads", async () => {

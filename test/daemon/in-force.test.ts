@@ -13,20 +13,21 @@ async function start(env: Record<string, string> = {}) {
   let added = 0;
   return {
     ...running,
-    inForce: (): unknown => JSON.parse(store.observed.find("in_force")?.json ?? "null"),
+    inForce: async (): Promise<{ revision: number } | null> =>
+      JSON.parse((await store.observed.find("in_force"))?.json ?? "null"),
     /** Returns the revision. */
-    change: (): number =>
-      store.transaction(() => {
+    change: (): Promise<number> =>
+      store.transaction(({ changes }) => {
         const sandbox = { id: `box-${added++}`, runtime: "generic", driver: "static", strategy: null, createdAt: 0 };
-        return store.changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [] } }, Date.now());
+        return changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [] } }, Date.now());
       }),
   };
 }
 
 test("the revision that all threads serve is written at the start and as soon as a change is in force on all", async () => {
   const { url, inForce, change } = await start({ GATEWAY_WORKERS: "3" });
-  await eventually("the first one is written", () => inForce() !== null);
-  expect(inForce()).toEqual({ revision: 0 });
+  await eventually("the first one is written", async () => (await inForce()) !== null);
+  expect(await inForce()).toEqual({ revision: 0 });
   const agents = Array.from({ length: 12 }, () => new Agent({ connections: 1 }));
   onTestFinished(async () => void (await Promise.all(agents.map((agent) => agent.destroy()))));
   const revisions = () =>
@@ -38,23 +39,23 @@ test("the revision that all threads serve is written at the start and as soon as
     );
   await revisions(); // connected
   for (let round = 0; round < 20; round++) {
-    const revision = change();
-    await eventually("it is in force", () => (inForce() as { revision: number }).revision === revision);
+    const revision = await change();
+    await eventually("it is in force", async () => (await inForce())?.revision === revision);
     expect(new Set(await revisions())).toEqual(new Set([revision]));
   }
 });
 
 test("a change is not called in force while a thread does not take it, and is when that thread was replaced", async () => {
   const { inForce, change, lines } = await start({ THREAD_HANG_TIMEOUT: "1s" });
-  await eventually("the first one is written", () => inForce() !== null);
+  await eventually("the first one is written", async () => (await inForce()) !== null);
   await evaluateOnThread(1, HANG);
-  const revision = change();
+  const revision = await change();
   const seen = new Set<unknown>();
-  await eventually("the thread is replaced", () => {
+  await eventually("the thread is replaced", async () => {
     const isReplaced = lines.some(({ message }) => message === "data thread ended; starting another");
-    if (!isReplaced) seen.add(JSON.stringify(inForce()));
+    if (!isReplaced) seen.add(JSON.stringify(await inForce()));
     return isReplaced;
   });
   expect(seen).toEqual(new Set(['{"revision":0}']));
-  await eventually("it is in force", () => (inForce() as { revision: number }).revision === revision);
+  await eventually("it is in force", async () => (await inForce())?.revision === revision);
 });

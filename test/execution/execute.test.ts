@@ -37,7 +37,7 @@ async function executing(
     res.writeHead(status, { "content-type": "application/json" });
     res.end(typeof answer === "string" ? answer : JSON.stringify(answer));
   };
-  gateway.addSandbox("py", await startUpstream((req, res) => void serve(req, res)));
+  await gateway.addSandbox("py", await startUpstream((req, res) => void serve(req, res)));
   return { gateway, calls };
 }
 
@@ -392,7 +392,7 @@ describe("a sandbox", () => {
 
   test("whose instances are all down gets 503: nothing was executed, try again", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("py", await closedPort(), await closedPort());
+    await gateway.addSandbox("py", await closedPort(), await closedPort());
     const { status, headers, body } = await execute(gateway);
     expect(status).toBe(503);
     expect(headers.get("retry-after")).toBe("1");
@@ -440,7 +440,7 @@ describe("a sandbox", () => {
 
   test("that never answers gets 504 once the caller's own time and a margin are over", async () => {
     const gateway = await startTestGateway({ env: { PROXY_TIMEOUT: "200ms" } });
-    gateway.addSandbox("py", await startRawUpstream(() => undefined));
+    await gateway.addSandbox("py", await startRawUpstream(() => undefined));
     const reply = await execute(gateway);
     expect(reply).toMatchObject({ status: 504, body: envelope("PROXY_003", { executed: "maybe", retryable: false }) });
   });
@@ -453,7 +453,7 @@ describe("a sandbox", () => {
       req.socket.resetAndDestroy();
     };
     const url = await startUpstream((req) => void serve(req));
-    gateway.addSandbox("py", url, url.replace("127.0.0.1", "localhost"));
+    await gateway.addSandbox("py", url, url.replace("127.0.0.1", "localhost"));
     for (let round = 0; round < 4; round++) {
       expect(await execute(gateway)).toMatchObject({ status: 502, body: envelope("PROXY_002", { executed: "maybe" }) });
     }
@@ -473,7 +473,7 @@ test("a caller who leaves cancels the call at the sandbox, and gives the place b
       cancelled = true;
     });
   });
-  gateway.addSandbox("py", url);
+  await gateway.addSandbox("py", url);
   const connection = new RawConnection(gateway.port);
   const text = JSON.stringify(HELLO);
   connection.send(
@@ -493,7 +493,7 @@ test("neither a token nor code appears in any answer, record or report, whatever
   const code = `print("${canary}")`;
   const { gateway } = await executing("<html>");
   const down = await closedPort();
-  gateway.addSandbox("down", down);
+  await gateway.addSandbox("down", down);
   const good = await gateway.authorization();
   const secret = good.slice(-43);
   const tokens = [

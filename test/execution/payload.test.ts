@@ -12,7 +12,7 @@ async function executing(answer: string) {
     bodies.push(await readAll(req));
     res.setHeader("content-type", "application/json").end(answer);
   };
-  gateway.addSandbox("py", await startUpstream((req, res) => void serve(req, res)));
+  await gateway.addSandbox("py", await startUpstream((req, res) => void serve(req, res)));
   return { gateway, bodies };
 }
 

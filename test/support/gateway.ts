@@ -7,24 +7,28 @@ import { AuditWriter } from "../../src/audit/writer.ts";
 import { type KeyRing, openKeys } from "../../src/auth/keys.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
-import { Control } from "../../src/control/control.ts";
+import type { Actor } from "../../src/control/control.ts";
+import { createVerbs, type Verbs } from "../../src/control/verbs.ts";
 import { Gateway } from "../../src/daemon/threads/gateway.ts";
 import { createSharedMemory, type SharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { Places } from "../../src/daemon/shared-memory/places.ts";
+import { lastRefusedExpiry } from "../../src/domain/token.ts";
 import type { GatewayError } from "../../src/errors.ts";
 import { DRIVERS, RUNTIME_NAMES, STRATEGY_NAMES } from "../../src/registry.ts";
 import { ChangeFeed } from "../../src/store/change-feed.ts";
 import { openDataFolder } from "../../src/store/data-folder.ts";
+import type { AuditLog } from "../../src/store/audit-log.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A gateway with everything real but the threads: data path and control share the test's own thread. */
 export interface TestGateway {
   readonly port: number;
   readonly url: string;
-  readonly store: Store;
-  readonly control: Control;
+  readonly store: SqliteStore;
+  readonly verbs: Verbs;
+  readonly feed: ChangeFeed;
   readonly memory: SharedMemory;
   readonly config: Config;
   readonly keys: KeyRing;
@@ -32,8 +36,8 @@ export interface TestGateway {
   readonly internalErrors: GatewayError[];
   /** A token for `role`, as the value of an Authorization field. */
   authorization(role?: string, narrowed?: { sandboxes?: string[]; operations?: string[] }): Promise<string>;
-  /** Adds a static sandbox and returns when it is in force. */
-  addSandbox(id: string, ...urls: string[]): void;
+  /** Adds a static sandbox; resolves when it is in force. */
+  addSandbox(id: string, ...urls: string[]): Promise<void>;
   /** Every audit record of a request's end so far, oldest first. */
   records(): Record<string, unknown>[];
   /** Every record of the chain so far, whatever it is about. */
@@ -43,25 +47,29 @@ export interface TestGateway {
 export interface TestGatewayOptions {
   /** Configuration keys as they would stand in the environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Stands between the audit writer and the store: to make commits fail. */
-  readonly transaction?: (store: Store) => Store["transaction"];
+  /** Stands between the audit writer and the log: to make commits fail. */
+  readonly transaction?: (log: AuditLog) => AuditLog["transaction"];
 }
+
+/** Who changes the state in tests. */
+export const ACTOR: Actor = { name: "test" };
 
 export async function startTestGateway({ env = {}, transaction }: TestGatewayOptions = {}): Promise<TestGateway> {
   const folder = openDataFolder(join(temporaryFolder(), "data"));
   const defaults = { RATE_LIMIT_ENABLED: "false", GATEWAY_PORT: "0", DATA_DIR: folder.root };
   const { config } = loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: folder.root });
   const store = openSqliteStore(folder.database);
-  const keys = openKeys({ folder, store, config });
+  const keys = await openKeys({ folder, store, config });
   const memory = createSharedMemory(1);
   const internalErrors: GatewayError[] = [];
   const writer = new AuditWriter({
-    store: transaction === undefined ? store : { transaction: transaction(store) },
+    log: transaction === undefined ? store.audit : { transaction: transaction(store.audit) },
     chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
     onState: (working) => void Atomics.store(memory.flags, 1, working ? 0 : 1),
   });
   const places = new Places({ words: memory.instances, onFull: () => undefined });
-  const snapshot = places.replace(store.snapshot(Date.now()));
+  const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
+  const snapshot = places.replace(await wholeSnapshot());
   const gateway: Gateway = new Gateway({
     config,
     memory,
@@ -75,6 +83,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
   });
   const feed = new ChangeFeed({
     store,
+    snapshot: wholeSnapshot,
     revision: snapshot.revision,
     onChanges: (changes) => gateway.apply(changes.map((revised) => places.apply(revised))),
     onResync: (whole) => gateway.replace(places.replace(whole)),
@@ -82,22 +91,21 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
       throw error;
     },
   });
-  const control = new Control({
+  const verbs = createVerbs({
     store,
-    keys,
+    audit: store.audit,
+    keys: async () => keys,
     config,
-    actor: "test",
-    runtimes: RUNTIME_NAMES,
-    strategies: STRATEGY_NAMES,
-    drivers: DRIVERS,
+    catalogue: async () => ({ runtimes: RUNTIME_NAMES, strategies: STRATEGY_NAMES, drivers: DRIVERS }),
+    daemon: () => ({}),
   });
-  feed.start();
+  await feed.start();
   const port = await gateway.listen({ port: 0, reusePort: false });
   onTestFinished(async () => {
-    feed.stop();
+    await feed.stop();
     await gateway.close();
-    writer.close();
-    store.close();
+    await writer.close();
+    await store.close();
   });
   const allRecords = (): Record<string, unknown>[] =>
     entriesOf(store.audit.after(0, 1_000_000)).map(({ record }): Record<string, unknown> => JSON.parse(record));
@@ -105,14 +113,15 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     port,
     url: `http://127.0.0.1:${port}`,
     store,
-    control,
+    verbs,
+    feed,
     memory,
     config,
     keys,
     gateway,
     internalErrors,
     async authorization(role = "executor", { sandboxes, operations } = {}) {
-      const { token } = await control.createToken({
+      const { token } = await verbs.tokens.create(ACTOR, {
         subject: `test-${role}`,
         role,
         expiresInMs: 3_600_000,
@@ -121,9 +130,9 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
       });
       return `Bearer ${token}`;
     },
-    addSandbox(id, ...urls) {
-      control.addSandbox({ id, runtime: "generic", driver: "static", strategy: null, urls });
-      feed.wake();
+    async addSandbox(id, ...urls) {
+      await verbs.sandboxes.create(ACTOR, { id, runtime: "generic", driver: "static", strategy: null, urls });
+      await feed.wake();
     },
     records: () => allRecords().filter(({ kind }) => kind !== "admin" && kind !== "start"),
     allRecords,

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
-import { verifyChain } from "../../audit/verify.ts";
+import type { AuditEntry } from "../../audit/entries.ts";
 import { integer } from "../../config/values.ts";
 import { GatewayError } from "../../errors.ts";
-import type { Store } from "../../store/store.ts";
 import { auditJson, auditLine, auditView } from "../output/audit-line.ts";
 import type { Cli } from "../cli.ts";
 import { parsed } from "../usage-error.ts";
+import type { Workspace } from "../workspace.ts";
 
 export function defineAudit(audit: Command, cli: Cli): void {
   audit.addHelpText("after", "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit verify");
@@ -36,15 +35,14 @@ interface TailOptions {
 }
 
 const POLL = 100;
-/** Links read at once. */
-const PAGE = 100;
 
 async function tail(cli: Cli, { lines, follow = false }: TailOptions): Promise<void> {
   const count = parsed(integer(0, 1_000_000), lines, "--lines");
-  await cli.inWorkspace(async ({ store }) => {
-    const newest = entriesOf(store.audit.last(count)).slice(-count);
-    print(cli, newest);
-    if (follow) await followFrom(cli, store, newest.at(-1)?.seq ?? store.audit.head()?.seq ?? 0);
+  await cli.inWorkspace(async (workspace) => {
+    const { verbs, actor } = workspace;
+    const newest = await verbs.audit.last(actor, Math.max(count, 1));
+    print(cli, count === 0 ? [] : newest);
+    if (follow) await followFrom(cli, workspace, newest.at(-1)?.seq ?? 0);
   });
 }
 
@@ -53,20 +51,18 @@ function print(cli: Cli, entries: readonly AuditEntry[]): void {
 }
 
 /** Never returns: Ctrl-C ends the process. */
-async function followFrom(cli: Cli, store: Store, start: number): Promise<never> {
+async function followFrom(cli: Cli, { verbs, actor }: Workspace, start: number): Promise<never> {
   let seen = start;
   for (;;) {
-    // Asked before reading: what is committed in between is then seen as a further change, not missed.
-    const version = store.dataVersion();
-    const links = store.audit.after(seen, PAGE);
-    print(cli, entriesOf(links));
-    seen = links.at(-1)?.seq ?? seen;
-    while (links.length < PAGE && store.dataVersion() === version) await sleep(POLL);
+    const entries = await verbs.audit.after(actor, seen);
+    print(cli, entries);
+    seen = entries.at(-1)?.seq ?? seen;
+    if (entries.length === 0) await sleep(POLL);
   }
 }
 
 async function verify(cli: Cli): Promise<void> {
-  const verdict = await cli.inWorkspace(({ store, keys }) => verifyChain({ store, key: keys.auditKey }));
+  const verdict = await cli.inWorkspace(({ verbs, actor }) => verbs.audit.verify(actor));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
   const { records, head, unfinished } = verdict;
   const view = { intact: true, records, head: head?.hash ?? null, unfinished: unfinished.map(auditView) };

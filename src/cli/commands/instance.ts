@@ -1,12 +1,9 @@
 import type { Command } from "commander";
 import type { Instance } from "../../domain/sandbox.ts";
-import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
-import { instanceStates, observedDaemon } from "../observed.ts";
 import { table } from "../output/output.ts";
 import { required } from "../usage-error.ts";
 import { instanceView } from "../output/views.ts";
-import type { Workspace } from "../workspace.ts";
 
 export function defineInstance(instance: Command, cli: Cli): void {
   instance.addHelpText(
@@ -49,15 +46,16 @@ export function instanceTable(instances: readonly Instance[], states: Readonly<R
 }
 
 async function add(cli: Cli, sandbox: string, url: string): Promise<void> {
-  const { CATALOGUE } = await import("../catalogue.ts");
-  const instance = await cli.inWorkspace((workspace) => workspace.control(CATALOGUE).addInstance(sandbox, url));
+  const { instance } = await cli.inWorkspace(({ verbs, actor }) =>
+    verbs.instances.create(actor, { sandboxId: sandbox, url }),
+  );
   cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandbox}`);
 }
 
 async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
-  const { instances, states } = await cli.inWorkspace((workspace) => ({
-    instances: findInstances(workspace, sandboxId),
-    states: instanceStates(observedDaemon(workspace)),
+  const { instances, states } = await cli.inWorkspace(async ({ verbs, actor }) => ({
+    instances: await verbs.instances.list(actor, { sandboxId }),
+    states: await verbs.status.instanceStates(actor),
   }));
   cli.output.print(
     instances.map((instance) => instanceView(instance, states)),
@@ -65,15 +63,8 @@ async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
   );
 }
 
-function findInstances({ store }: Workspace, sandboxId: string | undefined): readonly Instance[] {
-  if (sandboxId === undefined) return store.sandboxes.list().flatMap((sandbox) => sandbox.instances);
-  const sandbox = store.sandboxes.find(sandboxId);
-  if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: sandboxId });
-  return sandbox.instances;
-}
-
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
   await cli.confirm(`Remove instance ${id}?`, options);
-  const instance = await cli.inWorkspace((workspace) => workspace.control().removeInstance(id));
+  const { instance } = await cli.inWorkspace(({ verbs, actor }) => verbs.instances.remove(actor, id));
   cli.output.print(instanceView(instance), () => `${id} removed from ${instance.sandboxId}`);
 }

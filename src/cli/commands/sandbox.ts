@@ -1,8 +1,6 @@
 import type { Command } from "commander";
 import type { Sandbox } from "../../domain/sandbox.ts";
-import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
-import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { sandboxState, sandboxView } from "../output/views.ts";
 import { instanceTable } from "./instance.ts";
@@ -65,10 +63,8 @@ async function add(
   id: string,
   { url = [], runtime, driver = "static", strategy }: AddOptions,
 ): Promise<void> {
-  const { CATALOGUE } = await import("../catalogue.ts");
-  const sandbox = await cli.inWorkspace(
-    (workspace) =>
-      workspace.control(CATALOGUE).addSandbox({ id, runtime, driver, strategy: strategy ?? null, urls: url }),
+  const { sandbox } = await cli.inWorkspace(
+    ({ verbs, actor }) => verbs.sandboxes.create(actor, { id, runtime, driver, strategy: strategy ?? null, urls: url }),
     { create: true },
   );
   const count = sandbox.instances.length;
@@ -76,9 +72,9 @@ async function add(
 }
 
 async function list(cli: Cli): Promise<void> {
-  const { sandboxes, states } = await cli.inWorkspace((workspace) => ({
-    sandboxes: workspace.store.sandboxes.list(),
-    states: instanceStates(observedDaemon(workspace)),
+  const { sandboxes, states } = await cli.inWorkspace(async ({ verbs, actor }) => ({
+    sandboxes: await verbs.sandboxes.list(actor),
+    states: await verbs.status.instanceStates(actor),
   }));
   const now = Date.now();
   cli.output.print(
@@ -100,11 +96,10 @@ async function list(cli: Cli): Promise<void> {
 }
 
 async function show(cli: Cli, id: string): Promise<void> {
-  const { sandbox, states } = await cli.inWorkspace((workspace) => ({
-    sandbox: workspace.store.sandboxes.find(id),
-    states: instanceStates(observedDaemon(workspace)),
+  const { sandbox, states } = await cli.inWorkspace(async ({ verbs, actor }) => ({
+    sandbox: await verbs.sandboxes.find(actor, id),
+    states: await verbs.status.instanceStates(actor),
   }));
-  if (sandbox === undefined) throw new GatewayError("ROUTE_001", { details: id });
   cli.output.print(sandboxView(sandbox, states), () => [
     ...sandboxFields(sandbox),
     "",
@@ -114,7 +109,7 @@ async function show(cli: Cli, id: string): Promise<void> {
 
 async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
   await cli.confirm(`Remove sandbox ${id} and its instances?`, options);
-  const sandbox = await cli.inWorkspace((workspace) => workspace.control().removeSandbox(id));
+  const { sandbox } = await cli.inWorkspace(({ verbs, actor }) => verbs.sandboxes.remove(actor, id));
   cli.output.print(sandboxView(sandbox), () => `${id} removed`);
 }
 

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { findLockHolder } from "../../daemon/lock.ts";
+import { instanceStates } from "../../control/verbs/status.ts";
 import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
-import { instanceStates, observedDaemon } from "../observed.ts";
 import { briefDuration, fields } from "../output/output.ts";
 import type { Workspace } from "../workspace.ts";
 
@@ -27,13 +26,13 @@ function absent(error: unknown): State {
 
 type State = { readonly running: boolean } & Readonly<Record<string, unknown>>;
 
-function read(workspace: Workspace): State {
-  const { folder, store } = workspace;
-  const kept = { data_dir: folder.root, audit_records: store.audit.head()?.seq ?? 0 };
-  const daemon = observedDaemon(workspace);
-  if (daemon === undefined) return { running: false, sandboxes: store.sandboxes.list().length, ...kept };
-  const holder = findLockHolder(folder.lock);
-  return { running: true, ...(holder && { pid: holder.pid, started_at_ms: holder.startedAt }), ...daemon, ...kept };
+async function read({ verbs, actor, folder }: Workspace): Promise<State> {
+  const { daemon, sandboxes, auditRecords } = await verbs.status.find(actor);
+  const kept = { data_dir: folder.root, audit_records: auditRecords };
+  if (daemon === undefined) return { running: false, sandboxes, ...kept };
+  const { pid, startedAt } = daemon.holder;
+  const holder = pid === undefined ? {} : { pid, started_at_ms: startedAt };
+  return { running: true, ...holder, ...daemon.observed, ...kept };
 }
 
 /** The daemon may tell more than this program knows of: whatever it is, it is shown. */

@@ -1,15 +1,12 @@
 import type { Command } from "commander";
-import { TokenVerifier, tokenHash } from "../../auth/tokens.ts";
 import { duration } from "../../config/values.ts";
 import { ROLES } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
-import { GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { absentNames } from "../narrowing.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { parsed, required, UsageError } from "../usage-error.ts";
 import { narrowed, tokenStatus, tokenView } from "../output/views.ts";
-import type { Workspace } from "../workspace.ts";
 
 export function defineToken(token: Command, cli: Cli): void {
   token.addHelpText(
@@ -79,12 +76,13 @@ async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const { expires, sandbox = null, operation = null } = options;
   const wanted = expires === undefined ? undefined : parsed(duration("1s", "3650d"), expires, "--expires");
   const { token, record } = await cli.inWorkspace(
-    (workspace) => {
-      const known = sandbox === null ? [] : workspace.store.sandboxes.list().map(({ id }) => id);
+    async ({ verbs, actor, config }) => {
+      const known = sandbox === null ? [] : (await verbs.sandboxes.list(actor)).map(({ id }) => id);
       const absent = absentNames({ sandboxes: sandbox ?? [], operations: operation ?? [], known });
       for (const remark of absent) cli.output.warn(remark);
-      const expiresInMs = wanted ?? workspace.config.AUTH_TOKEN_EXPIRY;
-      return workspace.control().createToken({ subject, role, expiresInMs, sandboxes: sandbox, operations: operation });
+      const expiresInMs = wanted ?? config.AUTH_TOKEN_EXPIRY;
+      const to = { sandboxes: sandbox, operations: operation };
+      return await verbs.tokens.create(actor, { subject, role, expiresInMs, ...to });
     },
     { create: true },
   );
@@ -94,8 +92,7 @@ async function create(cli: Cli, options: CreateOptions): Promise<void> {
 
 async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void> {
   const now = Date.now();
-  const everyone = await cli.inWorkspace(({ store }) => store.tokens.list());
-  const tokens = all ? everyone : everyone.filter((token) => token.expiresAt > now);
+  const tokens = await cli.inWorkspace(({ verbs, actor }) => verbs.tokens.list(actor, { expired: all }));
   cli.output.print(
     tokens.map((token) => tokenView(token, now)),
     () => tokenTable(tokens, now),
@@ -104,7 +101,7 @@ async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void>
 
 async function revoke(cli: Cli, id: string): Promise<void> {
   refuseToken(id);
-  const record = await cli.inWorkspace((workspace) => workspace.control().revokeToken(id));
+  const { record } = await cli.inWorkspace(({ verbs, actor }) => verbs.tokens.revoke(actor, id));
   cli.output.print(tokenView(record, Date.now()), () => `${record.id} revoked`);
 }
 
@@ -115,10 +112,11 @@ async function inspect(
 ): Promise<void> {
   const fromStdin = tokenStdin || id === "-";
   if (fromStdin === (id !== undefined && id !== "-")) throw new UsageError("give either an id or --token-stdin");
+  if (!fromStdin) refuseToken(id ?? "");
   const token = fromStdin ? await cli.readSecret() : undefined;
   const now = Date.now();
-  const record = await cli.inWorkspace((workspace) =>
-    token === undefined ? findById(workspace, id ?? "") : findByToken(workspace, token),
+  const record = await cli.inWorkspace(({ verbs, actor }) =>
+    token === undefined ? verbs.tokens.find(actor, id ?? "") : verbs.tokens.inspect(actor, token),
   );
   cli.output.print(tokenView(record, now), () =>
     fields({
@@ -133,28 +131,6 @@ async function inspect(
       revoked: record.revokedAt === null ? "no" : timestamp(record.revokedAt),
     }),
   );
-}
-
-function findById({ store }: Workspace, id: string): TokenRecord {
-  refuseToken(id);
-  const record = store.tokens.find(id);
-  if (record === undefined) throw new GatewayError("ROUTE_005", { details: id });
-  return record;
-}
-
-/** One of ours is known by its hash, valid or not. One made elsewhere with the shared secret has to prove itself. */
-async function findByToken({ store, keys, config }: Workspace, token: string): Promise<TokenRecord> {
-  const hash = tokenHash(keys.tokenHashKey, token);
-  const known = store.tokens.findByHash(hash);
-  if (known !== undefined) return known;
-  const verifier = new TokenVerifier({
-    keys: [keys.signing],
-    issuer: config.TOKEN_ISSUER,
-    audience: config.TOKEN_AUDIENCE,
-    clockSkewMs: config.TOKEN_CLOCK_SKEW,
-  });
-  const { tokenId, ...principal } = await verifier.verify(token);
-  return { id: tokenId, ...principal, createdAt: 0, revokedAt: store.tokens.find(tokenId)?.revokedAt ?? null, hash };
 }
 
 function tokenTable(tokens: readonly TokenRecord[], now: number): string[] {

@@ -13,7 +13,7 @@ export interface Snapshot {
   /** Revision of the newest change in it. */
   readonly revision: number;
   readonly sandboxes: LayeredMap<Sandbox>;
-  /** Revoked tokens that have not expired yet, by token id. */
+  /** Revoked tokens that would still be accepted, by token id. */
   readonly revoked: LayeredMap<Revocation>;
 }
 

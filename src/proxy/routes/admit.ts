@@ -3,6 +3,7 @@ import { checkRevoked, findSandbox, revoked } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
+import { lastRefusedExpiry } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ConcurrencyGate } from "../../limits/concurrency.ts";
 import type { SketchKey } from "../../limits/sketch.ts";
@@ -80,7 +81,7 @@ export class Admission {
     if (exchange.cutBy !== undefined) throw exchange.cutBy;
     const snapshot = this.#snapshot();
     checkRevoked(principal, snapshot);
-    if (principal.expiresAt + this.#skewMs <= this.#now()) {
+    if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
       throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
     }
     const sandbox = findSandbox(snapshot, principal, sandboxId);

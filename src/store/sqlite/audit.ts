@@ -1,4 +1,4 @@
-import type { AuditHead, AuditLink, AuditTable } from "../store.ts";
+import type { AuditHead, AuditLink, AuditTable } from "../audit-log.ts";
 import type { Connection, Query } from "./connection.ts";
 
 export class SqliteAudit implements AuditTable {

@@ -1,5 +1,5 @@
 import Database from "better-sqlite3";
-import { GatewayError } from "../../errors.ts";
+import { GatewayError, hasCode } from "../../errors.ts";
 import { sqliteBinding } from "../../executable.ts";
 
 /** What SQLite stores in a cell, as better-sqlite3 gives and takes it. */
@@ -13,15 +13,20 @@ export interface ConnectionOptions {
 
 /** One open SQLite file. Every error it throws is a GatewayError, except those that only a bug can cause. */
 export class Connection {
+  /** Milliseconds it waits for another connection's lock. */
+  readonly busyTimeout: number;
   readonly #file: string;
   readonly #database: Database.Database;
   readonly #begin: Query;
   readonly #beginImmediate: Query;
   readonly #commit: Query;
   readonly #rollback: Query;
+  readonly #waitNever: Query;
+  readonly #waitAgain: Query;
 
   /** @throws GatewayError GW_008 when the file cannot be opened, GW_005 when it is not a database. */
   constructor(file: string, { readonly = false, busyTimeout }: ConnectionOptions) {
+    this.busyTimeout = busyTimeout;
     this.#file = file;
     const options: Database.Options = { readonly, timeout: busyTimeout, fileMustExist: true };
     const binding = sqliteBinding();
@@ -32,6 +37,8 @@ export class Connection {
     this.#beginImmediate = this.prepare("BEGIN IMMEDIATE");
     this.#commit = this.prepare("COMMIT");
     this.#rollback = this.prepare("ROLLBACK");
+    this.#waitNever = this.prepare("PRAGMA busy_timeout = 0");
+    this.#waitAgain = this.prepare(`PRAGMA busy_timeout = ${busyTimeout}`);
   }
 
   prepare<Parameters extends Cell[] = [], Row = unknown>(sql: string): Query<Parameters, Row> {
@@ -58,7 +65,21 @@ export class Connection {
     return translating(this.#file, () => this.#database.pragma(name, { simple: true }));
   }
 
-  /** Runs `work` in one write transaction: what it reads cannot change before the commit. */
+  /** Begins a write transaction: what is read in it cannot change before the commit. */
+  begin(): void {
+    this.#beginImmediate.run();
+  }
+
+  commit(): void {
+    this.#commit.run();
+  }
+
+  /** Undoes what is not committed. A full disk or an I/O error makes SQLite do it by itself: then there is nothing to do. */
+  rollback(): void {
+    if (this.#database.inTransaction) this.#rollback.run();
+  }
+
+  /** Runs `work` in one write transaction. */
   write<T>(work: () => T): T {
     return this.#transact(this.#beginImmediate, work);
   }
@@ -66,6 +87,16 @@ export class Connection {
   /** Runs `work` in one consistent view; inside a write transaction, in that one's. */
   read<T>(work: () => T): T {
     return this.#database.inTransaction ? work() : this.#transact(this.#begin, work);
+  }
+
+  /** Runs `work` without waiting for another connection's lock: the thread has other things to do meanwhile. */
+  withoutWaiting<T>(work: () => T): T {
+    this.#waitNever.get();
+    try {
+      return work();
+    } finally {
+      this.#waitAgain.get();
+    }
   }
 
   close(): void {
@@ -76,11 +107,10 @@ export class Connection {
     begin.run();
     try {
       const result = work();
-      this.#commit.run();
+      this.commit();
       return result;
     } catch (error) {
-      // A full disk or an I/O error makes SQLite roll back by itself.
-      if (this.#database.inTransaction) this.#rollback.run();
+      this.rollback();
       throw error;
     }
   }
@@ -120,6 +150,11 @@ export class Query<Parameters extends Cell[] = [], Row = unknown> {
       throw translated(this.#file, error);
     }
   }
+}
+
+/** True when another connection has the lock; nothing was done. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof GatewayError && hasCode(error.cause, "SQLITE_BUSY");
 }
 
 function translating<T>(file: string, work: () => T): T {

@@ -1,22 +1,14 @@
 import type { KeyTable } from "../store.ts";
-import type { Connection, Query } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Access } from "./turns.ts";
 
-export class SqliteKeys implements KeyTable {
-  readonly #find: Query<[name: string], Buffer>;
-  readonly #create: Query<[name: string, sealed: Buffer, at: number]>;
-
-  constructor(connection: Connection) {
-    this.#find = connection.preparePlucked("SELECT sealed FROM keys WHERE name = ?");
-    this.#create = connection.prepare(
-      "INSERT INTO keys (name, sealed, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
-    );
-  }
-
-  find(name: string): Buffer | undefined {
-    return this.#find.get(name);
-  }
-
-  createIfAbsent(name: string, sealed: Buffer, at: number): void {
-    this.#create.run(name, sealed, at);
-  }
+export function keyTable(connection: Connection, access: Access): KeyTable {
+  const find = connection.preparePlucked<[name: string], Buffer>("SELECT sealed FROM keys WHERE name = ?");
+  const create = connection.prepare<[name: string, sealed: Buffer, at: number]>(
+    "INSERT INTO keys (name, sealed, created_at) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+  );
+  return {
+    find: (name) => access(() => find.get(name)),
+    createIfAbsent: (name, sealed, at) => access(() => void create.run(name, sealed, at)),
+  };
 }

@@ -1,20 +1,16 @@
 import type { ObservedTable } from "../store.ts";
-import type { Connection, Query } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Access } from "./turns.ts";
 
-export class SqliteObserved implements ObservedTable {
-  readonly #put: Query<[name: string, json: string, at: number]>;
-  readonly #find: Query<[name: string], { readonly json: string; readonly at: number }>;
-
-  constructor(connection: Connection) {
-    this.#put = connection.prepare("REPLACE INTO observed (name, json, at) VALUES (?, ?, ?)");
-    this.#find = connection.prepare("SELECT json, at FROM observed WHERE name = ?");
-  }
-
-  put(name: string, json: string, at: number): void {
-    this.#put.run(name, json, at);
-  }
-
-  find(name: string): { readonly json: string; readonly at: number } | undefined {
-    return this.#find.get(name);
-  }
+export function observedTable(connection: Connection, access: Access): ObservedTable {
+  const put = connection.prepare<[name: string, json: string, at: number]>(
+    "REPLACE INTO observed (name, json, at) VALUES (?, ?, ?)",
+  );
+  const find = connection.prepare<[name: string], { readonly json: string; readonly at: number }>(
+    "SELECT json, at FROM observed WHERE name = ?",
+  );
+  return {
+    put: (name, json, at) => access(() => void put.run(name, json, at)),
+    find: (name) => access(() => find.get(name)),
+  };
 }

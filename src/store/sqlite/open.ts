@@ -1,20 +1,15 @@
 import fs from "node:fs";
-import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import { privateFile } from "../data-folder.ts";
-import type { Store } from "../store.ts";
-import { SqliteAudit } from "./audit.ts";
-import { SqliteChanges } from "./changes.ts";
-import { Connection, type Query } from "./connection.ts";
-import { SqliteKeys } from "./keys.ts";
+import { Connection } from "./connection.ts";
 import { checkVersion, migrate } from "./migrations.ts";
-import { SqliteObserved } from "./observed.ts";
-import { SqliteSandboxes } from "./sandboxes.ts";
-import { SqliteTokens } from "./tokens.ts";
+import { SqliteStore } from "./sqlite-store.ts";
 
 export interface SqliteOptions {
   /** What a committed write survives: the end of the process (default), or a power cut too (an fsync for each commit). */
   readonly durability?: "process" | "power";
+  /** Milliseconds to wait while another process writes; then GW_008. */
+  readonly busyTimeout?: number;
 }
 
 const BUSY_TIMEOUT = 5_000;
@@ -23,15 +18,18 @@ const BUSY_TIMEOUT = 5_000;
  * Opens the database, making it when there is none. A file that is damaged, foreign or newer is left as it is.
  * @throws GatewayError GW_005 (damaged, or another program's), GW_006 (newer), GW_008 (cannot be opened or written).
  */
-export function openSqliteStore(file: string, options: SqliteOptions = {}): Store {
+export function openSqliteStore(file: string, options: SqliteOptions = {}): SqliteStore {
   return new SqliteStore(openConnection(file, options));
 }
 
 /** The connection of a store, with the schema up to date. */
-export function openConnection(file: string, { durability = "process" }: SqliteOptions = {}): Connection {
+export function openConnection(
+  file: string,
+  { durability = "process", busyTimeout = BUSY_TIMEOUT }: SqliteOptions = {},
+): Connection {
   privateFile(file);
   inspect(file);
-  const connection = new Connection(file, { busyTimeout: BUSY_TIMEOUT });
+  const connection = new Connection(file, { busyTimeout });
   try {
     if (connection.pragma("journal_mode") !== "wal") connection.pragma("journal_mode = WAL");
     connection.pragma(`synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
@@ -43,48 +41,6 @@ export function openConnection(file: string, { durability = "process" }: SqliteO
   } catch (error) {
     connection.close();
     throw error;
-  }
-}
-
-class SqliteStore implements Store {
-  readonly sandboxes: SqliteSandboxes;
-  readonly tokens: SqliteTokens;
-  readonly keys: SqliteKeys;
-  readonly changes: SqliteChanges;
-  readonly audit: SqliteAudit;
-  readonly observed: SqliteObserved;
-  readonly #connection: Connection;
-  readonly #dataVersion: Query<[], number>;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-    this.sandboxes = new SqliteSandboxes(connection);
-    this.tokens = new SqliteTokens(connection);
-    this.keys = new SqliteKeys(connection);
-    this.changes = new SqliteChanges(connection);
-    this.audit = new SqliteAudit(connection);
-    this.observed = new SqliteObserved(connection);
-    this.#dataVersion = connection.preparePlucked("PRAGMA data_version");
-  }
-
-  transaction<T>(work: () => T): T {
-    return this.#connection.write(work);
-  }
-
-  snapshot(now: number): SnapshotData {
-    return this.#connection.read(() => ({
-      revision: this.changes.revision(),
-      sandboxes: this.sandboxes.list(),
-      revoked: this.tokens.revoked(now),
-    }));
-  }
-
-  dataVersion(): number {
-    return this.#dataVersion.get() ?? 0;
-  }
-
-  close(): void {
-    this.#connection.close();
   }
 }
 

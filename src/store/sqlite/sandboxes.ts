@@ -1,6 +1,7 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { SandboxTable } from "../store.ts";
-import type { Connection, Query } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Access } from "./turns.ts";
 
 interface SandboxRow {
   readonly id: string;
@@ -13,65 +14,48 @@ interface SandboxRow {
 const SANDBOX = "id, runtime, driver, strategy, created_at AS createdAt";
 const INSTANCE = "id, sandbox_id AS sandboxId, url, number";
 
-export class SqliteSandboxes implements SandboxTable {
-  readonly #connection: Connection;
-  readonly #find: Query<[id: string], SandboxRow>;
-  readonly #list: Query<[], SandboxRow>;
-  readonly #create: Query<[id: string, runtime: string, driver: string, strategy: string | null, createdAt: number]>;
-  readonly #remove: Query<[id: string]>;
-  readonly #instancesOf: Query<[sandboxId: string], Instance>;
-  readonly #allInstances: Query<[], Instance>;
-  readonly #createInstance: Query<[id: string, sandboxId: string, url: string]>;
-  readonly #findInstance: Query<[id: string], Instance>;
-  readonly #removeInstance: Query<[id: string]>;
+/** The statements are prepared once; a table is one caller's view of them. `list` is for snapshots. */
+export function prepareSandboxes(connection: Connection): {
+  readonly table: (access: Access) => SandboxTable;
+  readonly list: () => Sandbox[];
+} {
+  const find = connection.prepare<[id: string], SandboxRow>(`SELECT ${SANDBOX} FROM sandboxes WHERE id = ?`);
+  const list = connection.prepare<[], SandboxRow>(`SELECT ${SANDBOX} FROM sandboxes ORDER BY id`);
+  const create = connection.prepare<[string, string, string, string | null, number]>(
+    "INSERT INTO sandboxes (id, runtime, driver, strategy, created_at) VALUES (?, ?, ?, ?, ?)",
+  );
+  const remove = connection.prepare<[id: string]>("DELETE FROM sandboxes WHERE id = ?");
+  const instancesOf = connection.prepare<[sandboxId: string], Instance>(
+    `SELECT ${INSTANCE} FROM instances WHERE sandbox_id = ? ORDER BY number`,
+  );
+  const allInstances = connection.prepare<[], Instance>(`SELECT ${INSTANCE} FROM instances ORDER BY number`);
+  const createInstance = connection.prepare<[id: string, sandboxId: string, url: string]>(
+    "INSERT INTO instances (id, sandbox_id, url) VALUES (?, ?, ?)",
+  );
+  const findInstance = connection.prepare<[id: string], Instance>(`SELECT ${INSTANCE} FROM instances WHERE id = ?`);
+  const removeInstance = connection.prepare<[id: string]>("DELETE FROM instances WHERE id = ?");
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
-    this.#find = connection.prepare(`SELECT ${SANDBOX} FROM sandboxes WHERE id = ?`);
-    this.#list = connection.prepare(`SELECT ${SANDBOX} FROM sandboxes ORDER BY id`);
-    this.#create = connection.prepare(
-      "INSERT INTO sandboxes (id, runtime, driver, strategy, created_at) VALUES (?, ?, ?, ?, ?)",
-    );
-    this.#remove = connection.prepare("DELETE FROM sandboxes WHERE id = ?");
-    this.#instancesOf = connection.prepare(`SELECT ${INSTANCE} FROM instances WHERE sandbox_id = ? ORDER BY number`);
-    this.#allInstances = connection.prepare(`SELECT ${INSTANCE} FROM instances ORDER BY number`);
-    this.#createInstance = connection.prepare("INSERT INTO instances (id, sandbox_id, url) VALUES (?, ?, ?)");
-    this.#findInstance = connection.prepare(`SELECT ${INSTANCE} FROM instances WHERE id = ?`);
-    this.#removeInstance = connection.prepare("DELETE FROM instances WHERE id = ?");
-  }
+  const findWhole = (id: string): Sandbox | undefined => {
+    const row = find.get(id);
+    return row && { ...row, instances: instancesOf.all(id) };
+  };
+  const listWhole = (): Sandbox[] => {
+    const instances = Map.groupBy(allInstances.all(), (instance) => instance.sandboxId);
+    return list.all().map((row) => ({ ...row, instances: instances.get(row.id) ?? [] }));
+  };
 
-  find(id: string): Sandbox | undefined {
-    return this.#connection.read(() => {
-      const row = this.#find.get(id);
-      return row && { ...row, instances: this.#instancesOf.all(id) };
-    });
-  }
-
-  list(): Sandbox[] {
-    return this.#connection.read(() => {
-      const instances = Map.groupBy(this.#allInstances.all(), (instance) => instance.sandboxId);
-      return this.#list.all().map((row) => ({ ...row, instances: instances.get(row.id) ?? [] }));
-    });
-  }
-
-  create({ id, runtime, driver, strategy, createdAt }: Omit<Sandbox, "instances">): void {
-    this.#create.run(id, runtime, driver, strategy, createdAt);
-  }
-
-  remove(id: string): boolean {
-    return this.#remove.run(id).changes > 0;
-  }
-
-  createInstance({ id, sandboxId, url }: Omit<Instance, "number">): Instance {
-    const number = Number(this.#createInstance.run(id, sandboxId, url).lastInsertRowid);
-    return { id, sandboxId, url, number };
-  }
-
-  findInstance(id: string): Instance | undefined {
-    return this.#findInstance.get(id);
-  }
-
-  removeInstance(id: string): boolean {
-    return this.#removeInstance.run(id).changes > 0;
-  }
+  return {
+    table: (access) => ({
+      find: (id) => access(() => connection.read(() => findWhole(id))),
+      list: () => access(() => connection.read(listWhole)),
+      findInstance: (id) => access(() => findInstance.get(id)),
+      create: ({ id, runtime, driver, strategy, createdAt }) =>
+        access(() => void create.run(id, runtime, driver, strategy, createdAt)),
+      remove: (id) => access(() => remove.run(id).changes > 0),
+      createInstance: ({ id, sandboxId, url }) =>
+        access(() => ({ id, sandboxId, url, number: Number(createInstance.run(id, sandboxId, url).lastInsertRowid) })),
+      removeInstance: (id) => access(() => removeInstance.run(id).changes > 0),
+    }),
+    list: listWhole,
+  };
 }

@@ -2,7 +2,8 @@ import { isRole } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { TokenTable } from "../store.ts";
-import type { Cell, Connection, Query } from "./connection.ts";
+import type { Cell, Connection } from "./connection.ts";
+import type { Access } from "./turns.ts";
 
 interface TokenRow extends Omit<TokenRecord, "role" | "sandboxes" | "operations"> {
   readonly role: string;
@@ -15,57 +16,46 @@ const TOKEN =
   "id, subject, role, sandboxes, operations, created_at AS createdAt, expires_at AS expiresAt, " +
   "revoked_at AS revokedAt, hash";
 
-export class SqliteTokens implements TokenTable {
-  readonly #find: Query<[id: string], TokenRow>;
-  readonly #findByHash: Query<[hash: string], TokenRow>;
-  readonly #list: Query<[], TokenRow>;
-  readonly #create: Query<Cell[]>;
-  readonly #revoke: Query<[at: number, id: string]>;
-  readonly #revoked: Query<[now: number], { tokenId: string; expiresAt: number }>;
+/** The statements are prepared once; a table is one caller's view of them. `revoked` is for snapshots. */
+export function prepareTokens(connection: Connection): {
+  readonly table: (access: Access) => TokenTable;
+  /** Revoked tokens that expire after `expiredBy`. */
+  readonly revoked: (expiredBy: number) => { tokenId: string; expiresAt: number }[];
+} {
+  const find = connection.prepare<[id: string], TokenRow>(`SELECT ${TOKEN} FROM tokens WHERE id = ?`);
+  const findByHash = connection.prepare<[hash: string], TokenRow>(`SELECT ${TOKEN} FROM tokens WHERE hash = ?`);
+  const list = connection.prepare<[], TokenRow>(`SELECT ${TOKEN} FROM tokens ORDER BY created_at DESC, rowid DESC`);
+  const create = connection.prepare<Cell[]>(
+    "INSERT INTO tokens (id, subject, role, sandboxes, operations, created_at, expires_at, revoked_at, hash) " +
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+  );
+  const revoke = connection.prepare<[at: number, id: string]>(
+    "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+  );
+  const revoked = connection.prepare<[expiredBy: number], { tokenId: string; expiresAt: number }>(
+    "SELECT id AS tokenId, expires_at AS expiresAt FROM tokens WHERE revoked_at IS NOT NULL AND expires_at > ?",
+  );
+  return {
+    table: (access) => ({
+      find: (id) => access(() => maybeRecordFrom(find.get(id))),
+      findByHash: (hash) => access(() => maybeRecordFrom(findByHash.get(hash))),
+      list: () => access(() => list.all().map(recordFrom)),
+      create: (token) => access(() => void create.run(...cellsOf(token))),
+      revoke: (id, at) => access(() => revoke.run(at, id).changes > 0),
+    }),
+    revoked: (expiredBy) => revoked.all(expiredBy),
+  };
+}
 
-  constructor(connection: Connection) {
-    this.#find = connection.prepare(`SELECT ${TOKEN} FROM tokens WHERE id = ?`);
-    this.#findByHash = connection.prepare(`SELECT ${TOKEN} FROM tokens WHERE hash = ?`);
-    this.#list = connection.prepare(`SELECT ${TOKEN} FROM tokens ORDER BY created_at DESC, rowid DESC`);
-    this.#create = connection.prepare(
-      "INSERT INTO tokens (id, subject, role, sandboxes, operations, created_at, expires_at, revoked_at, hash) " +
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    );
-    this.#revoke = connection.prepare("UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL");
-    this.#revoked = connection.prepare(
-      "SELECT id AS tokenId, expires_at AS expiresAt FROM tokens WHERE revoked_at IS NOT NULL AND expires_at > ?",
-    );
-  }
+function cellsOf(token: TokenRecord): Cell[] {
+  const { id, subject, role, createdAt, expiresAt, revokedAt, hash } = token;
+  const sandboxes = token.sandboxes && JSON.stringify(token.sandboxes);
+  const operations = token.operations && JSON.stringify(token.operations);
+  return [id, subject, role, sandboxes, operations, createdAt, expiresAt, revokedAt, hash];
+}
 
-  find(id: string): TokenRecord | undefined {
-    const row = this.#find.get(id);
-    return row && recordFrom(row);
-  }
-
-  findByHash(hash: string): TokenRecord | undefined {
-    const row = this.#findByHash.get(hash);
-    return row && recordFrom(row);
-  }
-
-  list(): TokenRecord[] {
-    return this.#list.all().map(recordFrom);
-  }
-
-  create(token: TokenRecord): void {
-    const { id, subject, role, createdAt, expiresAt, revokedAt, hash } = token;
-    const sandboxes = token.sandboxes && JSON.stringify(token.sandboxes);
-    const operations = token.operations && JSON.stringify(token.operations);
-    this.#create.run(id, subject, role, sandboxes, operations, createdAt, expiresAt, revokedAt, hash);
-  }
-
-  revoke(id: string, at: number): boolean {
-    return this.#revoke.run(at, id).changes > 0;
-  }
-
-  /** Revoked tokens that have not expired at `now`. */
-  revoked(now: number): { tokenId: string; expiresAt: number }[] {
-    return this.#revoked.all(now);
-  }
+function maybeRecordFrom(row: TokenRow | undefined): TokenRecord | undefined {
+  return row && recordFrom(row);
 }
 
 function recordFrom(row: TokenRow): TokenRecord {

@@ -19,7 +19,7 @@ test("no GET fails because an instance closes its connections after some millise
     socket.setTimeout(1 + Math.random() * 4, () => socket.destroy());
     return "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood";
   });
-  gateway.addSandbox("box", url);
+  await gateway.addSandbox("box", url);
   const headers = { authorization: await gateway.authorization() };
   const agent = new Agent({ keepAlive: true });
   onTestFinished(() => agent.destroy());
@@ -69,7 +69,7 @@ describe("when a first attempt was sent and broke,", () => {
   ])("a second that %s does not make it unsent", async (_, second) => {
     const gateway = await startTestGateway({ env: { PROXY_CONNECT_TIMEOUT: "300ms" } });
     let calls = 0;
-    gateway.addSandbox("box", await breaking(() => void (calls += 1)), await second());
+    await gateway.addSandbox("box", await breaking(() => void (calls += 1)), await second());
     const answer = await ask(gateway, { method: "DELETE" });
     expect(answer).toMatchObject({ status: 502, retryAfter: null });
     expect(errorOf(answer)).toMatchObject({ code: "PROXY_002", executed: "maybe", retryable: false });
@@ -80,7 +80,7 @@ describe("when a first attempt was sent and broke,", () => {
     const gateway = await startTestGateway({ env: { PROXY_POOL_SIZE: "1", PROXY_POOL_TIMEOUT: "300ms" } });
     let held = 0;
     const full = await startRawUpstream((socket) => void socket.once("data", () => void (held += 1)));
-    gateway.addSandbox("box", full, await breaking());
+    await gateway.addSandbox("box", full, await breaking());
     const holding = ask(gateway).catch(() => undefined);
     await eventually("the only connection is taken", () => held === 1);
     const answer = await ask(gateway, { method: "DELETE" });
@@ -92,7 +92,7 @@ describe("when a first attempt was sent and broke,", () => {
 
   test("a call that may be repeated goes to another instance", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await breaking(), await startUpstream(echo));
+    await gateway.addSandbox("box", await breaking(), await startUpstream(echo));
     expect((await ask(gateway)).status).toBe(200);
   });
 
@@ -104,7 +104,7 @@ describe("when a first attempt was sent and broke,", () => {
       calls += 1;
       req.socket.destroy();
     });
-    gateway.addSandbox("box", url, url.replace("127.0.0.1", "localhost"));
+    await gateway.addSandbox("box", url, url.replace("127.0.0.1", "localhost"));
     const answer = await ask(gateway, { method: "PUT", body: "x" });
     expect(errorOf(answer)).toMatchObject({ code: "PROXY_002", executed: "maybe" });
     expect(calls).toBe(1);
@@ -118,7 +118,7 @@ test("an instance that answered badly is not asked a second time, nor is another
     calls += 1;
     return "HTTP/1.1 what?\r\n\r\n";
   });
-  gateway.addSandbox("box", url, url.replace("127.0.0.1", "localhost"));
+  await gateway.addSandbox("box", url, url.replace("127.0.0.1", "localhost"));
   expect(errorOf(await ask(gateway))).toMatchObject({ code: "PROXY_004", executed: "maybe", retryable: false });
   expect(calls).toBe(1);
 });
@@ -128,7 +128,7 @@ async function fullPool({ wait, others = [] }: { wait: string; others?: string[]
   const gateway = await startTestGateway({ env: { PROXY_POOL_SIZE: "1", PROXY_POOL_TIMEOUT: wait } });
   const arrived: string[] = [];
   const full = await startScriptedUpstream((head) => void arrived.push(head.slice(0, head.indexOf(" "))));
-  gateway.addSandbox("box", full, ...others);
+  await gateway.addSandbox("box", full, ...others);
   const fields = `Host: x\r\nAuthorization: ${await gateway.authorization()}`;
   new RawConnection(gateway.port).send(`GET /s/box/ HTTP/1.1\r\n${fields}\r\n\r\n`);
   await eventually("the connection is taken", () => arrived.length === 1);
@@ -177,7 +177,7 @@ describe("a client that leaves in the middle of its body", () => {
     ["by a reset", "/api/v1/sandbox/execute", "resetAndDestroy"],
   ] as const)("%s (%s) is recorded as one that left", async (_, path, way) => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await startUpstream((req) => void req.resume()));
+    await gateway.addSandbox("box", await startUpstream((req) => void req.resume()));
     const authorization = await gateway.authorization();
     for (const framing of ["Content-Length: 1000", "Transfer-Encoding: chunked"]) {
       for (let round = 0; round < 5; round++) {

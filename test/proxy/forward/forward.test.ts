@@ -24,7 +24,7 @@ interface Seen {
 
 async function throughGateway(path: string, init: RequestInit = {}, env: Record<string, string> = {}) {
   const gateway = await startTestGateway({ env });
-  gateway.addSandbox("box", await startUpstream(echo));
+  await gateway.addSandbox("box", await startUpstream(echo));
   const headers = new Headers(init.headers);
   headers.set("authorization", await gateway.authorization());
   const response = await fetch(`${gateway.url}${path}`, { ...init, headers });
@@ -71,7 +71,7 @@ describe("what reaches the sandbox", () => {
 
   test("has none of the fields that Connection declares hop-by-hop", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await startUpstream(echo));
+    await gateway.addSandbox("box", await startUpstream(echo));
     const authorization = await gateway.authorization();
     const { text } = await sendRaw(
       gateway.port,
@@ -127,7 +127,7 @@ describe("what comes back", () => {
       () =>
         "HTTP/1.1 418 Teapot\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nConnection: X-Hop\r\nX-Hop: 1\r\nX-Sandbox-Id: 1\r\nX-Request-Id: forged\r\nContent-Length: 3\r\n\r\nabc",
     );
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -147,7 +147,7 @@ describe("what comes back", () => {
       res.write("data: first\n\n");
       finish = () => res.end("data: last\n\n");
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -167,7 +167,7 @@ describe("what comes back", () => {
       res.writeHead(200, { "content-length": "4" });
       res.flushHeaders();
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -181,7 +181,7 @@ describe("what comes back", () => {
     ["GET", 304],
   ])("to %s with %i has no body and is recorded", async (method, status) => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await startUpstream((_req, res) => res.writeHead(status).end()));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => res.writeHead(status).end()));
     const headers = { authorization: await gateway.authorization() };
     const response = await fetch(`${gateway.url}/s/box/`, { method, headers });
     expect(response.status).toBe(status);
@@ -202,7 +202,7 @@ describe("what comes back", () => {
       };
       more();
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const socket = connect(gateway.port, "127.0.0.1");
     socket.write(`GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${await gateway.authorization()}\r\n\r\n`);
     await once(socket, "readable");
@@ -220,7 +220,7 @@ describe("what comes back", () => {
 describe("when an instance cannot be reached", () => {
   test("another one serves, whatever the method", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await closedPort(), await startUpstream(echo), await closedPort());
+    await gateway.addSandbox("box", await closedPort(), await startUpstream(echo), await closedPort());
     const authorization = await gateway.authorization();
     for (let round = 0; round < 6; round++) {
       const response = await fetch(`${gateway.url}/s/box/`, {
@@ -235,7 +235,7 @@ describe("when an instance cannot be reached", () => {
 
   test("and there is no other, the answer is 503 with Retry-After and says that nothing was executed", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await closedPort());
+    await gateway.addSandbox("box", await closedPort());
     const response = await fetch(`${gateway.url}/s/box/`, {
       method: "POST",
       body: "x",
@@ -249,7 +249,7 @@ describe("when an instance cannot be reached", () => {
 
   test("because connecting takes too long, the next one serves", async () => {
     const gateway = await startTestGateway({ env: { PROXY_CONNECT_TIMEOUT: "300ms" } });
-    gateway.addSandbox("box", await startDeafUpstream(), await startUpstream(echo));
+    await gateway.addSandbox("box", await startDeafUpstream(), await startUpstream(echo));
     const authorization = await gateway.authorization();
     const statuses = [];
     for (let round = 0; round < 2; round++) {
@@ -268,7 +268,7 @@ describe("when an instance breaks", () => {
       calls += 1;
       req.socket.destroy();
     });
-    gateway.addSandbox("box", url, url.replace("127.0.0.1", "localhost"));
+    await gateway.addSandbox("box", url, url.replace("127.0.0.1", "localhost"));
     const headers = { authorization: await gateway.authorization() };
     const response = await fetch(`${gateway.url}/s/box/`, { method: "POST", body: "x", headers });
     expect(response.status).toBe(502);
@@ -284,7 +284,7 @@ describe("when an instance breaks", () => {
       if (calls === 1) req.socket.destroy();
       else res.end("second");
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -297,7 +297,7 @@ describe("when an instance breaks", () => {
     ["chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n"],
   ])("in the middle of %s, the client sees a broken transfer", async (_, bytes) => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await startScriptedUpstream((_head, socket) => void socket.end(bytes)));
+    await gateway.addSandbox("box", await startScriptedUpstream((_head, socket) => void socket.end(bytes)));
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -308,7 +308,7 @@ describe("when an instance breaks", () => {
 
   test("by saying nothing, the client gets 504 after the first-byte deadline", async () => {
     const gateway = await startTestGateway({ env: { PROXY_TIMEOUT: "300ms" } });
-    gateway.addSandbox("box", await startRawUpstream(() => undefined));
+    await gateway.addSandbox("box", await startRawUpstream(() => undefined));
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -318,7 +318,10 @@ describe("when an instance breaks", () => {
 
   test("by falling silent in the middle, the transfer is cut after the idle deadline", async () => {
     const gateway = await startTestGateway({ env: { PROXY_STREAM_IDLE_TIMEOUT: "300ms" } });
-    gateway.addSandbox("box", await startScriptedUpstream(() => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"));
+    await gateway.addSandbox(
+      "box",
+      await startScriptedUpstream(() => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"),
+    );
     const response = await fetch(`${gateway.url}/s/box/`, {
       headers: { authorization: await gateway.authorization() },
     });
@@ -330,7 +333,7 @@ describe("when an instance breaks", () => {
 
 test("a sandbox whose address is the gateway itself is told so at the second round, and takes no place away", async () => {
   const gateway = await startTestGateway({ env: { AUTH_ENABLED: "false" } });
-  gateway.addSandbox("loop", gateway.url);
+  await gateway.addSandbox("loop", gateway.url);
   const response = await fetch(`${gateway.url}/any`, { headers: { "x-sandbox-id": "loop" } });
   expect(response.status).toBe(508);
   expect(await response.json()).toMatchObject({ error: { code: "ROUTE_007", executed: "no" } });
@@ -347,7 +350,7 @@ test("a client that goes away cancels the call at the sandbox", async () => {
       cancelled = true;
     });
   });
-  gateway.addSandbox("box", url);
+  await gateway.addSandbox("box", url);
   const abort = new AbortController();
   const headers = { authorization: await gateway.authorization() };
   const response = await fetch(`${gateway.url}/s/box/`, { headers, signal: abort.signal });
@@ -361,7 +364,7 @@ test("a client that goes away cancels the call at the sandbox", async () => {
 test("a body over the limit is refused before a byte of it reaches the sandbox, or cut when its length was not told", async () => {
   const gateway = await startTestGateway({ env: { MAX_BODY_SIZE: "1kb" } });
   let whole = 0;
-  gateway.addSandbox(
+  await gateway.addSandbox(
     "box",
     await startUpstream(async (req, res) => {
       await readAll(req).catch(() => undefined);
@@ -388,16 +391,16 @@ test("a record that cannot be written turns a whole answer into 503, and the nex
   let failing = true;
   let calls = 0;
   const gateway = await startTestGateway({
-    transaction: (store) => (work) => {
+    transaction: (log) => (work) => {
       if (failing) throw new Error("disk full");
-      return store.transaction(work);
+      return log.transaction(work);
     },
   });
   const url = await startUpstream((_req, res) => {
     calls += 1;
     res.end("done");
   });
-  gateway.addSandbox("box", url);
+  await gateway.addSandbox("box", url);
   const headers = { authorization: await gateway.authorization() };
   const first = await fetch(`${gateway.url}/s/box/`, { headers });
   expect(first.status).toBe(503);

@@ -12,7 +12,7 @@ import { startUpstream } from "../../support/upstream.ts";
 async function oracleGateway(options: TestGatewayOptions = {}) {
   const gateway = await startTestGateway(options);
   const oracle = await startOracle({ underscores: options.env?.["UNDERSCORE_FIELDS"] === "pass" });
-  gateway.addSandbox("box", oracle.url);
+  await gateway.addSandbox("box", oracle.url);
   const authorization = await gateway.authorization();
   const seenFor = async (...lines: string[]): Promise<Map<string, string[]>> => {
     const fields = ["Host: x", "Connection: close", `Authorization: ${authorization}`, ...lines].join("\r\n");
@@ -297,7 +297,7 @@ test("every other field passes unchanged, in order, and as often as it was sent"
 async function answered(fields: Record<string, string | string[]>): Promise<Headers> {
   const gateway = await startTestGateway();
   const answer = (res: ServerResponse): void => void res.writeHead(200, fields).end();
-  gateway.addSandbox("box", await startUpstream((_req, res) => answer(res)));
+  await gateway.addSandbox("box", await startUpstream((_req, res) => answer(res)));
   const headers = { authorization: await gateway.authorization() };
   return (await fetch(`${gateway.url}/s/box/`, { headers })).headers;
 }
@@ -358,7 +358,10 @@ describe("a cookie that a sandbox sets", () => {
   test("is never sent to another sandbox, nor to the gateway itself", async () => {
     const gateway = await startTestGateway();
     const jar = ["sid=x; Path=/", "a=1; Domain=localhost; path=/app", "sandboxgw_session=forged; Path=/"];
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.writeHead(200, { "set-cookie": jar }).end()));
+    await gateway.addSandbox(
+      "box",
+      await startUpstream((_req, res) => void res.writeHead(200, { "set-cookie": jar }).end()),
+    );
     const headers = { authorization: await gateway.authorization() };
     const set = (await fetch(`${gateway.url}/s/box/`, { headers })).headers.getSetCookie();
     expect(set).toEqual(["sid=x; Path=/s/box/", "a=1; Path=/s/box/app"]);

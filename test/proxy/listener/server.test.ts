@@ -38,7 +38,7 @@ describe("a slow client", () => {
     const inHead = new RawConnection(gateway.port).send("GET / HTTP/1.1\r\nX: ");
     const idle = new RawConnection(gateway.port).send(head("GET /health HTTP/1.1", "Host: x"));
     const hasty = await startTestGateway({ env: { HEADERS_TIMEOUT: "10s", REQUEST_TIMEOUT: "1s" } });
-    hasty.addSandbox("box", await startUpstream(sink));
+    await hasty.addSandbox("box", await startUpstream(sink));
     const fields = ["Host: x", `Authorization: ${await hasty.authorization()}`, "Content-Length: 1000"];
     const inBody = new RawConnection(hasty.port).send(head("POST /s/box/ HTTP/1.1", ...fields));
     const drip = setInterval(() => [inHead, inBody].map((connection) => connection.send("x")), 50);
@@ -66,7 +66,7 @@ describe("a slow client", () => {
         cancelled = true;
       });
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const authorization = await gateway.authorization();
     const proxied = new RawConnection(gateway.port);
     proxied.send(
@@ -103,7 +103,7 @@ describe("a slow client", () => {
       };
       more();
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const reader = new RawConnection(gateway.port);
     reader.socket.pause();
     reader.send(head("GET /s/box/endless HTTP/1.1", "Host: x", `Authorization: ${await gateway.authorization()}`));
@@ -119,7 +119,7 @@ describe("a slow client", () => {
 describe("a slow sandbox", () => {
   test("that does not take the body is blamed, not the client", async () => {
     const gateway = await startTestGateway({ env: { PROXY_TIMEOUT: "300ms", PROXY_SEND_TIMEOUT: "10s" } });
-    gateway.addSandbox("box", await startRawUpstream((socket) => void socket.pause()));
+    await gateway.addSandbox("box", await startRawUpstream((socket) => void socket.pause()));
     const connection = new RawConnection(gateway.port);
     const authorization = await gateway.authorization();
     connection.send(
@@ -139,7 +139,7 @@ describe("connections", () => {
       calls += 1;
       res.end();
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const request = head(
       "POST /s/box/ HTTP/1.1",
       "Host: x",
@@ -180,7 +180,7 @@ describe("a body that nobody may send", () => {
     "to %s is not read, and its sender gets to read the 401",
     async (path) => {
       const gateway = await startTestGateway();
-      gateway.addSandbox("box", await startUpstream(sink));
+      await gateway.addSandbox("box", await startUpstream(sink));
       const sockets: Socket[] = [];
       const onRequest = (message: unknown): void => void sockets.push((message as { socket: Socket }).socket);
       subscribe("http.server.request.start", onRequest);
@@ -215,7 +215,7 @@ describe("an answer that comes before the body has been sent", () => {
     const url = await startRawUpstream((socket) => {
       socket.once("data", () => void socket.write(`HTTP/1.1 403 Forbidden\r\n${rest}`));
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const authorization = await gateway.authorization();
     const connection = new RawConnection(gateway.port);
     connection.send(
@@ -252,7 +252,7 @@ async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>):
 
 async function attacked(): Promise<{ gateway: TestGateway; authorization: string }> {
   const gateway = await startTestGateway({ env: { MAX_CONNECTIONS_PER_IP: "10000", MAX_CONCURRENT_REQUESTS: "20" } });
-  gateway.addSandbox("box", await startUpstream((req, res) => void answering(req, res)));
+  await gateway.addSandbox("box", await startUpstream((req, res) => void answering(req, res)));
   return { gateway, authorization: await gateway.authorization() };
 }
 
@@ -352,7 +352,7 @@ describe("no request ends the process:", () => {
 
 test("a client that closes its side of the connection has left, even after a whole request: the call is cancelled", async () => {
   const gateway = await startTestGateway();
-  gateway.addSandbox("box", await startUpstream((req, res) => void (req.url === "/" ? res.end() : undefined)));
+  await gateway.addSandbox("box", await startUpstream((req, res) => void (req.url === "/" ? res.end() : undefined)));
   const connection = await RawConnection.open(gateway.port);
   connection.socket.end(head("GET /s/box/slow HTTP/1.1", "Host: x", `Authorization: ${await gateway.authorization()}`));
   await eventually("it is recorded", () => gateway.records().length === 1);

@@ -36,7 +36,10 @@ describe("a client that does not read", () => {
 
   test("an answer made here is cut off in time, and nothing is kept for it", async () => {
     const gateway = await startTestGateway({ env });
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(`{"stdout":"${"x".repeat(9 * MB)}"}`)));
+    await gateway.addSandbox(
+      "box",
+      await startUpstream((_req, res) => void res.end(`{"stdout":"${"x".repeat(9 * MB)}"}`)),
+    );
     const authorization = await gateway.authorization();
     for (let client = 0; client < 4; client++) await silentReader(gateway, executing(authorization));
     await eventually("all are recorded", () => gateway.records().length === 4, 15_000);
@@ -48,7 +51,7 @@ describe("a client that does not read", () => {
 
   test("the last bytes of a sandbox's answers is cut off", async () => {
     const gateway = await startTestGateway({ env });
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.end("x".repeat(50_000))));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end("x".repeat(50_000))));
     const calls = proxied(await gateway.authorization()).repeat(90); // each whole when it comes, together more than kernels keep
     for (let client = 0; client < 3; client++) await silentReader(gateway, calls);
     await eventually("they are served", () => gateway.records().length > 3);
@@ -60,7 +63,7 @@ describe("a client that does not read", () => {
     const gateway = await startTestGateway({ env });
     // What goes out is shorter than what comes in, so that the client falls behind in the middle of a read.
     const chunks = `800;a=${"b".repeat(2_000)}\r\n${"x".repeat(0x800)}\r\n`.repeat(7_000);
-    gateway.addSandbox(
+    await gateway.addSandbox(
       "box",
       await startScriptedUpstream(() => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`),
     );
@@ -79,7 +82,7 @@ test.each([
   async (_, call) => {
     const gateway = await startTestGateway({ env: { PROXY_SEND_TIMEOUT: "1s" } });
     const answer = `{"stdout":"${"x".repeat(9 * MB)}"}`;
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(answer)));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(answer)));
     const socket = await silentReader(gateway, call(await gateway.authorization()));
     const before = performance.now();
     let received = 0;

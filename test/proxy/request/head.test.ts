@@ -10,7 +10,7 @@ import { startUpstream } from "../../support/upstream.ts";
 async function oracleGateway(options: TestGatewayOptions = {}) {
   const gateway = await startTestGateway(options);
   const oracle = await startOracle();
-  gateway.addSandbox("box", oracle.url);
+  await gateway.addSandbox("box", oracle.url);
   return { gateway, oracle, authorization: await gateway.authorization() };
 }
 
@@ -567,7 +567,7 @@ describe("requests sent without waiting for answers", () => {
       if (req.url === "/1") release = () => void res.end("answer to /1");
       else res.end(`answer to ${req.url}`);
     });
-    gateway.addSandbox("box", url);
+    await gateway.addSandbox("box", url);
     const authorization = await gateway.authorization();
     const request = (path: string, ...fields: string[]): string =>
       head(`GET /s/box${path} HTTP/1.1`, "Host: x", `Authorization: ${authorization}`, ...fields);
@@ -631,7 +631,7 @@ describe("requests sent without waiting for answers", () => {
   test("may be a hundred; a client that sends more is cut off", async () => {
     const gateway = await startTestGateway();
     let calls = 0;
-    gateway.addSandbox("box", await startUpstream(() => void (calls += 1)));
+    await gateway.addSandbox("box", await startUpstream(() => void (calls += 1)));
     const request = head("GET /s/box/ HTTP/1.1", "Host: x", `Authorization: ${await gateway.authorization()}`);
     const reply = await sendRaw(gateway.port, request.repeat(102), { quietMs: 5_000 });
     expect(reply).toEqual({ text: "", statuses: [], closed: true });

@@ -29,7 +29,7 @@ describe("an execute call", () => {
         heard.push(callRecords(gateway).map(({ kind, operation }) => [kind, operation]));
         req.resume().once("end", () => res.setHeader("content-type", "application/json").end(RESULT));
       });
-      gateway.addSandbox("box", url);
+      await gateway.addSandbox("box", url);
       const answer = await run(gateway, await gateway.authorization());
       const { execution_id } = (await answer.json()) as { execution_id: string };
       expect(heard).toEqual([[["start", "run_code"]]]);
@@ -52,7 +52,7 @@ describe("an execute call", () => {
       },
     });
     let heard = 0;
-    gateway.addSandbox("box", await startUpstream((_req, res) => res.end(String((heard += 1)))));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => res.end(String((heard += 1)))));
     const authorization = await gateway.authorization();
     failing = true;
     const answer = await run(gateway, authorization);
@@ -72,7 +72,7 @@ describe.each([
 ])("with AUDIT_INTENT=%s", (intent, expected) => {
   test(`these calls leave a start record: ${String(expected)}`, async () => {
     const gateway = await startTestGateway({ env: { AUDIT_INTENT: intent } });
-    gateway.addSandbox(
+    await gateway.addSandbox(
       "box",
       await startUpstream((_req, res) => res.setHeader("content-type", "application/json").end(RESULT)),
     );

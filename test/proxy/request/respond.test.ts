@@ -67,7 +67,7 @@ describe("an error", () => {
   test("about a body that breaks off says what may have happened to the part that came", async () => {
     const gateway = await startTestGateway();
     let received = "";
-    gateway.addSandbox(
+    await gateway.addSandbox(
       "box",
       await startRawUpstream((socket) => void socket.on("data", (chunk) => (received += String(chunk)))),
     );
@@ -83,7 +83,7 @@ describe("an error", () => {
 
   test("inside the gateway is reported once and ends its own request only", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.end("fine")));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end("fine")));
     const sandbox = { id: "odd", runtime: "generic", driver: "static", strategy: "none", createdAt: 0, instances: [] };
     gateway.gateway.apply([{ revision: 9, change: { kind: "sandbox.put", sandbox } }]);
     const headers = { authorization: await gateway.authorization() };
@@ -100,7 +100,7 @@ describe("who is not admitted", () => {
   test("because of his address gets 403, before anybody asks who he is, and leaves no record", async () => {
     const gateway = await startTestGateway({ env: { IP_DENY_LIST: "127.0.0.2/31" } });
     let calls = 0;
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(String(++calls))));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(String(++calls))));
     const request = `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${await gateway.authorization()}\r\n\r\n`;
     for (const [localAddress, status] of [
       ["127.0.0.2", 403],
@@ -120,7 +120,7 @@ describe("who is not admitted", () => {
   test("cannot talk himself in with X-Forwarded-For, unless a trusted proxy says it", async () => {
     const lists = { IP_DENY_LIST: "10.0.0.0/8", TRUSTED_PROXIES: "127.0.0.9, 192.168.0.0/16" };
     const gateway = await startTestGateway({ env: lists });
-    gateway.addSandbox("box", await startUpstream((req, res) => void res.end(req.headers["x-forwarded-for"])));
+    await gateway.addSandbox("box", await startUpstream((req, res) => void res.end(req.headers["x-forwarded-for"])));
     const authorization = await gateway.authorization();
     const addressOf = async (localAddress: string, ...forwarded: string[]): Promise<string> => {
       const fields = forwarded.map((value) => `X-Forwarded-For: ${value}\r\n`).join("");
@@ -154,7 +154,7 @@ describe("a rate limit", () => {
   test("answers 429 with the time to wait and the policy, to one caller over all his connections", async () => {
     const gateway = await startTestGateway({ env });
     let calls = 0;
-    gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(String(++calls))));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(String(++calls))));
     const authorization = await gateway.authorization();
     const responses = await Promise.all(
       Array.from({ length: 5 }, () => fetch(`${gateway.url}/s/box/`, { headers: { authorization } })),
@@ -202,7 +202,7 @@ describe("a rate limit", () => {
 
 test("when all places are taken and the queue is full, the next gets 503 with Retry-After; who leaves makes room", async () => {
   const gateway = await startTestGateway({ env: { MAX_CONCURRENT_REQUESTS: "1", MAX_PENDING_REQUESTS: "1" } });
-  gateway.addSandbox("box", await startRawUpstream(() => undefined));
+  await gateway.addSandbox("box", await startRawUpstream(() => undefined));
   const request = `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${await gateway.authorization()}\r\n\r\n`;
   const served = new RawConnection(gateway.port).send(request);
   await eventually("one is served", () => gateway.memory.slots.shared[0] === 1);

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { startTestGateway, type TestGateway } from "../../support/gateway.ts";
+import { ACTOR, startTestGateway, type TestGateway } from "../../support/gateway.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
 import { readAll, startUpstream } from "../../support/upstream.ts";
 
@@ -32,7 +32,7 @@ async function holding(env: Record<string, string> = {}) {
     await readAll(req);
     held.push(res);
   });
-  gateway.addSandbox("box", url);
+  await gateway.addSandbox("box", url);
   return { gateway, arrived, held };
 }
 
@@ -138,7 +138,7 @@ describe("a call whose token is revoked", () => {
 
 test("a token that expires while its call waits for a slot does not run it", async () => {
   const { gateway, arrived, held } = await holding({ MAX_CONCURRENT_REQUESTS: "1", TOKEN_CLOCK_SKEW: "0s" });
-  const { token } = await gateway.control.createToken({
+  const { token } = await gateway.verbs.tokens.create(ACTOR, {
     subject: "short",
     role: "executor",
     expiresInMs: 1000,
@@ -209,7 +209,7 @@ test("a call that waits is dispatched to the sandbox as it is then, not as it wa
   const waiting = (await RawConnection.open(gateway.port)).send(get(authorization, "/second"));
   await eventually("it waits", () => gateway.gateway.inFlight.size === 2);
   const url = await startUpstream((_req, res) => res.end("from the new instance"));
-  const [sandbox] = [...gateway.store.snapshot(Date.now()).sandboxes];
+  const [sandbox] = await gateway.store.sandboxes.list();
   if (sandbox === undefined) throw new Error("no sandbox");
   revision += 1;
   const instances = [{ id: "ins_new", sandboxId: "box", url, number: 77 }];

@@ -42,7 +42,7 @@ test("a new gateway is well, and its four pages say so without being asked who c
 
 test("the pages count what there is, and never name it", async () => {
   const gateway = await startTestGateway();
-  gateway.addSandbox("secret-name", await startUpstream((_req, res) => void res.end()));
+  await gateway.addSandbox("secret-name", await startUpstream((_req, res) => void res.end()));
   const authorization = await gateway.authorization();
   await fetch(`${gateway.url}/s/secret-name/`, { headers: { authorization } });
   const revoked = { kind: "token.revoked", tokenId: "tok_gone", expiresAt: Date.now() + 60_000 } as const;
@@ -58,7 +58,7 @@ test("the pages count what there is, and never name it", async () => {
 describe("a sandbox whose instances cannot be reached", () => {
   test("makes the gateway degraded, and its own page down when there is no other", async () => {
     const gateway = await startTestGateway();
-    gateway.addSandbox("down", await closedPort());
+    await gateway.addSandbox("down", await closedPort());
     expect((await page(gateway, "/health/sandboxes")).body).toMatchObject({ status: "ok", available: 1 });
     const headers = { authorization: await gateway.authorization() };
     await fetch(`${gateway.url}/s/down/`, { headers });
@@ -70,7 +70,7 @@ describe("a sandbox whose instances cannot be reached", () => {
       status: 200,
       body: { status: "degraded", sandboxes: "down" },
     });
-    gateway.addSandbox("up", await closedPort(), await startUpstream((_req, res) => void res.end()));
+    await gateway.addSandbox("up", await closedPort(), await startUpstream((_req, res) => void res.end()));
     await fetch(`${gateway.url}/s/up/`, { headers });
     await fetch(`${gateway.url}/s/up/`, { headers });
     expect(await page(gateway, "/health/sandboxes")).toMatchObject({
@@ -82,7 +82,7 @@ describe("a sandbox whose instances cannot be reached", () => {
 
 test("requests in flight and waiting are counted", async () => {
   const gateway = await startTestGateway({ env: { MAX_CONCURRENT_REQUESTS: "1" } });
-  gateway.addSandbox("box", await startRawUpstream(() => undefined));
+  await gateway.addSandbox("box", await startRawUpstream(() => undefined));
   const headers = { authorization: await gateway.authorization() };
   const abort = new AbortController();
   const calls = [1, 2, 3].map(() =>

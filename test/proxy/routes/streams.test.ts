@@ -16,7 +16,7 @@ async function streaming(env: Record<string, string>) {
     open.push(res);
     return res.write("data: 1\n\n");
   });
-  gateway.addSandbox("box", url);
+  await gateway.addSandbox("box", url);
   return { gateway, open };
 }
 
@@ -101,7 +101,7 @@ test("an answer that waits in memory for its client keeps its slot until it is r
   const env = { MAX_CONCURRENT_REQUESTS: "1", MAX_RESPONSE_SIZE: "64mb" };
   const gateway = await startTestGateway({ env });
   const stdout = "x".repeat(24 * 1024 * 1024);
-  gateway.addSandbox("box", await startUpstream((_req, res) => res.end(JSON.stringify({ stdout }))));
+  await gateway.addSandbox("box", await startUpstream((_req, res) => res.end(JSON.stringify({ stdout }))));
   const authorization = await gateway.authorization();
   const body = JSON.stringify({ sandbox_id: "box", operation: "run_code", payload: { code: "1" } });
   const connection = await RawConnection.open(gateway.port);

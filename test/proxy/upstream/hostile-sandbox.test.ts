@@ -24,7 +24,7 @@ async function hostileGateway(
       if (bytes !== undefined) socket.write(bytes, "latin1");
     });
   });
-  gateway.addSandbox("box", url);
+  await gateway.addSandbox("box", url);
   const authorization = await gateway.authorization();
   /** What a client gets that asks for `path` on a connection of its own. */
   const ask = (path: string, { method = "GET", version = "1.1" } = {}) => {

@@ -26,11 +26,11 @@ const withCode = (code: string) => expect.objectContaining({ code });
 function madeDatabase(rows = 200): string {
   const file = join(temporaryFolder(), "sandboxgw.db");
   const store = openSqliteStore(file);
-  store.transaction(() => {
+  store.audit.transaction(() => {
     for (let seq = 1; seq <= rows; seq += 1)
       store.audit.insert({ seq, count: 1, lines: "x".repeat(300), hash: `${seq}` });
   });
-  store.close();
+  void store.close();
   return file;
 }
 
@@ -45,7 +45,7 @@ function refusalOf(file: string): { code: unknown; untouched: boolean } {
   const before = readFileSync(file);
   let code: unknown;
   try {
-    openSqliteStore(file).close();
+    void openSqliteStore(file).close();
   } catch (error) {
     code = error instanceof GatewayError ? error.code : error;
   }
@@ -55,7 +55,7 @@ function refusalOf(file: string): { code: unknown; untouched: boolean } {
 describe("openSqliteStore", () => {
   it("makes files that only their owner can read", () => {
     const folder = temporaryFolder();
-    openTestStore(join(folder, "sandboxgw.db")).observed.put("x", "{}", 1);
+    void openTestStore(join(folder, "sandboxgw.db")).observed.put("x", "{}", 1);
     const modes = readdirSync(folder).map((name) => [name, (statSync(join(folder, name)).mode & 0o777).toString(8)]);
     expect(Object.fromEntries(modes)).toEqual({
       "sandboxgw.db": "600",
@@ -67,7 +67,7 @@ describe("openSqliteStore", () => {
   it("counts its migrations in the file, and leaves a file that has seen them all alone", () => {
     const file = madeDatabase();
     const before = readFileSync(file);
-    openSqliteStore(file).close();
+    void openSqliteStore(file).close();
     expect(readFileSync(file).equals(before)).toBe(true);
     const connection = new Connection(file, { readonly: true, busyTimeout: 0 });
     expect(connection.pragma("user_version")).toBe(MIGRATIONS.length);
@@ -137,9 +137,9 @@ describe("openSqliteStore", () => {
     child.kill("SIGKILL");
     await once(child, "exit");
     const store = openTestStore(file);
-    expect(store.sandboxes.list().map(({ id }) => id)).toEqual(["committed"]);
-    expect(store.changes.revision()).toBe(1);
-    store.transaction(() => store.observed.put("x", "{}", 1));
+    expect((await store.sandboxes.list()).map(({ id }) => id)).toEqual(["committed"]);
+    expect(await store.changes.revision()).toBe(1);
+    await store.observed.put("x", "{}", 1);
   });
 
   it("waits for the disk at every commit only when power cuts must be survived", () => {

@@ -1,0 +1,49 @@
+import type { KeyRing } from "../auth/keys.ts";
+import type { Config } from "../config/schema.ts";
+import type { AuditLog } from "../store/audit-log.ts";
+import type { StateStore } from "../store/store.ts";
+import { Control } from "./control.ts";
+import { AuditVerbs } from "./verbs/audit.ts";
+import { InstanceVerbs } from "./verbs/instances.ts";
+import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
+import { type RunningDaemon, StatusVerbs } from "./verbs/status.ts";
+import { TokenVerbs } from "./verbs/tokens.ts";
+
+export interface VerbsOptions {
+  readonly store: StateStore;
+  readonly audit: AuditLog;
+  /** Asked for when first needed: most reading needs no key. */
+  readonly keys: () => Promise<KeyRing>;
+  readonly config: Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW">;
+  /** Asked for when something is added: knowing all plug-ins takes longer than the other verbs do. */
+  readonly catalogue: () => Promise<Catalogue>;
+  /** The daemon that serves this state; undefined when none does. */
+  readonly daemon: () => RunningDaemon | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/**
+ * All that can be done to a gateway, a file of verbs a noun, reading included: what the command line does, and whoever
+ * calls from afar. Every verb is told who acts. Values are checked here, whoever calls: VAL_010 for one that cannot be
+ * taken. A verb that writes returns the revision it announced beside its result: when the data threads serve that one,
+ * what it did is in force. 0 means that the data threads need not know.
+ */
+export interface Verbs {
+  readonly tokens: TokenVerbs;
+  readonly sandboxes: SandboxVerbs;
+  readonly instances: InstanceVerbs;
+  readonly audit: AuditVerbs;
+  readonly status: StatusVerbs;
+}
+
+export function createVerbs({ store, audit, keys, config, catalogue, daemon, now = Date.now }: VerbsOptions): Verbs {
+  const control = new Control({ store, keys, now });
+  return {
+    tokens: new TokenVerbs({ control, store, keys, config, now }),
+    sandboxes: new SandboxVerbs({ control, store, catalogue }),
+    instances: new InstanceVerbs({ control, store, catalogue }),
+    audit: new AuditVerbs({ store, audit, keys }),
+    status: new StatusVerbs({ store, audit, daemon }),
+  };
+}

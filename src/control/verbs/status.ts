@@ -1,0 +1,67 @@
+import type { AuditLog } from "../../store/audit-log.ts";
+import type { StateStore } from "../../store/store.ts";
+import type { Actor } from "../control.ts";
+
+/** What is known of the daemon that runs; nothing yet while it starts. */
+export interface RunningDaemon {
+  readonly pid?: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt?: number;
+}
+
+/** Names and JSON values as the daemon wrote them: it may tell more than this program knows of. */
+export type Observed = Readonly<Record<string, unknown>>;
+
+export interface Status {
+  /** Undefined when none runs: what one saw last is history then. */
+  readonly daemon: { readonly holder: RunningDaemon; readonly observed: Observed } | undefined;
+  readonly sandboxes: number;
+  readonly auditRecords: number;
+}
+
+export class StatusVerbs {
+  readonly #store: Pick<StateStore, "sandboxes" | "observed">;
+  readonly #audit: AuditLog;
+  readonly #daemon: () => RunningDaemon | undefined;
+
+  constructor(options: {
+    store: Pick<StateStore, "sandboxes" | "observed">;
+    audit: AuditLog;
+    daemon: () => RunningDaemon | undefined;
+  }) {
+    this.#store = options.store;
+    this.#audit = options.audit;
+    this.#daemon = options.daemon;
+  }
+
+  async find(_actor: Actor): Promise<Status> {
+    const holder = this.#daemon();
+    return {
+      daemon: holder && { holder, observed: await this.#observed("daemon") },
+      sandboxes: (await this.#store.sandboxes.list()).length,
+      auditRecords: await this.#audit.read((table) => table.head()?.seq ?? 0),
+    };
+  }
+
+  /** State of each instance that the running daemon knows of, by id. */
+  async instanceStates(_actor: Actor): Promise<Readonly<Record<string, string>>> {
+    return this.#daemon() === undefined ? {} : instanceStates(await this.#observed("daemon"));
+  }
+
+  async #observed(name: string): Promise<Observed> {
+    const row = await this.#store.observed.find(name);
+    return row === undefined ? {} : recordFrom(JSON.parse(row.json));
+  }
+}
+
+/** State of each instance in what the daemon saw, by id. */
+export function instanceStates(observed: Observed): Readonly<Record<string, string>> {
+  const states = Object.entries(recordFrom(observed["instances"]));
+  return Object.fromEntries(
+    states.map(([id, state]) => [id, typeof state === "string" ? state : JSON.stringify(state)]),
+  );
+}
+
+function recordFrom(value: unknown): Observed {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,24 @@
+import type { AuditLog, AuditTable } from "../audit-log.ts";
+import type { Connection } from "./connection.ts";
+import type { Turns, Within } from "./turns.ts";
+
+/** The table as somebody sees it who may only use it `within` certain times. */
+export function auditTable(table: AuditTable, within: Within): AuditTable {
+  return {
+    head: () => within(() => table.head()),
+    insert: (link) => within(() => table.insert(link)),
+    setHead: (head) => within(() => table.setHead(head)),
+    after: (seq, limit) => within(() => table.after(seq, limit)),
+    last: (count) => within(() => table.last(count)),
+  };
+}
+
+/** The audit log in the state store's own file: shut while one of its transactions is open. */
+export function auditLog(options: { connection: Connection; table: AuditTable; turns: Turns }): AuditLog {
+  const { connection, table, turns } = options;
+  return {
+    ...auditTable(table, turns.between),
+    transaction: (work) => turns.between(() => connection.write(work)),
+    read: (work) => turns.alone(() => work(table)),
+  };
+}

@@ -1,0 +1,89 @@
+import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
+import type { AuditLog } from "../audit-log.ts";
+import type {
+  ChangeReads,
+  KeyTable,
+  ObservedTable,
+  SandboxReads,
+  StateStore,
+  TokenReads,
+  Transaction,
+} from "../store.ts";
+import { SqliteAudit } from "./audit.ts";
+import { auditLog, auditTable } from "./audit-log.ts";
+import { prepareChanges } from "./changes.ts";
+import type { Connection, Query } from "./connection.ts";
+import { keyTable } from "./keys.ts";
+import { observedTable } from "./observed.ts";
+import { prepareSandboxes } from "./sandboxes.ts";
+import { prepareTokens } from "./tokens.ts";
+import { Turns } from "./turns.ts";
+
+/** The state store and the node's audit log in one file, so that a change and its record are one commit. */
+export class SqliteStore implements StateStore {
+  readonly sandboxes: SandboxReads;
+  readonly tokens: TokenReads;
+  readonly changes: ChangeReads;
+  readonly keys: KeyTable;
+  readonly observed: ObservedTable;
+  readonly audit: AuditLog;
+  readonly #connection: Connection;
+  readonly #turns: Turns;
+  readonly #prepared: {
+    readonly sandboxes: ReturnType<typeof prepareSandboxes>;
+    readonly tokens: ReturnType<typeof prepareTokens>;
+    readonly changes: ReturnType<typeof prepareChanges>;
+    readonly audit: SqliteAudit;
+    readonly dataVersion: Query<[], number>;
+  };
+
+  constructor(connection: Connection) {
+    const turns = new Turns(connection);
+    const prepared = {
+      sandboxes: prepareSandboxes(connection),
+      tokens: prepareTokens(connection),
+      changes: prepareChanges(connection),
+      audit: new SqliteAudit(connection),
+      dataVersion: connection.preparePlucked<[], number>("PRAGMA data_version"),
+    };
+    this.#connection = connection;
+    this.#turns = turns;
+    this.#prepared = prepared;
+    this.sandboxes = prepared.sandboxes.table(turns.alone);
+    this.tokens = prepared.tokens.table(turns.alone);
+    this.changes = prepared.changes.table(turns.alone);
+    this.keys = keyTable(connection, turns.alone);
+    this.observed = observedTable(connection, turns.alone);
+    this.audit = auditLog({ connection, table: prepared.audit, turns });
+  }
+
+  transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
+    const { sandboxes, tokens, changes, audit } = this.#prepared;
+    return this.#turns.transaction((access, within) =>
+      work({
+        sandboxes: sandboxes.table(access),
+        tokens: tokens.table(access),
+        changes: changes.table(access),
+        audit: auditTable(audit, within),
+      }),
+    );
+  }
+
+  snapshot(expiredBy: number): Promise<SnapshotData> {
+    const { sandboxes, tokens, changes } = this.#prepared;
+    const read = (): SnapshotData => ({
+      revision: changes.revision(),
+      sandboxes: sandboxes.list(),
+      revoked: tokens.revoked(expiredBy),
+    });
+    return this.#turns.alone(() => this.#connection.read(read));
+  }
+
+  dataVersion(): Promise<number> {
+    return this.#turns.alone(() => this.#prepared.dataVersion.get() ?? 0);
+  }
+
+  close(): Promise<void> {
+    return this.#turns.close();
+  }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import type { NewSandbox } from "../../../src/control/verbs/sandboxes.ts";
+import { ADA, expectUntouched, openTestVerbs, recordsIn, refusal, SANDBOX } from "../../support/verbs.ts";
+
+describe("sandboxes.create", () => {
+  it("stores the sandbox and announces it whole", async () => {
+    const { store, verbs } = await openTestVerbs();
+    const { sandbox, revision } = await verbs.sandboxes.create(ADA, {
+      ...SANDBOX,
+      urls: ["http://h:1", "http://h:2/"],
+    });
+    expect(sandbox.instances.map(({ url }) => url)).toEqual(["http://h:1", "http://h:2"]);
+    expect(await store.sandboxes.find("py")).toEqual(sandbox);
+    expect(revision).toBe(1);
+    expect(await store.changes.since(0)).toEqual([{ revision, change: { kind: "sandbox.put", sandbox } }]);
+    expect(recordsIn(store).at(-1)).toMatchObject({
+      action: "sandbox.add",
+      target: "py",
+      instances: ["http://h:1", "http://h:2"],
+    });
+  });
+
+  it("gives a managed sandbox one instance at a socket named after it", async () => {
+    const { verbs } = await openTestVerbs();
+    const { sandbox } = await verbs.sandboxes.create(ADA, { ...SANDBOX, driver: "wasm", urls: [] });
+    const [instance, ...others] = sandbox.instances;
+    expect(others).toEqual([]);
+    expect(instance?.url).toBe(`unix:${instance?.id}.sock`);
+  });
+
+  it("refuses an id that is taken", async () => {
+    const { store, verbs } = await openTestVerbs();
+    await verbs.sandboxes.create(ADA, SANDBOX);
+    const again = () => verbs.sandboxes.create(ADA, { ...SANDBOX, urls: ["http://x:1"] });
+    await expectUntouched(store, () => expect(again()).rejects.toEqual(refusal("ROUTE_004")));
+  });
+
+  it.each<[string, Partial<NewSandbox>]>([
+    ["an id that is a path", { id: "../x" }],
+    ["an empty id", { id: "" }],
+    ["an id that looks like an option", { id: "-rf" }],
+    ["an unknown runtime", { runtime: "toString" }],
+    ["an unknown driver", { driver: "docker" }],
+    ["an inherited name as driver", { driver: "constructor" }],
+    ["an unknown strategy", { strategy: "best" }],
+    ["no address", { urls: [] }],
+    ["the same address twice", { urls: ["http://h:1", "http://H:1/"] }],
+    ["an address with a path", { urls: ["http://h:1/x"] }],
+    ["an address with credentials", { urls: ["http://a:b@h:1"] }],
+    ["another scheme", { urls: ["file:///etc/passwd"] }],
+    ["a socket chosen by the caller", { urls: ["unix:/var/run/docker.sock"] }],
+    ["an address for a managed driver", { driver: "wasm" }],
+  ])("refuses %s and writes nothing", async (_, wrong) => {
+    const { store, verbs } = await openTestVerbs();
+    await expectUntouched(store, () =>
+      expect(verbs.sandboxes.create(ADA, { ...SANDBOX, ...wrong })).rejects.toEqual(refusal("VAL_010")),
+    );
+  });
+});
+
+describe("sandboxes.remove", () => {
+  it("removes it with its instances and says so to the data path", async () => {
+    const { store, verbs } = await openTestVerbs();
+    const { sandbox } = await verbs.sandboxes.create(ADA, SANDBOX);
+    expect(await verbs.sandboxes.remove(ADA, "py")).toEqual({ sandbox, revision: 2 });
+    expect(await store.sandboxes.list()).toEqual([]);
+    expect(await store.changes.since(1)).toEqual([
+      { revision: 2, change: { kind: "sandbox.removed", sandboxId: "py" } },
+    ]);
+    await expect(verbs.sandboxes.remove(ADA, "py")).rejects.toEqual(refusal("ROUTE_001"));
+  });
+});
+
+describe("sandboxes.find and list", () => {
+  it("read what there is", async () => {
+    const { verbs } = await openTestVerbs();
+    const { sandbox } = await verbs.sandboxes.create(ADA, SANDBOX);
+    expect(await verbs.sandboxes.find(ADA, "py")).toEqual(sandbox);
+    expect(await verbs.sandboxes.list(ADA)).toEqual([sandbox]);
+    await expect(verbs.sandboxes.find(ADA, "nope")).rejects.toEqual(refusal("ROUTE_001"));
+  });
+});

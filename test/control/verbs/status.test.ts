@@ -1,0 +1,23 @@
+import { describe, expect, it } from "vitest";
+import { ADA, NOW, openTestVerbs, SANDBOX } from "../../support/verbs.ts";
+
+const SEEN = { port: 1234, instances: { ins_1: "up", ins_2: { state: "down" } }, something_new: [1] };
+
+describe("status", () => {
+  it("of a gateway that does not run is what is kept, without what a daemon once saw", async () => {
+    const { store, verbs } = await openTestVerbs();
+    await store.observed.put("daemon", JSON.stringify(SEEN), 1);
+    await verbs.sandboxes.create(ADA, SANDBOX);
+    expect(await verbs.status.find(ADA)).toEqual({ daemon: undefined, sandboxes: 1, auditRecords: 1 });
+    expect(await verbs.status.instanceStates(ADA)).toEqual({});
+  });
+
+  it("of one that runs is what its daemon saw, also what this program knows nothing of", async () => {
+    const { store, verbs } = await openTestVerbs({ daemon: true });
+    const holder = { pid: 42, startedAt: NOW };
+    expect((await verbs.status.find(ADA)).daemon).toEqual({ holder, observed: {} });
+    await store.observed.put("daemon", JSON.stringify(SEEN), 1);
+    expect((await verbs.status.find(ADA)).daemon).toEqual({ holder, observed: SEEN });
+    expect(await verbs.status.instanceStates(ADA)).toEqual({ ins_1: "up", ins_2: '{"state":"down"}' });
+  });
+});
