@@ -78,11 +78,10 @@ export const MIGRATIONS: readonly string[] = [
  * Refuses a file that this version must not write. Reads only.
  * @throws GatewayError GW_006 when a newer version wrote it, GW_005 when another program did.
  */
-export function checkVersion(connection: Connection, file: string): void {
+export function checkVersion(connection: Connection, file: string, known: number = MIGRATIONS.length): void {
   const version = Number(connection.pragma("user_version"));
-  if (version > MIGRATIONS.length) {
-    const details = `${file} has schema version ${version}, this program knows ${MIGRATIONS.length}`;
-    throw new GatewayError("GW_006", { details });
+  if (version > known) {
+    throw new GatewayError("GW_006", { details: `${file} has schema version ${version}, this program knows ${known}` });
   }
   const isEmpty = connection.preparePlucked("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
   const isOurs = Number(connection.pragma("application_id")) === APPLICATION_ID;
@@ -91,19 +90,37 @@ export function checkVersion(connection: Connection, file: string): void {
   }
 }
 
-/** Brings the schema up to date, each step in a transaction of its own. Safe when two processes do it at once. */
-export function migrate(connection: Connection, file: string): void {
-  let done = false;
-  while (!done) {
-    done = connection.write(() => {
-      checkVersion(connection, file);
-      const version = Number(connection.pragma("user_version"));
-      const next = MIGRATIONS[version];
-      if (next === undefined) return true;
-      connection.execute(next);
-      connection.pragma(`application_id = ${APPLICATION_ID}`);
-      connection.pragma(`user_version = ${version + 1}`);
-      return false;
-    });
+/**
+ * Brings the schema up to date, each step in a transaction of its own. Safe when two processes do it at once.
+ * Foreign keys are off meanwhile (SQLite lets nobody do that inside a transaction): a step may rebuild a table, and
+ * dropping the old one would take with it whatever refers to its rows. Each step must leave every reference in order.
+ * @throws GatewayError GW_005 when a step does not; then it is undone.
+ */
+export function migrate(connection: Connection, file: string, migrations: readonly string[] = MIGRATIONS): void {
+  connection.pragma("foreign_keys = OFF");
+  try {
+    while (!isUpToDate(connection, file, migrations));
+  } finally {
+    connection.pragma("foreign_keys = ON");
   }
+}
+
+/** Takes the next step. True when there was none to take. */
+function isUpToDate(connection: Connection, file: string, migrations: readonly string[]): boolean {
+  return connection.write(() => {
+    checkVersion(connection, file, migrations.length);
+    const version = Number(connection.pragma("user_version"));
+    const next = migrations[version];
+    if (next === undefined) return true;
+    connection.execute(next);
+    const dangling = connection.preparePlucked<[], string>('SELECT DISTINCT "table" FROM pragma_foreign_key_check');
+    const tables = dangling.all();
+    if (tables.length > 0) {
+      const details = `${file}: schema version ${version + 1} would leave rows of ${tables.join(", ")} without their owners`;
+      throw new GatewayError("GW_005", { details });
+    }
+    connection.pragma(`application_id = ${APPLICATION_ID}`);
+    connection.pragma(`user_version = ${version + 1}`);
+    return false;
+  });
 }

@@ -33,7 +33,6 @@ export function openConnection(
   try {
     if (connection.pragma("journal_mode") !== "wal") connection.pragma("journal_mode = WAL");
     connection.pragma(`synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
-    connection.pragma("foreign_keys = ON");
     connection.pragma("trusted_schema = OFF");
     connection.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
     migrate(connection, file);
