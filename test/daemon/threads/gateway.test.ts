@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { issueToken } from "../../../src/auth/tokens.ts";
+import { ACTOR, startTestGateway } from "../../support/gateway.ts";
+
+test("a revoked token stays revoked across a resync for as long as clocks may be off, also after it has expired", async () => {
+  const { url, config, keys, store, verbs, feed } = await startTestGateway({ env: { TOKEN_CLOCK_SKEW: "60s" } });
+  const { record } = await verbs.tokens.create(ACTOR, {
+    subject: "short",
+    role: "executor",
+    expiresInMs: 1000,
+    sandboxes: null,
+    operations: null,
+  });
+  // The same token as if it had been made a while ago: it expired seconds ago, and is still accepted.
+  const expiresAt = Math.floor(Date.now() / 1000 - 5) * 1000;
+  const old = { ...record, id: "tok_old", hash: "old", createdAt: expiresAt - 1000, expiresAt };
+  await store.transaction(({ tokens }) => tokens.create(old));
+  const token = await issueToken({
+    principal: { subject: "short", role: "executor", tokenId: old.id, sandboxes: null, operations: null },
+    key: keys.signing,
+    issuer: config.TOKEN_ISSUER,
+    audience: config.TOKEN_AUDIENCE,
+    expiresAt,
+    now: old.createdAt,
+  });
+  const status = async () =>
+    (await fetch(`${url}/api/v1/sandboxes`, { headers: { authorization: `Bearer ${token}` } })).status;
+  expect(await status()).toBe(200);
+  await verbs.tokens.revoke(ACTOR, old.id);
+  await feed.wake();
+  expect(await status()).toBe(401);
+  await feed.resync();
+  expect(await status()).toBe(401);
+});
