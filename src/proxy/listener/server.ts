@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, STATUS_CODES, type Server, type Ser
 import type { IpAccess } from "../../auth/ip-access.ts";
 import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
+import { closeBehindOffer, declineOffer } from "./offer.ts";
 import { ALLOW } from "../request/head.ts";
 import type { PeerSocket } from "../request/peer-socket.ts";
 import { LINGER_BYTES, LINGER_MS } from "../request/linger.ts";
@@ -43,6 +44,7 @@ export function createGatewayServer(options: {
     noDelay: true,
     keepAlive: true, // TCP keep-alive: notices peers that vanished
     highWaterMark: 64 * 1024,
+    shouldUpgradeCallback: declineOffer,
   });
   server.maxHeadersCount = 0; // node:http drops surplus fields silently; the gate counts and refuses
   server.setTimeout(limits.idleTimeoutMs);
@@ -51,6 +53,11 @@ export function createGatewayServer(options: {
   const inTurn = (req: IncomingMessage, res: ServerResponse): void => {
     const socket: PeerSocket = req.socket;
     if (!socket.writable) return;
+    const { offerEnd } = socket;
+    if (offerEnd !== undefined) {
+      socket.offerEnd = undefined;
+      closeBehindOffer(offerEnd, req, res);
+    }
     if (res.socket !== null) return handle(req, res);
     socket.waiting = (socket.waiting ?? 0) + 1;
     if (socket.waiting > MAX_WAITING) return void socket.destroy();

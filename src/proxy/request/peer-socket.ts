@@ -8,6 +8,10 @@ export interface PeerSocket extends Socket {
   /** The request being served; those sent behind it wait for their turn. */
   exchange?: Exchange | undefined;
   waiting?: number;
+  /** Where the request just parsed ends, if it offers to go on in another protocol; see listener/offer.ts. */
+  offerEnd?: number | undefined;
+  /** node:http's parser, which knows what is being read. */
+  parser?: { getCurrentBuffer?(): Buffer };
   /** `bytesRead` when what it brought stopped to be HTTP. */
   brokenAt?: number;
 }
