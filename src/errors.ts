@@ -1,5 +1,5 @@
 // Every error the gateway can answer with, once: what it means over HTTP, in a shell, and what a person can do about it.
-// Codes are a public contract (clients match on them): add, never renumber.
+// Codes are a public contract (clients match on them): add, never renumber, never give a number that was taken out to another error.
 
 /** What the gateway knows about the sandbox's side of a failed call: `maybe` means "do not repeat blindly". */
 export type Executed = "no" | "maybe" | "yes";
@@ -119,7 +119,7 @@ export const ERRORS = {
   GW_004: entry(500, "The data folder is in use by another daemon", "Stop the other daemon, or use another --data-dir"),
   GW_005: entry(500, "The database is damaged", "Restore the data folder from a backup; nothing was changed"),
   GW_006: entry(500, "The database was written by a newer version", "Run the newer sandboxgw; nothing was changed"),
-  GW_007: entry(500, "The daemon is not running", "Start it: sandboxgw serve"),
+  // GW_007 was "the daemon is not running", which no command ever answered with.
   GW_008: entry(500, "The data folder cannot be used", "Check the folder's path, owner and permissions"),
   GW_009: entry(500, "A key cannot be read", "Restore the key file that belongs to this data folder"),
   GW_010: entry(500, "Cannot listen", "Free the port, or choose another one"),
@@ -147,7 +147,6 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,
   GW_004: EXIT.conflict,
-  GW_007: EXIT.unreachable,
   GW_011: EXIT.checkFailed,
   GW_012: EXIT.config,
 };

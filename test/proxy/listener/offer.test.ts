@@ -7,7 +7,7 @@ import { RawConnection } from "../../support/raw-connection.ts";
 async function connected() {
   const gateway = await startTestGateway();
   const oracle = await startOracle();
-  gateway.addSandbox("box", oracle.url);
+  await gateway.addSandbox("box", oracle.url);
   const authorization = await gateway.authorization();
   const request = (path: string, ...fields: string[]): string =>
     [`POST /s/box${path} HTTP/1.1`, "Host: x", `Authorization: ${authorization}`, ...fields, "", ""].join("\r\n");
