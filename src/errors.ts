@@ -127,6 +127,11 @@ export const ERRORS = {
   GW_012: entry(500, "Invalid configuration", "Correct what is named; to check again: sandboxgw config validate"),
   GW_013: entry(500, "The embedded sandbox cannot start", "Look at the daemon's log"),
   GW_014: entry(500, "No gateway was set up here", "Name its data folder with --data-dir; sandboxgw serve makes one"),
+  GW_015: entry(
+    500,
+    "Part of the audit record is missing",
+    "Restore the data folder from a backup, or go on without what is missing: sandboxgw audit accept-loss",
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -148,6 +153,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_004: EXIT.conflict,
   GW_004: EXIT.conflict,
   GW_011: EXIT.checkFailed,
+  GW_015: EXIT.checkFailed,
   GW_012: EXIT.config,
 };
 

@@ -1,6 +1,7 @@
-import type { AuditHead, AuditLink, AuditTable } from "../store/audit-log.ts";
-import { AuditChain, GENESIS, linkHash } from "./chain.ts";
+import type { AuditHead, AuditTable } from "../store/audit-log.ts";
+import { AuditChain, GENESIS, reasonAgainst } from "./chain.ts";
 import type { AuditEntry } from "./entries.ts";
+import { findLoss } from "./kept-head.ts";
 import { UnfinishedCalls } from "./unfinished.ts";
 
 /** What a walk along the chain found. `seq` is the first place where it does not hold. */
@@ -8,6 +9,8 @@ export type Verdict =
   | {
       readonly intact: true;
       readonly records: number;
+      /** Number of the first record: those before it were dropped for their age. */
+      readonly first: number;
       readonly head: AuditHead | undefined;
       /** Calls that left a start record and none of their end: the gateway was killed, or they still go on. */
       readonly unfinished: readonly AuditEntry[];
@@ -18,63 +21,58 @@ export type Verdict =
 const PAGE = 100;
 
 /**
- * Walks the whole chain: each link must follow from the one before it, and the last one must be the one the head
- * proves. A hash covers the records only; a link's number and count must be what the records say. Reads in pages, so
- * memory stays flat and a running daemon can go on appending; what it appends after the start is only checked to be
- * proven by a newer head.
- * What no record of itself can show is a folder put back whole to an earlier state.
+ * Walks the whole chain: each link must follow from the one before it, the first one from the anchor, and the last one must
+ * be the one the head proves. A hash covers the records only; a link's number and count must be what the records say. Reads
+ * in pages, so memory stays flat and a running daemon can go on appending and dropping; what it appends after the start is
+ * only checked to be proven by a newer head.
+ * What no record of itself can show is a folder put back whole to an earlier state, with the kept head in it.
  */
-export function verifyChain({
-  table,
-  key,
-  hasHistory,
-}: {
+export function verifyChain(options: {
   table: AuditTable;
   key: Buffer;
   /** There are rows that were committed together with records. */
   hasHistory: boolean;
+  /** The head kept beside the chain. */
+  kept?: AuditHead | undefined;
 }): Verdict {
+  const { table, key, hasHistory, kept } = options;
   const chain = new AuditChain({ table, key });
   const head = table.head();
   const end = head?.seq ?? 0;
+  const loss = kept && findLoss(kept, table, chain);
+  if (loss !== undefined) return broken(end + 1, loss);
   if (head !== undefined && !chain.isProven(head)) return broken(end, "the head was not written by this gateway");
   if (head === undefined && (hasHistory || table.last(1).length > 0)) return broken(1, "the whole chain is missing");
 
-  let seq = 0;
-  let link = GENESIS;
+  const anchor = table.anchor();
+  if (anchor !== undefined && !chain.isAnchor(anchor))
+    return broken(anchor.seq, "the anchor was not written by this gateway");
+  const start = anchor ?? { seq: 0, hash: GENESIS };
+  let last: Pick<AuditHead, "seq" | "hash"> = start;
   const calls = new UnfinishedCalls();
-  while (seq < end) {
+  while (last.seq < end) {
     // From the very first row: one with a number that no record has is found too.
-    const page = table.after(seq === 0 ? -Infinity : seq, PAGE).filter((next) => next.seq <= end);
-    if (page.length === 0) return broken(seq + 1, "the end of the chain is missing");
+    const page = table.after(last === start ? -Infinity : last.seq, PAGE).filter((next) => next.seq <= end);
+    if (page.length === 0) return broken(last.seq + 1, "the end of the chain is missing");
     for (const next of page) {
-      const reason = reasonAgainst(next, seq, link);
-      if (reason !== undefined) return broken(seq + 1, reason);
-      seq = next.seq;
-      link = next.hash;
+      const reason = reasonAgainst(next, last);
+      if (reason !== undefined) {
+        // What a running daemon has dropped meanwhile is not missing: the chain begins later now.
+        const hasMoved = (table.anchor()?.seq ?? 0) > start.seq;
+        return hasMoved ? verifyChain(options) : broken(last.seq + 1, reason);
+      }
+      last = next;
       calls.add(next);
     }
   }
-  if (head !== undefined && head.hash !== link) return broken(end, "the last record is not the one the head proves");
+  if (head !== undefined && head.hash !== last.hash)
+    return broken(end, "the last record is not the one the head proves");
 
   // In this order: a record the daemon appends in between is covered by the head read after it.
   const newest = table.last(1)[0]?.seq ?? 0;
   const newestProven = table.head()?.seq ?? 0;
   if (newest > newestProven) return broken(newestProven + 1, "a record was added without proof");
-  return { intact: true, records: end, head, unfinished: calls.list() };
-}
-
-/** Why this link does not follow the one that ends with record `seq` and has the hash `previous`. */
-function reasonAgainst(
-  { seq: last, count, lines, hash }: AuditLink,
-  seq: number,
-  previous: string,
-): string | undefined {
-  if (last - count !== seq) return "a record is missing";
-  if (hash !== linkHash(previous, lines)) {
-    return count === 1 ? "the record was changed" : `a record from here to ${last} was changed`;
-  }
-  return count === lines.split("\n").length ? undefined : "a record is missing";
+  return { intact: true, records: end - start.seq, first: start.seq + 1, head, unfinished: calls.list() };
 }
 
 function broken(seq: number, reason: string): Verdict {

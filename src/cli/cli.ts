@@ -93,10 +93,13 @@ export class Cli {
    * to find nothing in it would say nothing. A folder that no daemon uses may be the wrong one, so that is said first.
    * @throws GatewayError GW_014
    */
-  async inWorkspace<T>(work: (workspace: Workspace) => T | Promise<T>, { create = false } = {}): Promise<T> {
+  async inWorkspace<T>(
+    work: (workspace: Workspace) => T | Promise<T>,
+    { create = false, acceptLoss = false } = {},
+  ): Promise<T> {
     const { config } = await this.loadConfig();
     const { Workspace } = await import("./workspace.ts");
-    await using workspace = new Workspace({ config, actor: { name: currentUser() }, create });
+    await using workspace = new Workspace({ config, actor: { name: currentUser() }, create, acceptLoss });
     const { root } = workspace.folder;
     if (workspace.isNew) this.output.warn(`made a new data folder ${root}; no gateway uses it`);
     else if (!workspace.isInUse) this.output.note(`note: no gateway runs on ${root}`);

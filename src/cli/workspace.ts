@@ -1,20 +1,23 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { AuditChain } from "../audit/chain.ts";
+import { keepHead } from "../audit/kept-head.ts";
 import { type KeyRing, openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { Actor } from "../control/control.ts";
 import { createVerbs, type Verbs } from "../control/verbs.ts";
 import { findLockHolder, isDaemonRunning } from "../daemon/lock.ts";
 import { GatewayError } from "../errors.ts";
-import { type DataFolder, openDataFolder } from "../store/data-folder.ts";
+import { type DataFolder, dataFolderAt, hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
-import type { StateStore } from "../store/store.ts";
+import type { SqliteStore } from "../store/sqlite/sqlite-store.ts";
 
 export interface WorkspaceOptions {
   readonly config: Config;
   readonly actor: Actor;
   /** Make the data folder when there is none. */
   readonly create: boolean;
+  /** Open what is left when the database has gone. */
+  readonly acceptLoss?: boolean;
 }
 
 /** One gateway's state, opened by a command. The daemon may have it open at the same time. */
@@ -26,15 +29,20 @@ export class Workspace implements AsyncDisposable {
   readonly verbs: Verbs;
   /** True when the data folder was made just now. */
   readonly isNew: boolean;
-  readonly #store: StateStore;
+  readonly #store: SqliteStore;
+  #keys: Promise<KeyRing> | undefined;
 
-  /** @throws GatewayError GW_014 when no gateway was ever set up there and none is to be. */
-  constructor({ config, actor, create }: WorkspaceOptions) {
-    this.isNew = !existsSync(join(config.DATA_DIR, "sandboxgw.db"));
+  /**
+   * @throws GatewayError GW_014 when no gateway was ever set up there and none is to be, GW_015 when its database has gone.
+   */
+  constructor({ config, actor, create, acceptLoss = false }: WorkspaceOptions) {
+    const places = dataFolderAt(config.DATA_DIR);
+    const wasThere = hasHistory(places); // asked before the database is looked for
+    this.isNew = !existsSync(places.database) && !wasThere;
     if (this.isNew && !create) throw new GatewayError("GW_014", { details: config.DATA_DIR });
     const folder = openDataFolder(config.DATA_DIR);
-    const store = openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY });
-    let keys: Promise<KeyRing> | undefined;
+    const mustExist = wasThere && !acceptLoss;
+    const store = openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY, mustExist });
     this.config = config;
     this.folder = folder;
     this.actor = actor;
@@ -42,7 +50,8 @@ export class Workspace implements AsyncDisposable {
     this.verbs = createVerbs({
       store,
       audit: store.audit,
-      keys: () => (keys ??= openKeys({ folder, store, config })),
+      auditHead: folder.auditHead,
+      keys: () => (this.#keys ??= openKeys({ folder, store, config })),
       config,
       catalogue: async () => (await import("./catalogue.ts")).CATALOGUE,
       daemon: () => findLockHolder(folder.lock) ?? (this.isInUse ? {} : undefined),
@@ -55,6 +64,20 @@ export class Workspace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#keepHead();
     await this.#store.close();
+  }
+
+  /** What a command has recorded is kept as the daemon keeps it, unless one runs and does. */
+  async #keepHead(): Promise<void> {
+    const keys = await this.#keys?.catch(() => undefined);
+    if (keys === undefined || this.isInUse) return;
+    await this.#store.audit.read((table) => {
+      try {
+        keepHead(this.folder.auditHead, table, new AuditChain({ table, key: keys.auditKey }));
+      } catch {
+        // The daemon will not start, and verify says why; this command has done what it was asked.
+      }
+    });
   }
 }

@@ -56,10 +56,19 @@ export function integer(least: number, most: number): Value<number> {
 
 /** The word `auto`, or what `value` allows. */
 export function autoOr(value: Value<number>): Value<"auto" | number> {
+  return wordOr("auto", value);
+}
+
+/** The word `off`, or what `value` allows. */
+export function offOr(value: Value<number>): Value<"off" | number> {
+  return wordOr("off", value);
+}
+
+function wordOr<const W extends string>(word: W, value: Value<number>): Value<W | number> {
   return {
-    hint: `auto, or ${value.hint}`,
-    parse: (text) => (text === "auto" ? text : value.parse(text)),
-    format: (chosen) => (chosen === "auto" ? chosen : value.format(chosen)),
+    hint: `${word}, or ${value.hint}`,
+    parse: (text) => (text === word ? word : value.parse(text)),
+    format: (chosen) => (typeof chosen === "number" ? value.format(chosen) : chosen),
   };
 }
 

@@ -12,6 +12,8 @@ import { TokenVerbs } from "./verbs/tokens.ts";
 export interface VerbsOptions {
   readonly store: StateStore;
   readonly audit: AuditLog;
+  /** Where the audit chain's head is kept beside it. */
+  readonly auditHead: string;
   /** Asked for when first needed: most reading needs no key. */
   readonly keys: () => Promise<KeyRing>;
   readonly config: Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW">;
@@ -37,13 +39,22 @@ export interface Verbs {
   readonly status: StatusVerbs;
 }
 
-export function createVerbs({ store, audit, keys, config, catalogue, daemon, now = Date.now }: VerbsOptions): Verbs {
+export function createVerbs({
+  store,
+  audit,
+  auditHead,
+  keys,
+  config,
+  catalogue,
+  daemon,
+  now = Date.now,
+}: VerbsOptions): Verbs {
   const control = new Control({ store, keys, now });
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue }),
     instances: new InstanceVerbs({ control, store, catalogue }),
-    audit: new AuditVerbs({ store, audit, keys }),
+    audit: new AuditVerbs({ control, store, audit, keys, headFile: auditHead }),
     status: new StatusVerbs({ store, audit, daemon }),
   };
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import os from "node:os";
 import { AuditChain } from "../audit/chain.ts";
+import { HeadKeeper, requireNoLoss } from "../audit/kept-head.ts";
+import { Retention } from "../audit/retention.ts";
 import { AuditWriter } from "../audit/writer.ts";
 import { openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
@@ -12,7 +14,7 @@ import { createMetrics } from "../observe/metrics.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
 import { createDrivers } from "../registry.ts";
 import { ChangeFeed } from "../store/change-feed.ts";
-import { openDataFolder } from "../store/data-folder.ts";
+import { hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
@@ -53,7 +55,7 @@ const REFRESH_MS = 3_600_000;
 
 /**
  * The main thread of `serve`: opens the state, starts everything, and connects it. Wiring only.
- * @throws GatewayError GW_004 (data folder in use), GW_005/6/8 (state), GW_009 (keys), GW_010 (port).
+ * @throws GatewayError GW_004 (data folder in use), GW_005/6/8 (state), GW_015 (audit records missing), GW_009 (keys), GW_010 (port).
  */
 export async function startDaemon({ config, log }: { config: Config; log: Log }): Promise<Daemon> {
   const startedAt = Date.now();
@@ -65,7 +67,8 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
   try {
     const lock = acquireDaemonLock(folder.lock);
     closing.push(() => lock.release());
-    const store = openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY });
+    const durability = config.AUDIT_DURABILITY;
+    const store = openSqliteStore(folder.database, { durability, mustExist: hasHistory(folder) });
     closing.push(() => store.close());
     const keys = await openKeys({ folder, store, config });
     const workers = workerCount(config);
@@ -86,9 +89,30 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         log.error({ file: folder.database }, "the database was moved or deleted: calls are refused until a restart");
       },
     });
+    const chain = new AuditChain({ table: store.audit, key: keys.auditKey });
+    const keeper = new HeadKeeper({
+      file: folder.auditHead,
+      log: `${folder.database}-wal`,
+      head: () => store.audit.read((table) => table.head()),
+      kept: requireNoLoss(folder.auditHead, store.audit, chain),
+      onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
+    });
+    keeper.start();
+    closing.push(() => keeper.stop());
+    if (config.AUDIT_RETENTION !== "off") {
+      const retention = new Retention({
+        log: store.audit,
+        chain,
+        keepMs: config.AUDIT_RETENTION,
+        onError: (error) => log.error({ error: String(error) }, "old audit records cannot be dropped"),
+        now: Date.now,
+      });
+      retention.start();
+      closing.push(() => retention.stop());
+    }
     const writer = new AuditWriter({
       log: store.audit,
-      chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
+      chain,
       requireWritable: () => watch.requireSame(),
       onState(working, cause) {
         setAuditDown(memory, AUDIT_DOWN.writer, !working);

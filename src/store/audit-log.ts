@@ -27,6 +27,12 @@ export interface AuditTable {
   insert(link: AuditLink): void;
   /** Inside a transaction. */
   setHead(head: AuditHead): void;
+  /** The last link that was dropped for its age, and a keyed proof of it; undefined while the chain begins with record 1. */
+  anchor(): AuditHead | undefined;
+  /** Inside a transaction. */
+  setAnchor(anchor: AuditHead): void;
+  /** Inside a transaction. Takes away the links up to the one that ends with record `seq`. */
+  drop(seq: number): void;
   /** The links that hold the records after `seq`, oldest first, at most `limit` links. */
   after(seq: number, limit: number): AuditLink[];
   /** The links that hold the newest `count` records, oldest first. */

@@ -8,6 +8,8 @@ export interface DataFolder {
   readonly root: string;
   /** SQLite, in WAL mode: `-wal` and `-shm` lie beside it. */
   readonly database: string;
+  /** The audit chain's head, kept once more: see audit/kept-head.ts. */
+  readonly auditHead: string;
   /** The master key, unless SECRETS_KEY_FILE names another file. */
   readonly secretsKey: string;
   /** Held by the running daemon. */
@@ -18,25 +20,36 @@ export interface DataFolder {
   readonly cache: string;
 }
 
+/** The places in a data folder, which need not be there. */
+export function dataFolderAt(folder: string): DataFolder {
+  const root = path.resolve(folder);
+  return {
+    root,
+    database: path.join(root, "sandboxgw.db"),
+    auditHead: path.join(root, "audit.head"),
+    secretsKey: path.join(root, "secrets.key"),
+    lock: path.join(root, "daemon.lock"),
+    run: path.join(root, "run"),
+    cache: path.join(root, "cache"),
+  };
+}
+
 /**
  * Makes the data folder, or checks and if need be tightens the one that is there (0700, owned by this user).
  * @throws GatewayError GW_008 when it is not a directory, belongs to somebody else or cannot be written.
  */
 export function openDataFolder(folder: string): DataFolder {
-  const root = path.resolve(folder);
-  privateDirectory(root);
-  const run = path.join(root, "run");
-  const cache = path.join(root, "cache");
-  privateDirectory(run);
-  privateDirectory(cache);
-  return {
-    root,
-    database: path.join(root, "sandboxgw.db"),
-    secretsKey: path.join(root, "secrets.key"),
-    lock: path.join(root, "daemon.lock"),
-    run,
-    cache,
-  };
+  const places = dataFolderAt(folder);
+  for (const directory of [places.root, places.run, places.cache]) privateDirectory(directory);
+  return places;
+}
+
+/**
+ * Whether a database must be in this folder. Its keys and its audit head are made after the database and what they belong to
+ * in it, so while they are there, it is: asked before the database is looked at, this is never true by accident.
+ */
+export function hasHistory({ secretsKey, auditHead }: DataFolder): boolean {
+  return fs.existsSync(secretsKey) || fs.existsSync(auditHead);
 }
 
 /**

@@ -11,12 +11,22 @@ const KEY = Buffer.alloc(32, 7);
 class Evidence implements AuditTable {
   links: AuditLink[] = [];
   #head: AuditHead | undefined;
+  #anchor: AuditHead | undefined;
 
   head(): AuditHead | undefined {
     return this.#head;
   }
   setHead(head: AuditHead | undefined): void {
     this.#head = head;
+  }
+  anchor(): AuditHead | undefined {
+    return this.#anchor;
+  }
+  setAnchor(anchor: AuditHead | undefined): void {
+    this.#anchor = anchor;
+  }
+  drop(seq: number): void {
+    this.links = this.links.filter((link) => link.seq > seq);
   }
   insert(link: AuditLink): void {
     this.links.push(link);
@@ -41,12 +51,17 @@ function recorded(groups: readonly (readonly string[])[]): Evidence {
 
 const verify = (table: AuditTable, { key = KEY, hasHistory = false } = {}) => verifyChain({ table, key, hasHistory });
 
+/** Two records of each age, a link each. */
+const ofAges = (...ages: number[]) => ages.map((age) => [0, 1].map((n) => `{"kind":"t","at_ms":${age},"n":${n}}`));
+
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `{"n":${index}}`);
 
-/** Groups of records; no two records are the same. */
+/** Groups of records, each as old as its place says; no two records are the same. */
 const groupsOfRecords = fc
   .array(fc.array(fc.json(), { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 6 })
-  .map((groups) => groups.map((texts, group) => texts.map((text, n) => `[${group},${n},${text}]`)));
+  .map((groups) =>
+    groups.map((texts, group) => texts.map((text, n) => `{"kind":"t","at_ms":${group},"n":${n},"x":${text}}`)),
+  );
 
 /** The links with something done to the one at `index`; `where` chooses among the ways to do it. */
 type Damage = (links: readonly AuditLink[], index: number, where: number) => AuditLink[];
@@ -69,6 +84,9 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
     records.splice(at, 2, ...records.slice(at, at + 2).toReversed());
     return links.map((link) => ({ ...link, lines: records.splice(0, link.count).join("\n") }));
   },
+  "a beginning that is gone": (links, index) => links.slice(1 + (index % (links.length - 1))),
+  "a beginning that is gone and numbers made to fit": (links, index) =>
+    renumbered(links.slice(1 + (index % (links.length - 1)))),
   "a missing link": (links, index) => links.toSpliced(index, 1),
   "a missing link and numbers made to fit": (links, index) => renumbered(links.toSpliced(index, 1)),
   "a cut": (links, index) => links.slice(0, index),
@@ -143,8 +161,8 @@ function renumbered(links: readonly AuditLink[]): AuditLink[] {
 }
 
 /** With the hashes that follow from the lines: anybody can do that, but nobody can prove the last one without the key. */
-function rehashed(links: readonly AuditLink[]): AuditLink[] {
-  let hash = GENESIS;
+function rehashed(links: readonly AuditLink[], start: string): AuditLink[] {
+  let hash = start;
   return links.map((link) => {
     hash = linkHash(hash, link.lines);
     return { ...link, hash };
@@ -186,12 +204,16 @@ describe("verifyChain", () => {
 
   it.each(Object.entries(DAMAGES))("finds %s, wherever it is, also when all hashes are made to fit", (_, damage) => {
     fc.assert(
-      fc.property(groupsOfRecords, fc.nat(), fc.nat(), (groups, index, where) => {
+      fc.property(groupsOfRecords, fc.nat(), fc.nat(), fc.nat(), (groups, index, where, age) => {
         const evidence = recorded(groups);
+        // None, some or all but two of the links are dropped for their age before.
+        new AuditChain({ table: evidence, key: KEY }).dropBefore(age % (groups.length - 1));
         expect(verify(evidence).intact).toBe(true);
-        const damaged = damage(evidence.links, index % evidence.links.length, where);
-        for (const links of [damaged, rehashed(damaged)]) {
-          evidence.links = links;
+        const { seq: start, hash } = evidence.anchor() ?? { seq: 0, hash: GENESIS };
+        const fromZero = evidence.links.map((link) => ({ ...link, seq: link.seq - start }));
+        const damaged = damage(fromZero, index % fromZero.length, where);
+        for (const links of [damaged, rehashed(damaged, hash)]) {
+          evidence.links = links.map((link) => ({ ...link, seq: link.seq + start }));
           expect(verify(evidence).intact).toBe(false);
         }
       }),
@@ -207,6 +229,44 @@ describe("verifyChain", () => {
         expect(verify(evidence).intact).toBe(false);
       }),
     );
+  });
+
+  it("says from which record on a chain is there whose beginning was dropped", () => {
+    const evidence = recorded(ofAges(1, 2, 3, 4));
+    expect(new AuditChain({ table: evidence, key: KEY }).dropBefore(3)).toBe(4);
+    expect(verify(evidence)).toMatchObject({ intact: true, first: 5, records: 4 });
+  });
+
+  it("is not fooled by an anchor made to fit, for that needs the key: an old head does not do", () => {
+    const evidence = new Evidence();
+    const chain = new AuditChain({ table: evidence, key: KEY });
+    chain.append("{}", 1);
+    const head = evidence.head();
+    chain.append("{}", 1);
+    evidence.drop(1);
+    for (const anchor of [head, head && { ...head, mac: "" }, undefined]) {
+      evidence.setAnchor(anchor);
+      expect(verify(evidence)).toMatchObject({ intact: false, seq: 1 });
+    }
+  });
+
+  it("accepts that the beginning is dropped while it walks", () => {
+    const evidence = recorded(ofAges(1, 2, 3, 4));
+    const chain = new AuditChain({ table: evidence, key: KEY });
+    const after = evidence.after.bind(evidence);
+    let reads = 0;
+    evidence.after = (seq, limit) => {
+      if (reads++ === 0) chain.dropBefore(3);
+      return after(seq, limit);
+    };
+    expect(verify(evidence)).toMatchObject({ intact: true, first: 5 });
+  });
+
+  it("tells what a kept head shows to be missing", () => {
+    const [whole, cut] = [recorded([["1"], ["2", "3"]]), recorded([["1"]])];
+    const verdict = verifyChain({ table: cut, key: KEY, hasHistory: false, kept: whole.head() });
+    expect(verdict).toEqual({ intact: false, seq: 2, reason: "records 2 to 3 are missing" });
+    expect(verifyChain({ table: whole, key: KEY, hasHistory: false, kept: cut.head() }).intact).toBe(true);
   });
 
   it("is not fooled by a cut with a head made to fit, for that needs the key", () => {

@@ -313,6 +313,11 @@ class Links implements AuditTable {
   insert(link: AuditLink): void {
     this.links.push(link);
   }
+  anchor(): undefined {
+    return undefined;
+  }
+  setAnchor(): void {}
+  drop(): void {}
   after(): AuditLink[] {
     return [];
   }

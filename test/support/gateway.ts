@@ -94,6 +94,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
   const verbs = createVerbs({
     store,
     audit: store.audit,
+    auditHead: folder.auditHead,
     keys: async () => keys,
     config,
     catalogue: async () => ({ runtimes: RUNTIME_NAMES, strategies: STRATEGY_NAMES, drivers: DRIVERS }),

@@ -43,6 +43,7 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
   const verbs = createVerbs({
     store,
     audit: store.audit,
+    auditHead: folder.auditHead,
     keys: async () => keys,
     config: { TOKEN_ISSUER: "iss", TOKEN_AUDIENCE: "aud", TOKEN_CLOCK_SKEW: 30_000 },
     catalogue: async () => ({

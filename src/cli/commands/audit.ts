@@ -27,6 +27,16 @@ export function defineAudit(audit: Command, cli: Cli): void {
     )
     .addHelpText("after", "\nExamples:\n  sandboxgw audit verify\n  sandboxgw audit verify -o json")
     .action(() => verify(cli));
+  audit
+    .command("accept-loss")
+    .summary("go on although records are missing")
+    .description(
+      "When the database has gone, or was put back to an earlier state, the gateway refuses to start: records are missing. " +
+        "If no backup has them, this lets it go on without; that they are missing becomes a record itself.",
+    )
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", "\nExamples:\n  sandboxgw audit accept-loss\n  sandboxgw audit accept-loss --yes")
+    .action((options: { yes?: boolean }) => acceptLoss(cli, options));
 }
 
 interface TailOptions {
@@ -64,10 +74,16 @@ async function followFrom(cli: Cli, { verbs, actor }: Workspace, start: number):
 async function verify(cli: Cli): Promise<void> {
   const verdict = await cli.inWorkspace(({ verbs, actor }) => verbs.audit.verify(actor));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
-  const { records, head, unfinished } = verdict;
-  const view = { intact: true, records, head: head?.hash ?? null, unfinished: unfinished.map(auditView) };
+  const { records, first, head, unfinished } = verdict;
+  const view = {
+    intact: true,
+    records,
+    first_record: first,
+    head: head?.hash ?? null,
+    unfinished: unfinished.map(auditView),
+  };
   cli.output.print(view, () => [
-    `ok: ${records} records, chain intact`,
+    `ok: ${records} records${first > 1 ? ` from number ${first} on` : ""}, chain intact`,
     ...(unfinished.length === 0 ? [] : [`${unfinished.length} calls were started and have no end (yet):`]),
     ...unfinished.slice(0, MAX_UNFINISHED).map((call) => `  ${auditLine(call)}`),
   ]);
@@ -75,3 +91,14 @@ async function verify(cli: Cli): Promise<void> {
 
 /** Lines of the text output; JSON has them all. */
 const MAX_UNFINISHED = 20;
+
+async function acceptLoss(cli: Cli, options: { yes?: boolean }): Promise<void> {
+  await cli.confirm("Go on without the records that are missing?", options);
+  const loss = await cli.inWorkspace(acceptLossIn, { acceptLoss: true });
+  cli.output.print({ loss: loss ?? null }, () => (loss === undefined ? "ok: nothing is missing" : `accepted: ${loss}`));
+}
+
+async function acceptLossIn({ verbs, actor, isInUse, folder }: Workspace): Promise<string | undefined> {
+  if (isInUse) throw new GatewayError("GW_004", { details: folder.root });
+  return await verbs.audit.acceptLoss(actor);
+}

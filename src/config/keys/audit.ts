@@ -1,5 +1,5 @@
 import { key, section } from "../key.ts";
-import { choice } from "../values.ts";
+import { choice, duration, offOr } from "../values.ts";
 
 export const audit = section("audit", "The record of every call.", {
   AUDIT_MODE: key(choice("strict", "relaxed"), "strict", "strict: no answer ends before its record is written."),
@@ -12,5 +12,10 @@ export const audit = section("audit", "The record of every call.", {
     choice("process", "power"),
     "process",
     "What a written record survives: the end of the process, or a power failure.",
+  ),
+  AUDIT_RETENTION: key(
+    offOr(duration("1h", "36500d")),
+    "off",
+    "Older records are dropped, and the chain begins behind them.",
   ),
 });

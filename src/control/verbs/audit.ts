@@ -1,9 +1,13 @@
+import { existsSync, renameSync } from "node:fs";
 import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
+import { AuditChain } from "../../audit/chain.ts";
+import { findLoss, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
 import type { KeyRing } from "../../auth/keys.ts";
-import type { AuditLog } from "../../store/audit-log.ts";
+import { GatewayError } from "../../errors.ts";
+import type { AuditHead, AuditLog, AuditTable } from "../../store/audit-log.ts";
 import type { StateStore } from "../../store/store.ts";
-import type { Actor } from "../control.ts";
+import type { Actor, Control } from "../control.ts";
 
 /** Links read at once; each holds up to 1,000 records. */
 const PAGE = 100;
@@ -12,12 +16,19 @@ export class AuditVerbs {
   readonly #store: Pick<StateStore, "changes" | "tokens">;
   readonly #audit: AuditLog;
   readonly #keys: () => Promise<KeyRing>;
+  readonly #control: Control;
+  readonly #headFile: string;
 
   constructor(options: {
+    control: Control;
     store: Pick<StateStore, "changes" | "tokens">;
     audit: AuditLog;
     keys: () => Promise<KeyRing>;
+    /** Where the chain's head is kept beside it. */
+    headFile: string;
   }) {
+    this.#control = options.control;
+    this.#headFile = options.headFile;
     this.#store = options.store;
     this.#audit = options.audit;
     this.#keys = options.keys;
@@ -36,8 +47,37 @@ export class AuditVerbs {
   /** Walks the whole chain. */
   async verify(_actor: Actor): Promise<Verdict> {
     const { auditKey } = await this.#keys();
-    // Every token and every change was written together with a record. Asked before the chain is looked at, for both go on.
+    // Before the chain is looked at, for both go on. Every token and every change was written together with a record.
+    const kept = readKeptHead(this.#headFile);
     const hasHistory = (await this.#store.changes.revision()) > 0 || (await this.#store.tokens.list()).length > 0;
-    return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory }));
+    return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory, kept }));
+  }
+
+  /**
+   * Goes on without the records that the kept head shows to be missing, and leaves a record of that. The kept head stays
+   * under another name, as evidence. Returns what is missing; undefined when nothing is, and then nothing is changed.
+   * Only while no daemon runs.
+   */
+  async acceptLoss(actor: Actor): Promise<string | undefined> {
+    const { auditKey: key } = await this.#keys();
+    const { kept, loss } = await this.#audit.read((table) => this.#findLoss(new AuditChain({ table, key }), table));
+    if (loss === undefined) return undefined;
+    const details = { loss, ...(kept && { kept_seq: kept.seq, kept_hash: kept.hash }) };
+    await this.#control.write(actor, async (step) => step.record("audit.accept-loss", "audit", details));
+    const head = await this.#audit.read((table) => table.head());
+    if (existsSync(this.#headFile)) renameSync(this.#headFile, `${this.#headFile}.before-${head?.seq ?? 0}`);
+    if (head !== undefined) writeKeptHead(this.#headFile, head);
+    return loss;
+  }
+
+  #findLoss(chain: AuditChain, table: AuditTable): { kept?: AuditHead | undefined; loss: string | undefined } {
+    try {
+      const kept = readKeptHead(this.#headFile);
+      if (kept !== undefined) return { kept, loss: findLoss(kept, table, chain) };
+      return { loss: table.head() === undefined ? "the whole chain is missing" : undefined };
+    } catch (error) {
+      if (!(error instanceof GatewayError && error.code === "GW_015")) throw error;
+      return { loss: error.details };
+    }
   }
 }

@@ -8,6 +8,9 @@ export function auditTable(table: AuditTable, within: Within): AuditTable {
     head: () => within(() => table.head()),
     insert: (link) => within(() => table.insert(link)),
     setHead: (head) => within(() => table.setHead(head)),
+    anchor: () => within(() => table.anchor()),
+    setAnchor: (anchor) => within(() => table.setAnchor(anchor)),
+    drop: (seq) => within(() => table.drop(seq)),
     after: (seq, limit) => within(() => table.after(seq, limit)),
     last: (count) => within(() => table.last(count)),
   };

@@ -72,6 +72,14 @@ export const MIGRATIONS: readonly string[] = [
     at         INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE audit_anchor (
+    only       INTEGER PRIMARY KEY CHECK (only = 1),
+    seq        INTEGER NOT NULL,
+    hash       TEXT NOT NULL,
+    mac        TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**

@@ -10,13 +10,16 @@ export interface SqliteOptions {
   readonly durability?: "process" | "power";
   /** Milliseconds to wait while another process writes; then GW_008. */
   readonly busyTimeout?: number;
+  /** A database has been there: do not make one in its place. */
+  readonly mustExist?: boolean;
 }
 
 const BUSY_TIMEOUT = 5_000;
 
 /**
  * Opens the database, making it when there is none. A file that is damaged, foreign or newer is left as it is.
- * @throws GatewayError GW_005 (damaged, or another program's), GW_006 (newer), GW_008 (cannot be opened or written).
+ * @throws GatewayError GW_005 (damaged, or another program's), GW_006 (newer), GW_008 (cannot be opened or written),
+ *   GW_015 (gone, or emptied).
  */
 export function openSqliteStore(file: string, options: SqliteOptions = {}): SqliteStore {
   return new SqliteStore(openConnection(file, options));
@@ -25,10 +28,11 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Sqli
 /** The connection of a store, with the schema up to date. */
 export function openConnection(
   file: string,
-  { durability = "process", busyTimeout = BUSY_TIMEOUT }: SqliteOptions = {},
+  { durability = "process", busyTimeout = BUSY_TIMEOUT, mustExist = false }: SqliteOptions = {},
 ): Connection {
+  if (mustExist && !fs.existsSync(file)) throw gone(file, "is gone");
   privateFile(file);
-  inspect(file);
+  if (!inspect(file) && mustExist) throw gone(file, "is empty");
   const connection = new Connection(file, { busyTimeout });
   try {
     if (connection.pragma("journal_mode") !== "wal") connection.pragma("journal_mode = WAL");
@@ -48,18 +52,23 @@ const WHOLE_CHECK_LIMIT = 16 * 1024 * 1024;
 
 /**
  * Looks before anything is written, through a read-only connection: a writing one would move the log into the file
- * when it closes, and evidence of damage should stay as it was found.
+ * when it closes, and evidence of damage should stay as it was found. False when nothing was ever written.
  */
-function inspect(file: string): void {
+function inspect(file: string): boolean {
   const { size } = fs.statSync(file);
-  if (size === 0) return;
+  if (size === 0) return false;
   const connection = new Connection(file, { readonly: true, busyTimeout: BUSY_TIMEOUT });
   try {
     checkVersion(connection, file);
     checkPages(connection, file, size);
+    return Number(connection.pragma("user_version")) > 0;
   } finally {
     connection.close();
   }
+}
+
+function gone(file: string, how: string): GatewayError {
+  return new GatewayError("GW_015", { details: `the database ${file} ${how}, but what belongs to it is there` });
 }
 
 function checkPages(connection: Connection, file: string, size: number): void {

@@ -1,0 +1,162 @@
+// The chain's head is kept once more, in a file of its own beside the database: a database that is lost, emptied or put back
+// to an earlier state agrees with itself, but not with that file.
+
+import fs from "node:fs";
+import { open, rename } from "node:fs/promises";
+import path from "node:path";
+import { GatewayError, hasCode } from "../errors.ts";
+import type { AuditHead, AuditTable } from "../store/audit-log.ts";
+import type { AuditChain } from "./chain.ts";
+
+const BEAT_MS = 1_000;
+
+/** The head as it was last kept; undefined when none is. @throws GatewayError GW_015 when the file cannot be understood. */
+export function readKeptHead(file: string): AuditHead | undefined {
+  try {
+    const value: unknown = JSON.parse(fs.readFileSync(file, "utf8"));
+    if (isHead(value)) return value;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    if (!(error instanceof SyntaxError)) throw new GatewayError("GW_008", { details: String(error), cause: error });
+  }
+  throw new GatewayError("GW_015", { details: `${file} cannot be understood` });
+}
+
+/** Keeps a head, at once. The file is always a whole one, the old or the new. */
+export function writeKeptHead(file: string, head: AuditHead): void {
+  const draft = draftOf(file);
+  const fd = fs.openSync(draft, "w", 0o600);
+  try {
+    fs.writeSync(fd, textOf(head));
+    fs.fdatasyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  fs.renameSync(draft, file);
+}
+
+/** What the chain lacks although the kept head proves that it was there; undefined when it has grown from that head. */
+export function findLoss(kept: AuditHead, table: AuditTable, chain: AuditChain): string | undefined {
+  if (!chain.isProven(kept)) return "the head kept beside it was not written with this database's keys";
+  const end = table.head()?.seq ?? 0;
+  if (end < kept.seq) return `records ${end + 1} to ${kept.seq} are missing`;
+  const anchor = table.anchor();
+  if (anchor !== undefined && anchor.seq >= kept.seq && chain.isAnchor(anchor)) return undefined;
+  const link = table.after(kept.seq - 1, 1)[0];
+  if (link?.seq === kept.seq && link.hash === kept.hash) return undefined;
+  return `record ${kept.seq} is not the one that was there`;
+}
+
+/**
+ * Number of the head that is kept; 0 when none is.
+ * @throws GatewayError GW_015 when the chain has not grown from it.
+ */
+export function requireNoLoss(file: string, table: AuditTable, chain: AuditChain): number {
+  const kept = readKeptHead(file);
+  const loss = kept && findLoss(kept, table, chain);
+  if (loss !== undefined) throw new GatewayError("GW_015", { details: loss });
+  return kept?.seq ?? 0;
+}
+
+/** Keeps the chain's head, unless it has not grown. @throws GatewayError GW_015 as above: what is kept is evidence then. */
+export function keepHead(file: string, table: AuditTable, chain: AuditChain): void {
+  const kept = requireNoLoss(file, table, chain);
+  const head = table.head();
+  if (head !== undefined && head.seq > kept) writeKeptHead(file, head);
+}
+
+/**
+ * Keeps the head of a growing chain: once a second, and when it is stopped. What is kept was written to the disk before, so
+ * that neither the end of the process nor a power failure leaves a kept head without its records.
+ */
+export class HeadKeeper {
+  readonly #file: string;
+  readonly #log: string;
+  readonly #head: () => Promise<AuditHead | undefined>;
+  readonly #onError: (error: unknown) => void;
+  #kept: number;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #failing = false;
+
+  constructor(options: {
+    /** Where the head is kept. */
+    file: string;
+    /** Holds what was committed last: SQLite's write-ahead log. */
+    log: string;
+    /** The chain's head now. */
+    head: () => Promise<AuditHead | undefined>;
+    /** Number of the head that is kept already; 0 when none is. */
+    kept: number;
+    /** Told once each time that keeping begins to fail; it is tried again with each beat. */
+    onError: (error: unknown) => void;
+  }) {
+    this.#file = options.file;
+    this.#log = options.log;
+    this.#head = options.head;
+    this.#kept = options.kept;
+    this.#onError = options.onError;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.beat(), BEAT_MS);
+  }
+
+  /** Keeps the head now, unless it is kept already. Never rejects. */
+  beat(): Promise<void> {
+    this.#writing ??= this.#keep().finally(() => (this.#writing = undefined));
+    return this.#writing;
+  }
+
+  /** After the last record: keeps the head a last time. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#writing;
+    await this.beat();
+  }
+
+  async #keep(): Promise<void> {
+    try {
+      const head = await this.#head();
+      if (head === undefined || head.seq === this.#kept) return;
+      await syncToDisk(this.#log);
+      const draft = draftOf(this.#file);
+      {
+        await using handle = await open(draft, "w", 0o600);
+        await handle.writeFile(textOf(head));
+        await handle.datasync();
+      }
+      await rename(draft, this.#file);
+      this.#kept = head.seq;
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) this.#onError(error);
+      this.#failing = true;
+    }
+  }
+}
+
+/** A log that is not there has been moved into the database, which SQLite syncs. */
+async function syncToDisk(file: string): Promise<void> {
+  try {
+    await using handle = await open(file, "r");
+    await handle.datasync();
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
+
+function draftOf(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);
+}
+
+function textOf({ seq, hash, mac }: AuditHead): string {
+  return `${JSON.stringify({ seq, hash, mac })}\n`;
+}
+
+function isHead(value: unknown): value is AuditHead {
+  if (typeof value !== "object" || value === null || !("seq" in value && "hash" in value && "mac" in value))
+    return false;
+  const { seq, hash, mac } = value;
+  return Number.isSafeInteger(seq) && typeof hash === "string" && typeof mac === "string";
+}
