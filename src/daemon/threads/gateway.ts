@@ -3,8 +3,15 @@ import type { AddressInfo } from "node:net";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
 import type { Config } from "../../config/schema.ts";
-import type { Change, Revised } from "../../domain/change.ts";
-import { applyChange, type Snapshot, type SnapshotData, snapshotFrom } from "../../domain/snapshot/snapshot.ts";
+import type { Revised } from "../../domain/change.ts";
+import {
+  applyChange,
+  dropped,
+  held,
+  type Snapshot,
+  type SnapshotData,
+  snapshotFrom,
+} from "../../domain/snapshot/snapshot.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
 import { Deadlines } from "../../proxy/request/deadlines.ts";
@@ -120,7 +127,7 @@ export class Gateway {
       const before = this.#snapshot;
       this.#snapshot = applyChange(before, revised);
       if (this.#snapshot === before) continue;
-      for (const instanceId of droppedInstances(before, revised.change)) this.#client.forget(instanceId);
+      for (const instanceId of dropped(before, revised.change).instances) this.#client.forget(instanceId);
     }
     recheck(this.inFlight, this.#snapshot);
     this.#tellRevision();
@@ -129,7 +136,7 @@ export class Gateway {
   /** Replaces the whole snapshot, when changes have been missed. */
   replace(snapshot: SnapshotData): void {
     this.#snapshot = snapshotFrom(snapshot);
-    this.#client.retain(new Set(snapshot.sandboxes.flatMap(({ instances }) => instances.map(({ id }) => id))));
+    this.#client.retain(new Set(held(this.#snapshot).instances));
     recheck(this.inFlight, this.#snapshot);
     this.#tellRevision();
   }
@@ -165,13 +172,4 @@ export class Gateway {
     const { revision } = memory.pulses[thread] as PulseWords;
     Atomics.store(revision, 0, BigInt(this.#snapshot.revision));
   }
-}
-
-/** Instances that a change takes away. */
-function droppedInstances(before: Snapshot, change: Change): string[] {
-  if (change.kind === "token.revoked") return [];
-  const id = change.kind === "sandbox.put" ? change.sandbox.id : change.sandboxId;
-  const kept = change.kind === "sandbox.put" ? change.sandbox.instances.map((instance) => instance.id) : [];
-  const had = before.sandboxes.get(id)?.instances ?? [];
-  return had.map((instance) => instance.id).filter((instanceId) => !kept.includes(instanceId));
 }

@@ -1,59 +1,60 @@
-import type { Revised } from "../change.ts";
-import { LayeredMap } from "./layered-map.ts";
-import type { Sandbox } from "../sandbox.ts";
+import type { Change, Revised } from "../change.ts";
+import type { Held, Projection } from "./projection.ts";
+import { revocations } from "./revocations.ts";
+import { sandboxes } from "./sandboxes.ts";
 
-/** A token that was revoked before its time. */
-export interface Revocation {
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number;
-}
+/** Every noun of the snapshot under the name it has there: the only list of them. */
+const NOUNS = { sandboxes, revoked: revocations } as const;
+
+type Nouns = typeof NOUNS;
+type Name = keyof Nouns;
+
+/** The same as a list, where each noun's own types are lost: what goes in beside a projection is its own part. */
+const PROJECTIONS = Object.entries(NOUNS) as [Name, Projection<unknown, object>][];
 
 /** Everything the data path needs to know. Replaced whole, never edited: a request keeps the one it started with. */
-export interface Snapshot {
+export type Snapshot = {
   /** Revision of the newest change in it. */
   readonly revision: number;
-  readonly sandboxes: LayeredMap<Sandbox>;
-  /** Revoked tokens that would still be accepted, by token id. */
-  readonly revoked: LayeredMap<Revocation>;
-}
+} & { readonly [N in Name]: ReturnType<Nouns[N]["from"]> };
 
 /** A snapshot as plain data, the form in which it crosses threads and leaves the store. */
-export interface SnapshotData {
-  readonly revision: number;
-  readonly sandboxes: readonly Sandbox[];
-  readonly revoked: readonly { readonly tokenId: string; readonly expiresAt: number }[];
-}
+export type SnapshotData = { readonly revision: number } & {
+  readonly [N in Name]: Readonly<ReturnType<Nouns[N]["rows"]>>;
+};
 
 export function snapshotFrom(data: SnapshotData): Snapshot {
-  return {
-    revision: data.revision,
-    sandboxes: LayeredMap.from(data.sandboxes.map((sandbox) => [sandbox.id, sandbox])),
-    revoked: LayeredMap.from(data.revoked.map(({ tokenId, expiresAt }) => [tokenId, { expiresAt }])),
-  };
+  return assembled(data.revision, (name, projection) => projection.from(data[name])) as Snapshot;
 }
 
 /** The same as plain data again. */
-export function snapshotData({ revision, sandboxes, revoked }: Snapshot): SnapshotData {
-  return {
-    revision,
-    sandboxes: [...sandboxes.values()],
-    revoked: [...revoked.entries()].map(([tokenId, { expiresAt }]) => ({ tokenId, expiresAt })),
-  };
+export function snapshotData(snapshot: Snapshot): SnapshotData {
+  return assembled(snapshot.revision, (name, projection) => projection.rows(snapshot[name])) as SnapshotData;
 }
 
 /** The snapshot after one change. Changes at or before the snapshot's revision are already in it and change nothing. */
 export function applyChange(snapshot: Snapshot, { revision, change }: Revised): Snapshot {
   if (revision <= snapshot.revision) return snapshot;
-  switch (change.kind) {
-    case "sandbox.put":
-      return { ...snapshot, revision, sandboxes: snapshot.sandboxes.with(change.sandbox.id, change.sandbox) };
-    case "sandbox.removed":
-      return { ...snapshot, revision, sandboxes: snapshot.sandboxes.without(change.sandboxId) };
-    case "token.revoked":
-      return {
-        ...snapshot,
-        revision,
-        revoked: snapshot.revoked.with(change.tokenId, { expiresAt: change.expiresAt }),
-      };
-  }
+  return assembled(revision, (name, projection) => projection.apply(snapshot[name], change)) as Snapshot;
+}
+
+/** What a change takes away from the snapshot that it is applied to. */
+export function dropped(snapshot: Snapshot, change: Change): Held {
+  return together((name, projection) => projection.dropped(snapshot[name], change));
+}
+
+/** What the snapshot makes others keep. */
+export function held(snapshot: Snapshot): Held {
+  return together((name, projection) => projection.held(snapshot[name]));
+}
+
+type Part<T> = (name: Name, projection: Projection<unknown, object>) => T;
+
+function assembled(revision: number, part: Part<unknown>): { readonly revision: number } {
+  const parts = PROJECTIONS.map(([name, projection]) => [name, part(name, projection)]);
+  return { revision, ...Object.fromEntries(parts) };
+}
+
+function together(part: Part<Held>): Held {
+  return { instances: PROJECTIONS.flatMap(([name, projection]) => part(name, projection).instances) };
 }

@@ -2,15 +2,23 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Change } from "../../../src/domain/change.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
-import { applyChange, type Snapshot, snapshotFrom } from "../../../src/domain/snapshot/snapshot.ts";
+import {
+  applyChange,
+  dropped,
+  held,
+  type Snapshot,
+  snapshotData,
+  snapshotFrom,
+} from "../../../src/domain/snapshot/snapshot.ts";
 
-const sandbox = (id: string, createdAt: number): Sandbox => ({
+/** With instances whose ids are its own: no other sandbox has them. */
+const sandbox = (id: string, createdAt: number, instances: readonly string[] = []): Sandbox => ({
   id,
   runtime: "generic",
   driver: "static",
   strategy: null,
   createdAt,
-  instances: [],
+  instances: instances.map((name, number) => ({ id: `${id}-${name}`, sandboxId: id, url: "http://h:1", number })),
 });
 
 const EMPTY = snapshotFrom({ revision: 0, sandboxes: [], revoked: [] });
@@ -19,11 +27,17 @@ const name = fc.constantFrom("a", "b", "c", "d");
 const change: fc.Arbitrary<Change> = fc.oneof(
   fc.record({
     kind: fc.constant("sandbox.put" as const),
-    sandbox: fc.tuple(name, fc.nat()).map(([id, at]) => sandbox(id, at)),
+    sandbox: fc
+      .tuple(name, fc.nat(), fc.uniqueArray(fc.constantFrom("1", "2", "3")))
+      .map(([id, at, instances]) => sandbox(id, at, instances)),
   }),
   fc.record({ kind: fc.constant("sandbox.removed" as const), sandboxId: name }),
   fc.record({ kind: fc.constant("token.revoked" as const), tokenId: name, expiresAt: fc.nat() }),
 );
+
+function after(snapshot: Snapshot, one: Change): Snapshot {
+  return applyChange(snapshot, { revision: snapshot.revision + 1, change: one });
+}
 
 function contents({ revision, sandboxes, revoked }: Snapshot) {
   return {
@@ -79,5 +93,34 @@ describe("a snapshot", () => {
         }
       }),
     );
+  });
+
+  test("is the same again after it was plain data", () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 20 }), (changes) => {
+        const snapshot = changes.reduce((before, one) => after(before, one), EMPTY);
+        const data = snapshotData(snapshot);
+        expect(contents(snapshotFrom(structuredClone(data)))).toEqual(contents(snapshot));
+        expect(Object.keys(data)).toEqual(Object.keys(snapshot));
+      }),
+    );
+  });
+
+  test("names what a change takes away: exactly what others had to keep before it and need not after it", () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 20 }), change, (changes, last) => {
+        const before = changes.reduce((snapshot, one) => after(snapshot, one), EMPTY);
+        const kept = new Set(held(after(before, last)).instances);
+        const gone = held(before).instances.filter((id) => !kept.has(id));
+        expect(dropped(before, last).instances.toSorted()).toEqual(gone.toSorted());
+      }),
+    );
+  });
+
+  test("leaves alone the nouns that a change is not about", () => {
+    const before = snapshotFrom({ revision: 0, sandboxes: [sandbox("a", 1)], revoked: [] });
+    const revoked = after(before, { kind: "token.revoked", tokenId: "t", expiresAt: 1 });
+    expect(revoked.sandboxes).toBe(before.sandboxes);
+    expect(after(revoked, { kind: "sandbox.removed", sandboxId: "a" }).revoked).toBe(revoked.revoked);
   });
 });
