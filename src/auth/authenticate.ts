@@ -16,7 +16,9 @@ export interface Verifier {
 /** A principal together with its keys for limits, made once per token. */
 export interface Caller {
   readonly principal: Principal;
+  /** For its execute and API calls, and for what it has proxied. */
   readonly rateKey: bigint;
+  readonly proxyRateKey: bigint;
   /** Where its share is counted; null when it is nobody in particular. */
   readonly shareKey: SketchKey | null;
 }
@@ -80,7 +82,12 @@ export class Authenticator {
     if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
     const principal = await this.#verifier.verify(token);
     const name = `subject ${principal.subject}`;
-    const caller = { principal, rateKey: this.#rateKey(name), shareKey: this.#shareKey(name) };
+    const caller = {
+      principal,
+      rateKey: this.#rateKey(name),
+      proxyRateKey: this.#rateKey(`proxied ${name}`),
+      shareKey: this.#shareKey(name),
+    };
     checkRevoked(principal, snapshot());
     this.#remember(token, caller);
     return caller;

@@ -11,9 +11,10 @@ import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../errors.ts";
 import { Cap } from "../limits/cap.ts";
-import { ConcurrencyGate, type GateLimits } from "../limits/concurrency.ts";
+import { ConcurrencyGate } from "../limits/concurrency.ts";
 import { ConnectionCap } from "../limits/connections.ts";
-import { RateLimiter, rateKey } from "../limits/rate-limit.ts";
+import { rateKey } from "../limits/rate-limit.ts";
+import { RateLimits } from "../limits/rate-limits.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import { Streams } from "../limits/streams.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
@@ -34,6 +35,7 @@ import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
+import { gateLimits, longestSilence, ratesOf, streamLimits } from "./limits.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
@@ -90,14 +92,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     threads: memory.threads,
     limits: gateLimits(config),
   });
-  const streams = new Streams({
-    cap: new Cap({
-      lanes: memory.streams,
-      thread,
-      max: config.MAX_STREAMS,
-      share: orElse(config.MAX_STREAMS_PER_CALLER, Math.ceil(config.MAX_STREAMS / 10)),
-    }),
-  });
+  const streams = new Streams({ cap: new Cap({ lanes: memory.streams, thread, ...streamLimits(config) }) });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
   const strategies = new NamedStrategies({ byName: createStrategies(), initial: config.LOAD_BALANCER_STRATEGY });
@@ -163,9 +158,8 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     },
     access,
     authenticator,
-    anonymous: { principal: ANONYMOUS, rateKey: 0n, shareKey: null },
-    rateLimiter: newRateLimiter(config, memory),
-    ratePolicy: `"default";q=${config.RATE_LIMIT_REQUESTS};w=${Math.ceil(config.RATE_LIMIT_WINDOW / 1000)}`,
+    anonymous: { principal: ANONYMOUS, rateKey: 0n, proxyRateKey: 0n, shareKey: null },
+    rates: config.RATE_LIMIT_ENABLED ? new RateLimits({ cells: memory.rate, rates: ratesOf(config) }) : null,
     transparent,
     execute,
     sandboxes,
@@ -239,49 +233,4 @@ function newAuthenticator(
     shareKey: shareKeyOf,
     now: Date.now,
   });
-}
-
-function gateLimits(config: Config): GateLimits {
-  const max = config.MAX_CONCURRENT_REQUESTS;
-  const quarter = Math.ceil(max / 4);
-  return {
-    max,
-    maxPerCaller: orElse(config.MAX_CONCURRENT_PER_CALLER, quarter),
-    maxPerSandbox: orElse(config.MAX_CONCURRENT_PER_SANDBOX, quarter),
-    maxPending: config.MAX_PENDING_REQUESTS,
-    maxPendingPerCaller: Math.ceil(config.MAX_PENDING_REQUESTS / 4),
-    maxAgeMs: config.QUEUE_TIMEOUT,
-    targetMs: config.QUEUE_TARGET,
-  };
-}
-
-function orElse(chosen: "auto" | number, automatic: number): number {
-  return chosen === "auto" ? automatic : chosen;
-}
-
-function newRateLimiter(config: Config, memory: SharedMemory): RateLimiter | null {
-  if (!config.RATE_LIMIT_ENABLED) return null;
-  return new RateLimiter({
-    cells: memory.rate,
-    requests: config.RATE_LIMIT_REQUESTS,
-    windowMs: config.RATE_LIMIT_WINDOW,
-    burst: config.RATE_LIMIT_BURST,
-  });
-}
-
-/**
- * Longer than all waits that have deadlines of their own and may follow each other without a byte to or from the client, so
- * that it only catches what those do not see.
- */
-function longestSilence(config: Config): number {
-  const attempts = 1 + config.MAX_RETRIES;
-  const before = config.QUEUE_TIMEOUT + attempts * (config.PROXY_POOL_TIMEOUT + config.PROXY_CONNECT_TIMEOUT);
-  const waits = [
-    before + config.PROXY_TIMEOUT,
-    before + config.EXECUTE_MAX_TIMEOUT,
-    config.PROXY_STREAM_IDLE_TIMEOUT,
-    config.PROXY_SEND_TIMEOUT,
-    config.KEEP_ALIVE_TIMEOUT,
-  ];
-  return Math.max(...waits) + 15_000;
 }

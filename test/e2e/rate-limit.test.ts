@@ -9,9 +9,9 @@ const BURST = 10;
 
 test(`${RATE}/s hit from four connections over two threads for ${SECONDS} s admits within 1 % of exact`, async () => {
   const gateway = new Installation({
-    RATE_LIMIT_REQUESTS: String(RATE),
-    RATE_LIMIT_WINDOW: "1s",
-    RATE_LIMIT_BURST: String(BURST),
+    PROXY_RATE_LIMIT_REQUESTS: String(RATE),
+    PROXY_RATE_LIMIT_WINDOW: "1s",
+    PROXY_RATE_LIMIT_BURST: String(BURST),
   });
   const daemon = await gateway.serve({ workers: 2 });
   await gateway.run("sandbox", "add", "box", "--url", await startUpstream((_req, res) => res.end("ok")));

@@ -64,6 +64,8 @@ export async function startGateway(bench: Bench, options: GatewayOptions = {}): 
     RATE_LIMIT_REQUESTS: "10000000",
     RATE_LIMIT_WINDOW: "1s",
     RATE_LIMIT_BURST: "10000000",
+    PROXY_RATE_LIMIT_REQUESTS: "10000000",
+    PROXY_RATE_LIMIT_WINDOW: "1s",
     LOG_LEVEL: "warn",
     ...options.settings,
   };

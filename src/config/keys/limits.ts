@@ -1,9 +1,20 @@
 import { key, section } from "../key.ts";
-import { duration, flag, integer } from "../values.ts";
+import { autoOr, duration, flag, integer } from "../values.ts";
+
+const requests = integer(1, 10_000_000);
+const window = duration("1ms", "30d");
 
 export const limits = section("limits", "How much one caller may have.", {
   RATE_LIMIT_ENABLED: key(flag(), "true", "Whether the limits below hold."),
-  RATE_LIMIT_REQUESTS: key(integer(1, 10_000_000), "100", "Requests per window, for each caller and for each address."),
-  RATE_LIMIT_WINDOW: key(duration("1ms", "30d"), "60s", "Length of the window."),
-  RATE_LIMIT_BURST: key(integer(1, 10_000_000), "20", "Requests that may come at once before the rate is enforced."),
+  RATE_LIMIT_REQUESTS: key(requests, "100", "Execute and API calls per window, for each caller."),
+  RATE_LIMIT_WINDOW: key(window, "60s", "Length of the window."),
+  RATE_LIMIT_BURST: key(autoOr(requests), "auto", "How many of them may come at once; auto = a whole window's."),
+  PROXY_RATE_LIMIT_REQUESTS: key(requests, "6000", "Proxied requests per window, for each caller."),
+  PROXY_RATE_LIMIT_WINDOW: key(window, "60s", "Length of the window."),
+  PROXY_RATE_LIMIT_BURST: key(autoOr(requests), "auto", "How many of them may come at once; auto = a whole window's."),
+  ADDRESS_RATE_LIMIT_REQUESTS: key(
+    autoOr(integer(1, 1_000_000_000)),
+    "auto",
+    "Requests per RATE_LIMIT_WINDOW from each address; auto = ten callers' of both kinds.",
+  ),
 });

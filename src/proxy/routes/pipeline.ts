@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Authenticator, Caller } from "../../auth/authenticate.ts";
 import { repeatsToken, shownToken } from "../../auth/credentials/token.ts";
 import { type IpAccess, type Peer, schemeOf } from "../../auth/ip-access.ts";
-import type { RateLimiter } from "../../limits/rate-limit.ts";
+import type { RateLimits } from "../../limits/rate-limits.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import type { MetricLane } from "../../observe/metric-slots.ts";
@@ -13,7 +13,7 @@ import type { InFlight } from "../request/in-flight.ts";
 import type { ExecuteRoute } from "./execute.ts";
 import type { HealthPages } from "./health.ts";
 import type { Responder } from "../request/respond.ts";
-import { healthPage, route } from "./router.ts";
+import { healthPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
 import type { TransparentRoute } from "./transparent.ts";
 import type { PeerSocket } from "../request/peer-socket.ts";
@@ -26,9 +26,8 @@ export interface PipelineOptions {
   /** null: authentication is off and everybody is `anonymous`. */
   readonly authenticator: Authenticator | null;
   readonly anonymous: Caller;
-  /** null: no rate limit. */
-  readonly rateLimiter: RateLimiter | null;
-  readonly ratePolicy: string;
+  /** null: no rate limits. */
+  readonly rates: RateLimits | null;
   readonly transparent: TransparentRoute;
   readonly execute: ExecuteRoute;
   readonly sandboxes: SandboxesRoute;
@@ -83,20 +82,19 @@ export class Pipeline {
       }
       if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
       const now = process.hrtime.bigint();
-      this.#limitAddress(peer, now);
+      this.#o.rates?.admit("address", peer.rateKey, now);
       const caller = this.#known(head) ?? (await this.#verify(head));
       exchange.principal = caller.principal;
-      this.#limitCaller(caller, peer, now);
+      const where = this.#route(exchange, head, caller, peer, now);
       if (head.sandboxToken !== undefined) exchange.passesAuthorization = await this.#passesAuthorization(head);
-      const waiting = this.#serve(exchange, head, caller);
+      const waiting = this.#serve(exchange, head, caller, where);
       if (waiting !== undefined) await waiting;
     } catch (error) {
       this.#o.responder.error(exchange, error);
     }
   }
 
-  #serve(exchange: Exchange, head: Head, caller: Caller): Promise<void> | undefined {
-    const where = route(exchange.method, head);
+  #serve(exchange: Exchange, head: Head, caller: Caller, where: Route): Promise<void> | undefined {
     switch (where.kind) {
       case "proxy":
         return this.#o.transparent.serve(exchange, head, caller, where);
@@ -110,29 +108,23 @@ export class Pipeline {
     }
   }
 
-  /** Before anybody is authenticated: guessing tokens is limited too. @throws GatewayError RATE_001 */
-  #limitAddress(peer: Peer, now: bigint): void {
-    const waitNs = this.#o.rateLimiter?.admit(peer.rateKey, now) ?? 0;
-    if (waitNs > 0) throw this.#overLimit(waitNs);
-  }
-
   /**
-   * A caller over its limit does not use up the limit of the others at its address. Nobody in particular has no limit of
-   * its own: everybody would share it.
-   * @throws GatewayError RATE_001
+   * Where the request goes, when its caller has not had too many of that kind. Nobody in particular has no limit of its own:
+   * everybody would share it.
+   * @throws GatewayError RATE_001, and what the router throws; a request that goes nowhere counts too.
    */
-  #limitCaller(caller: Caller, peer: Peer, now: bigint): void {
-    if (caller === this.#o.anonymous) return;
-    const waitNs = this.#o.rateLimiter?.admit(caller.rateKey, now) ?? 0;
-    if (waitNs === 0) return;
-    this.#o.rateLimiter?.refund(peer.rateKey, now);
-    throw this.#overLimit(waitNs);
-  }
-
-  #overLimit(waitNs: number): GatewayError {
-    const seconds = Math.max(1, Math.ceil(waitNs / 1e9));
-    const headers = { "ratelimit-policy": this.#o.ratePolicy, ratelimit: `"default";r=0;t=${seconds}` };
-    return new GatewayError("RATE_001", { retryAfter: seconds, headers });
+  #route(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Route {
+    let where: Route | undefined;
+    try {
+      where = route(exchange.method, head);
+      return where;
+    } finally {
+      if (caller !== this.#o.anonymous) {
+        const proxied = where?.kind === "proxy";
+        const key = proxied ? caller.proxyRateKey : caller.rateKey;
+        this.#o.rates?.admitCaller(proxied ? "proxy" : "api", key, peer.rateKey, now);
+      }
+    }
   }
 
   #known(head: Head): Caller | undefined {

@@ -119,7 +119,7 @@ test("10,000 calls without a token cost a few records, which say how many there 
 }, 30_000);
 
 test("calls beyond a caller's limit are in the record: who, from where, how many", async () => {
-  const env = { RATE_LIMIT_ENABLED: "true", RATE_LIMIT_REQUESTS: "1", RATE_LIMIT_BURST: "5" };
+  const env = { RATE_LIMIT_ENABLED: "true", PROXY_RATE_LIMIT_REQUESTS: "1", PROXY_RATE_LIMIT_BURST: "5" };
   const gateway = await startTestGateway({ env });
   const authorization = await gateway.authorization();
   const answered = await flood(gateway, 50, `Authorization: ${authorization}\r\n`);

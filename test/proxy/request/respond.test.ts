@@ -149,7 +149,7 @@ describe("who is not admitted", () => {
 });
 
 describe("a rate limit", () => {
-  const env = { RATE_LIMIT_ENABLED: "true", RATE_LIMIT_REQUESTS: "6", RATE_LIMIT_WINDOW: "60s", RATE_LIMIT_BURST: "3" };
+  const env = { RATE_LIMIT_ENABLED: "true", PROXY_RATE_LIMIT_REQUESTS: "6", PROXY_RATE_LIMIT_BURST: "3" };
 
   test("answers 429 with the time to wait and the policy, to one caller over all his connections", async () => {
     const gateway = await startTestGateway({ env });
@@ -161,17 +161,21 @@ describe("a rate limit", () => {
     );
     expect(responses.map(({ status }) => status).filter((status) => status === 200)).toHaveLength(3);
     const refused = responses.find(({ status }) => status === 429);
-    expect(refused?.headers.get("ratelimit-policy")).toBe('"default";q=6;w=60');
+    expect(refused?.headers.get("ratelimit-policy")).toBe('"proxy";q=6;w=60');
     const wait = Number(refused?.headers.get("retry-after"));
     expect(wait).toBeGreaterThan(8);
     expect(wait).toBeLessThanOrEqual(10);
-    expect(refused?.headers.get("ratelimit")).toBe(`"default";r=0;t=${wait}`);
-    expect(await refused?.json()).toMatchObject({ error: { code: "RATE_001", retryable: true, executed: "no" } });
+    expect(refused?.headers.get("ratelimit")).toBe(`"proxy";r=0;t=${wait}`);
+    const details = "This caller's limit of proxied requests (PROXY_RATE_LIMIT_REQUESTS): 6 in 60 s";
+    const error = { code: "RATE_001", details, retryable: true, executed: "no" };
+    expect(await refused?.json()).toMatchObject({ error });
     expect(calls).toBe(3);
   });
 
   test("holds for an address too, so that guessing tokens has one; behind a trusted proxy for the client's", async () => {
-    const gateway = await startTestGateway({ env: { ...env, TRUSTED_PROXIES: "127.0.0.9" } });
+    const gateway = await startTestGateway({
+      env: { RATE_LIMIT_ENABLED: "true", ADDRESS_RATE_LIMIT_REQUESTS: "3", TRUSTED_PROXIES: "127.0.0.9" },
+    });
     const guess = async (localAddress: string, forwarded = ""): Promise<number | undefined> => {
       const connection = new RawConnection(gateway.port, { localAddress });
       connection.send(

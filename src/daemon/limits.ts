@@ -1,0 +1,61 @@
+// What follows from the configuration by arithmetic: "auto" worked out, and limits that depend on others.
+
+import type { Config } from "../config/schema.ts";
+import type { GateLimits } from "../limits/concurrency.ts";
+import type { Rate, RateKind } from "../limits/rate-limits.ts";
+
+export function gateLimits(config: Config): GateLimits {
+  const max = config.MAX_CONCURRENT_REQUESTS;
+  const quarter = Math.ceil(max / 4);
+  return {
+    max,
+    maxPerCaller: orElse(config.MAX_CONCURRENT_PER_CALLER, quarter),
+    maxPerSandbox: orElse(config.MAX_CONCURRENT_PER_SANDBOX, quarter),
+    maxPending: config.MAX_PENDING_REQUESTS,
+    maxPendingPerCaller: Math.ceil(config.MAX_PENDING_REQUESTS / 4),
+    maxAgeMs: config.QUEUE_TIMEOUT,
+    targetMs: config.QUEUE_TARGET,
+  };
+}
+
+export function streamLimits(config: Config): { max: number; share: number } {
+  const max = config.MAX_STREAMS;
+  return { max, share: orElse(config.MAX_STREAMS_PER_CALLER, Math.ceil(max / 10)) };
+}
+
+/** Callers at one address whose limits together make the address's, unless it is set. */
+const CALLERS_AT_ADDRESS = 10;
+
+export function ratesOf(config: Config): Readonly<Record<RateKind, Rate>> {
+  const api = rate(config.RATE_LIMIT_REQUESTS, config.RATE_LIMIT_WINDOW, config.RATE_LIMIT_BURST);
+  const proxy = rate(config.PROXY_RATE_LIMIT_REQUESTS, config.PROXY_RATE_LIMIT_WINDOW, config.PROXY_RATE_LIMIT_BURST);
+  const { windowMs } = api;
+  const ofCaller = api.requests + (proxy.requests * windowMs) / proxy.windowMs;
+  const all = orElse(config.ADDRESS_RATE_LIMIT_REQUESTS, Math.ceil(ofCaller * CALLERS_AT_ADDRESS));
+  return { api, proxy, address: rate(all, windowMs, "auto") };
+}
+
+/**
+ * Longer than all waits that have deadlines of their own and may follow each other without a byte to or from the client, so
+ * that it only catches what those do not see.
+ */
+export function longestSilence(config: Config): number {
+  const attempts = 1 + config.MAX_RETRIES;
+  const before = config.QUEUE_TIMEOUT + attempts * (config.PROXY_POOL_TIMEOUT + config.PROXY_CONNECT_TIMEOUT);
+  const waits = [
+    before + config.PROXY_TIMEOUT,
+    before + config.EXECUTE_MAX_TIMEOUT,
+    config.PROXY_STREAM_IDLE_TIMEOUT,
+    config.PROXY_SEND_TIMEOUT,
+    config.KEEP_ALIVE_TIMEOUT,
+  ];
+  return Math.max(...waits) + 15_000;
+}
+
+function rate(requests: number, windowMs: number, burst: "auto" | number): Rate {
+  return { requests, windowMs, burst: orElse(burst, requests) };
+}
+
+function orElse(chosen: "auto" | number, automatic: number): number {
+  return chosen === "auto" ? automatic : chosen;
+}

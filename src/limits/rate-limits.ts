@@ -1,0 +1,78 @@
+import { GatewayError } from "../errors.ts";
+import { type Cells, RateLimiter } from "./rate-limit.ts";
+
+/** So many requests per window, of which `burst` may come at once. */
+export interface Rate {
+  readonly requests: number;
+  readonly windowMs: number;
+  readonly burst: number;
+}
+
+/** What a limit is asked for: running code and the API, what is proxied to a sandbox, everything from one address. */
+export type RateKind = "api" | "proxy" | "address";
+
+/** One limit with its name, as the answer tells it. */
+interface Limit {
+  readonly kind: RateKind;
+  readonly limiter: RateLimiter;
+  /** For RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers). */
+  readonly policy: string;
+  readonly details: string;
+}
+
+const WHOSE: Readonly<Record<RateKind, string>> = {
+  api: "This caller's limit of execute and API calls (RATE_LIMIT_REQUESTS)",
+  proxy: "This caller's limit of proxied requests (PROXY_RATE_LIMIT_REQUESTS)",
+  address: "The limit of requests from this address (ADDRESS_RATE_LIMIT_REQUESTS)",
+};
+
+/**
+ * The limits a request meets: its address's before anybody is authenticated, so that guessing tokens is limited too, and
+ * then its caller's for this kind of request. The address's is well above, because many callers may share one.
+ * A `key` is a `rateKey`; `now` is `process.hrtime.bigint()`.
+ */
+export class RateLimits {
+  readonly #limits: Readonly<Record<RateKind, Limit>>;
+
+  constructor(options: { cells: Cells; rates: Readonly<Record<RateKind, Rate>> }) {
+    const { cells, rates } = options;
+    const limit = (kind: RateKind): Limit => newLimit(kind, cells, rates[kind]);
+    this.#limits = { api: limit("api"), proxy: limit("proxy"), address: limit("address") };
+  }
+
+  /** Counts one request. @throws GatewayError RATE_001, which says which limit was met and when to come back. */
+  admit(kind: RateKind, key: bigint, now: bigint): void {
+    const limit = this.#limits[kind];
+    const waitNs = limit.limiter.admit(key, now);
+    if (waitNs > 0) throw over(limit, waitNs);
+  }
+
+  /**
+   * Counts one request that the address's limit has let in. One that is refused does not use up what the others at its
+   * address may have.
+   * @throws GatewayError RATE_001
+   */
+  admitCaller(kind: "api" | "proxy", key: bigint, addressKey: bigint, now: bigint): void {
+    const limit = this.#limits[kind];
+    const waitNs = limit.limiter.admit(key, now);
+    if (waitNs === 0) return;
+    this.#limits.address.limiter.refund(addressKey, now);
+    throw over(limit, waitNs);
+  }
+}
+
+function newLimit(kind: RateKind, cells: Cells, rate: Rate): Limit {
+  const window = Math.ceil(rate.windowMs / 1000);
+  return {
+    kind,
+    limiter: new RateLimiter({ cells, ...rate }),
+    policy: `"${kind}";q=${rate.requests};w=${window}`,
+    details: `${WHOSE[kind]}: ${rate.requests} in ${rate.windowMs / 1000} s`,
+  };
+}
+
+function over({ kind, policy, details }: Limit, waitNs: number): GatewayError {
+  const seconds = Math.max(1, Math.ceil(waitNs / 1e9));
+  const headers = { "ratelimit-policy": policy, ratelimit: `"${kind}";r=0;t=${seconds}` };
+  return new GatewayError("RATE_001", { details, retryAfter: seconds, headers });
+}
