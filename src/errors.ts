@@ -53,6 +53,7 @@ export const ERRORS = {
   RATE_002: entry(503, "Too many concurrent requests", "Wait the seconds given in Retry-After and repeat", true),
   RATE_003: entry(429, "Too many connections from this address", "Reuse connections (keep-alive)", true),
   RATE_004: entry(429, "Too many open streams", "Close streams that are not needed, or raise MAX_STREAMS", true),
+  RATE_005: entry(503, "Too much request data in memory", "Wait the seconds given in Retry-After and repeat", true),
 
   // The request itself.
   VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),

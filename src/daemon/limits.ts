@@ -1,8 +1,10 @@
 // What follows from the configuration by arithmetic: "auto" worked out, and limits that depend on others.
 
 import type { Config } from "../config/schema.ts";
+import { BODY_UNIT } from "../limits/body-memory.ts";
 import type { GateLimits } from "../limits/concurrency.ts";
 import type { Rate, RateKind } from "../limits/rate-limits.ts";
+import type { MinimumRate } from "../proxy/request/transfer-rate.ts";
 
 export function gateLimits(config: Config): GateLimits {
   const max = config.MAX_CONCURRENT_REQUESTS;
@@ -21,6 +23,17 @@ export function gateLimits(config: Config): GateLimits {
 export function streamLimits(config: Config): { max: number; share: number } {
   const max = config.MAX_STREAMS;
   return { max, share: orElse(config.MAX_STREAMS_PER_CALLER, Math.ceil(max / 10)) };
+}
+
+/** In units of BODY_UNIT. A caller may have a quarter, and everybody one body of the largest size. */
+export function bodyMemoryLimits(config: Config): { max: number; share: number } {
+  const one = Math.ceil(config.MAX_BODY_SIZE / BODY_UNIT);
+  const max = Math.max(one, Math.floor(config.MAX_BUFFERED_BODIES / BODY_UNIT));
+  return { max, share: Math.max(one, Math.ceil(max / 4)) };
+}
+
+export function minimumRate(config: Config): MinimumRate {
+  return { bytesPerSecond: config.MIN_TRANSFER_RATE, afterMs: 10_000 };
 }
 
 /** Callers at one address whose limits together make the address's, unless it is set. */

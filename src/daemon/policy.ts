@@ -35,7 +35,7 @@ import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
-import { gateLimits, longestSilence, ratesOf, streamLimits } from "./limits.ts";
+import { bodyMemoryLimits, gateLimits, longestSilence, minimumRate, ratesOf, streamLimits } from "./limits.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
@@ -129,6 +129,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       deliveries,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
+      minimumRate: minimumRate(config),
     },
     recorder,
     timeouts,
@@ -141,7 +142,8 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     dispatching,
     recorder,
     responder,
-    maxBodySize: config.MAX_BODY_SIZE,
+    bodyMemory: new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) }),
+    bodyLimits: { size: config.MAX_BODY_SIZE, silenceMs: config.PROXY_SEND_TIMEOUT, rate: minimumRate(config) },
     maxResponseSize: config.MAX_RESPONSE_SIZE,
     limits: { maxTimeoutMs: config.EXECUTE_MAX_TIMEOUT, maxMembers: config.MAX_JSON_MEMBERS },
     ownLimitsMs: runLimits(config),

@@ -32,20 +32,20 @@ export class Cap {
     return sum;
   }
 
-  /** Takes a place, or says which limit stands against it. A key of null has no share, only the whole. */
-  take(key: SketchKey | null): "taken" | "full" | "over share" {
-    if (this.taken >= this.#max) return "full";
-    if (key !== null && this.#sketch.count(key) >= this.#share) return "over share";
-    this.#add(key, 1);
+  /** Takes places, or says which limit stands against that. A key of null has no share, only the whole. */
+  take(key: SketchKey | null, places = 1): "taken" | "full" | "over share" {
+    if (this.taken + places > this.#max) return "full";
+    if (key !== null && this.#sketch.count(key) + places > this.#share) return "over share";
+    this.#add(key, places);
     return "taken";
   }
 
-  /** Gives back a place that `take` gave to the key. */
-  release(key: SketchKey | null): void {
-    this.#add(key, -1);
+  /** Gives back what `take` gave to the key. */
+  release(key: SketchKey | null, places = 1): void {
+    this.#add(key, -places);
   }
 
-  #add(key: SketchKey | null, amount: 1 | -1): void {
+  #add(key: SketchKey | null, amount: number): void {
     Atomics.add(this.#mine.total, 0, amount);
     if (key !== null) this.#sketch.add(key, amount);
   }

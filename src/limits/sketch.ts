@@ -41,7 +41,7 @@ export class Sketch {
   }
 
   /** Counts on this thread's lane. */
-  add({ first, second }: SketchKey, amount: 1 | -1): void {
+  add({ first, second }: SketchKey, amount: number): void {
     Atomics.add(this.#mine, first, amount);
     Atomics.add(this.#mine, second, amount);
   }

@@ -50,6 +50,16 @@ export const gateway = section("gateway", "The listener that clients call.", {
   MAX_CONNECTIONS: key(integer(1, 1_000_000), "10000", "Open client connections."),
   MAX_CONNECTIONS_PER_IP: key(integer(1, 1_000_000), "1000", "Open client connections from one address."),
   MAX_BODY_SIZE: key(size("1kb", "16gb"), "10mb", "Largest request body."),
+  MAX_BUFFERED_BODIES: key(
+    size("1mb", "1024gb"),
+    "128mb",
+    "All bodies of execute calls held in memory, of which one caller has a quarter.",
+  ),
+  MIN_TRANSFER_RATE: key(
+    integer(0, 1_000_000_000),
+    "100",
+    "Bytes a second that a client must send of its body on average, once it took 10 s; 0 = any.",
+  ),
   MAX_RESPONSE_SIZE: key(size("1kb", "1gb"), "10mb", "Largest answer an instance may give to an execute call."),
   MAX_HEADER_SIZE: key(size("1kb", "1mb"), "16kb", "Largest request header section, all fields together."),
   MAX_HEADERS_COUNT: key(integer(1, 2000), "100", "Most header fields in a request."),

@@ -41,7 +41,7 @@ export interface InstanceWords {
   readonly size: number;
 }
 
-/** Places that one thread has taken: client connections by address, streams by caller. */
+/** Places that one thread has taken: client connections by address, streams and the units of bodies by caller. */
 export interface PlaceWords {
   /** [0] all of them. */
   readonly total: Int32Array;
@@ -78,6 +78,7 @@ export interface SharedMemory {
   readonly instances: InstanceWords;
   readonly connections: readonly PlaceWords[];
   readonly streams: readonly PlaceWords[];
+  readonly bodies: readonly PlaceWords[];
   /** One a thread; only that thread writes it. */
   readonly pulses: readonly PulseWords[];
   /** Counters, one lane per thread; only that thread writes it. Laid out by observe/metric-slots.ts. */
@@ -119,6 +120,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     inFlight: lanes.map(() => take(INSTANCES * 4)),
     connections: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     streams: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
+    bodies: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     revision: lanes.map(() => take(64)),
     beat: lanes.map(() => take(64)),
     metrics: lanes.map(() => take(METRIC_SLOTS * 8)),
@@ -154,6 +156,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     },
     connections: offsets.connections.map(places),
     streams: offsets.streams.map(places),
+    bodies: offsets.bodies.map(places),
     pulses: offsets.revision.map((offset, lane) => ({
       revision: new BigInt64Array(buffer, offset, 8),
       beat: words(offsets.beat[lane] as number, 16),

@@ -16,7 +16,7 @@ export function reclaimThread(memory: SharedMemory, thread: number): void {
   // Nobody is left to pass the slots on: whoever waits for one is told to look.
   for (let other = 0; other < memory.threads; other++) Atomics.notify(slots.granted, other * slots.stride);
   memory.instances.inFlight[thread]?.fill(0);
-  for (const places of [memory.connections[thread], memory.streams[thread]]) {
+  for (const places of [memory.connections[thread], memory.streams[thread], memory.bodies[thread]]) {
     places?.total.fill(0);
     places?.sketch.fill(0);
   }

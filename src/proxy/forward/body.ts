@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import type { GatewayError } from "../../errors.ts";
+import { GatewayError } from "../../errors.ts";
 import type { BodyControl } from "../dispatch/outbound.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { checkTrailers } from "../request/head.ts";
+import { type MinimumRate, TransferRate } from "../request/transfer-rate.ts";
 import { tooLarge } from "../request/read-body.ts";
 
 /**
@@ -16,10 +17,12 @@ export class RequestBody extends Readable {
   readonly #req: IncomingMessage;
   readonly #control: BodyControl;
   readonly #limit: number;
+  readonly #rate: TransferRate;
   #attached = false;
 
-  constructor(options: { exchange: Exchange; control: BodyControl; limit: number }) {
+  constructor(options: { exchange: Exchange; control: BodyControl; limit: number; minimumRate: MinimumRate }) {
     super();
+    this.#rate = new TransferRate(options.minimumRate);
     this.#exchange = options.exchange;
     this.#req = options.exchange.req;
     this.#control = options.control;
@@ -32,6 +35,7 @@ export class RequestBody extends Readable {
       this.#req.on("data", this.#onData).once("end", this.#onEnd);
     }
     this.#control.bodyProgress("client");
+    this.#rate.wait(performance.now());
     this.#req.resume();
   }
 
@@ -45,7 +49,11 @@ export class RequestBody extends Readable {
   readonly #onData = (chunk: Buffer): void => {
     this.#exchange.bytesIn += chunk.length;
     if (this.#exchange.bytesIn > this.#limit) return this.#refuse(tooLarge(this.#limit));
+    this.#rate.moved(chunk.length);
+    const now = performance.now();
+    if (this.#rate.isTooSlow(now)) return this.#refuse(new GatewayError("PROXY_006", { details: "too slow" }));
     if (this.push(chunk)) return this.#control.bodyProgress("client");
+    this.#rate.rest(now);
     this.#req.pause();
     this.#control.bodyProgress("instance");
   };

@@ -10,6 +10,7 @@ import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
 import { linger } from "../request/linger.ts";
+import type { MinimumRate } from "../request/transfer-rate.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Responder } from "../request/respond.ts";
 
@@ -23,6 +24,8 @@ export interface ForwardContext {
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
+  /** Of a client's body. */
+  readonly minimumRate: MinimumRate;
 }
 
 /** Bytes up to which copying a body is cheaper than writing it apart from its head. */
@@ -37,7 +40,8 @@ export function outbound(exchange: Exchange, head: Head, path: string, context: 
     body:
       head.bodyLength === 0
         ? null
-        : (control: BodyControl) => new RequestBody({ exchange, control, limit: context.maxBodySize }),
+        : (control: BodyControl) =>
+            new RequestBody({ exchange, control, limit: context.maxBodySize, minimumRate: context.minimumRate }),
     idempotent: isIdempotent(exchange.method),
   };
 }

@@ -55,6 +55,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   sandboxKey: SketchKey | null = null;
   /** Whose slot it holds: that of requests, later perhaps that of streams; null when it holds none. */
   slot: SlotHolder["slot"] = null;
+  /** What its body takes of the memory for bodies; null when it is not held. */
+  bodyMemory: { release(): void } | null = null;
   /** Its end has been recorded; whatever still happens to the connection is none of its business. */
   recorded = false;
   /** Waits for the record to be committed. */
@@ -140,9 +142,11 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   }
 
   #leaveSlot(): void {
-    const { slot } = this;
+    const { slot, bodyMemory } = this;
     this.slot = null;
+    this.bodyMemory = null;
     slot?.release(this);
+    bodyMemory?.release();
   }
 
   get kind(): RequestFacts["kind"] {

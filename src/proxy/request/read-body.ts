@@ -1,24 +1,47 @@
 import { GatewayError } from "../../errors.ts";
+import type { BodyMemory } from "../../limits/body-memory.ts";
 import type { Exchange } from "./exchange.ts";
+import { type MinimumRate, TransferRate } from "./transfer-rate.ts";
 
 /** @throws GatewayError VAL_004 when the declared length is over the limit: before a byte of it is read. */
 export function checkBodyLength(length: number, limit: number): void {
   if (length > limit) throw tooLarge(limit);
 }
 
+export interface BodyLimits {
+  /** Bytes. */
+  readonly size: number;
+  /** The longest it may stand still, ms. */
+  readonly silenceMs: number;
+  readonly rate: MinimumRate;
+}
+
+/** A body that is not fast enough is found out within this time, ms. */
+const RATE_CHECK_MS = 1_000;
+
 /**
- * Reads a whole body.
- * @throws GatewayError VAL_004 over `limit` bytes, VAL_008 when it does not move for `timeoutMs`, and whatever the exchange
- *   is cut with.
+ * Reads a whole body into memory, which is taken from `memory` as it comes.
+ * @throws GatewayError VAL_004 over the size, VAL_008 when it stands still or is too slow, RATE_005 when there is no memory
+ *   for it, and whatever the exchange is cut with.
  */
-export function readBody(exchange: Exchange, options: { limit: number; timeoutMs: number }): Promise<Buffer> {
+export function readBody(exchange: Exchange, memory: BodyMemory, limits: BodyLimits): Promise<Buffer> {
   const { req } = exchange;
+  exchange.bodyMemory = memory;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const timer = setTimeout(() => fail(new GatewayError("VAL_008")), options.timeoutMs);
+    const rate = new TransferRate(limits.rate);
+    rate.wait(performance.now());
+    const silence = setTimeout(() => fail(new GatewayError("VAL_008")), limits.silenceMs);
+    const pace = setInterval(
+      () => {
+        if (rate.isTooSlow(performance.now())) fail(tooSlow(limits.rate));
+      },
+      Math.min(RATE_CHECK_MS, limits.rate.afterMs + 1),
+    );
     const stop = (): void => {
-      clearTimeout(timer);
+      clearTimeout(silence);
+      clearInterval(pace);
       exchange.offCut(fail);
       req.off("data", onData).off("end", onEnd);
       req.pause();
@@ -29,9 +52,15 @@ export function readBody(exchange: Exchange, options: { limit: number; timeoutMs
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > options.limit) return fail(tooLarge(options.limit));
+      if (size > limits.size) return fail(tooLarge(limits.size));
+      try {
+        memory.grow(size);
+      } catch (error) {
+        return fail(error as GatewayError);
+      }
       chunks.push(chunk);
-      timer.refresh();
+      rate.moved(chunk.length);
+      silence.refresh();
     };
     const onEnd = (): void => {
       stop();
@@ -40,6 +69,11 @@ export function readBody(exchange: Exchange, options: { limit: number; timeoutMs
     req.on("data", onData).once("end", onEnd);
     exchange.onCut(fail);
   });
+}
+
+/** The client moves its bytes more slowly than it may. */
+function tooSlow({ bytesPerSecond }: MinimumRate): GatewayError {
+  return new GatewayError("VAL_008", { details: `slower than ${bytesPerSecond} bytes a second` });
 }
 
 /** The body has more than `limit` bytes. */

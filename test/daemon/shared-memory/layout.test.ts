@@ -11,7 +11,17 @@ import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 
 type Words = Int32Array | BigInt64Array | Float64Array;
 
-function allWords({ flags, rate, slots, instances, connections, streams, pulses, metrics }: SharedMemory): Words[] {
+function allWords({
+  flags,
+  rate,
+  slots,
+  instances,
+  connections,
+  streams,
+  bodies,
+  pulses,
+  metrics,
+}: SharedMemory): Words[] {
   return [
     flags,
     rate.keys,
@@ -25,7 +35,7 @@ function allWords({ flags, rate, slots, instances, connections, streams, pulses,
     ...slots.wantedBy,
     instances.state,
     ...instances.inFlight,
-    ...[...connections, ...streams].flatMap(({ total, sketch }) => [total, sketch]),
+    ...[...connections, ...streams, ...bodies].flatMap(({ total, sketch }) => [total, sketch]),
     ...pulses.flatMap(({ revision, beat }) => [revision, beat]),
     ...metrics,
   ];
@@ -35,7 +45,7 @@ describe("the shared memory", () => {
   test.each([1, 2, 7])("for %i threads is zeroed, and no two parts of it overlap or share a cache line", (threads) => {
     const memory = createSharedMemory(threads);
     const parts = allWords(memory).toSorted((a, b) => a.byteOffset - b.byteOffset);
-    expect(parts).toHaveLength(9 + 10 * threads);
+    expect(parts).toHaveLength(9 + 12 * threads);
     let end = 0;
     for (const part of parts) {
       expect(part.byteOffset % 64).toBe(0);
@@ -86,7 +96,7 @@ test("reclaiming a dead thread clears its part and nobody else's", () => {
   for (const words of [held, waiting, ready, granted]) words[word] = 0;
   for (const lanes of [expected.slots.heldBy, expected.slots.wantedBy]) lanes[1]?.fill(0);
   expected.instances.inFlight[1]?.fill(0);
-  for (const places of [expected.connections[1], expected.streams[1]]) {
+  for (const places of [expected.connections[1], expected.streams[1], expected.bodies[1]]) {
     places?.total.fill(0);
     places?.sketch.fill(0);
   }
