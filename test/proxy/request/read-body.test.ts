@@ -85,7 +85,7 @@ describe("bodies held in memory", () => {
   test("are bounded in all and for each caller, over that refused at once, and leave nothing behind", async () => {
     const env = { MAX_BUFFERED_BODIES: "1mb", MAX_BODY_SIZE: "400kb", MAX_CONCURRENT_REQUESTS: "100" };
     const gateway = await startTestGateway({ env });
-    gateway.addSandbox("box", await startUpstream((_req, res) => res.end("{}")));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => res.end("{}")));
     const [one, other, third] = [
       await gateway.authorization(),
       await gateway.authorization("operator"),
@@ -110,7 +110,7 @@ describe("bodies held in memory", () => {
 
   test("are not read before their call has a slot", async () => {
     const gateway = await startTestGateway({ env: { MAX_CONCURRENT_REQUESTS: "1" } });
-    gateway.addSandbox("box", await startUpstream((_req, res) => res.end("{}")));
+    await gateway.addSandbox("box", await startUpstream((_req, res) => res.end("{}")));
     const authorization = await gateway.authorization();
     await begin(gateway, authorization);
     const waiting = await RawConnection.open(gateway.port);

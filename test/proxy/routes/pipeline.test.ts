@@ -10,7 +10,7 @@ interface Reply {
 
 async function limited(env: Record<string, string> = {}) {
   const gateway = await startTestGateway({ env: { RATE_LIMIT_ENABLED: "true", ...env } });
-  gateway.addSandbox("box", await startUpstream((_req, res) => res.end("{}")));
+  await gateway.addSandbox("box", await startUpstream((_req, res) => res.end("{}")));
   return gateway;
 }
 
