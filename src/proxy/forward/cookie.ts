@@ -1,6 +1,5 @@
 /** Cookies of the gateway itself, also behind a prefix that browsers know, and where a name is smuggled in as a value. */
 const OURS = /^[=\s]*(?:__[a-z-]+-)?sandboxgw/i;
-const ATTRIBUTE = /^[ \t]*([^=]*?)[ \t]*(?:=[ \t]*(.*?)[ \t]*)?$/s;
 
 /**
  * A sandbox's `Set-Cookie` value for the part of the origin that is its own: its neighbours share the rest, and would be
@@ -13,10 +12,10 @@ export function scopedCookie(value: string, mount: string): string | undefined {
   let path = "";
   let scoped = pair;
   for (const attribute of attributes) {
-    const [, name = "", given = ""] = ATTRIBUTE.exec(attribute) ?? [];
-    const key = name.toLowerCase();
-    if (key === "domain") continue;
-    if (key === "path" && mount !== "") path = given;
+    const equals = attribute.indexOf("=");
+    const name = (equals < 0 ? attribute : attribute.slice(0, equals)).trim().toLowerCase();
+    if (name === "domain") continue;
+    if (name === "path" && mount !== "") path = equals < 0 ? "" : attribute.slice(equals + 1).trim();
     else scoped += `;${attribute}`;
   }
   return mount === "" ? scoped : `${scoped}; Path=${under(mount, path)}`;

@@ -44,8 +44,7 @@ export function requestFields(
     const name = raw[index] as string;
     if (isDroppedFromClient(name)) {
       if (name === "via") via += `${raw[index + 1] as string}, `;
-      else if (passesAuthorization && name === "authorization") fields.push(name, raw[index + 1] as string);
-      continue;
+      if (name !== "authorization" || !passesAuthorization) continue;
     }
     if (method !== "POST" && METHOD_OVERRIDES.has(name)) continue;
     if (connectionNames?.includes(name)) continue;
@@ -63,10 +62,10 @@ export function requestFields(
   return fields;
 }
 
-/** Whether the same name with hyphens is in the request too, or is not the client's to say. */
+/** Whether the same name with hyphens is in the request too, or is one that does not simply pass. */
 function hasTwin(name: string, raw: readonly string[], { connectionNames }: Head): boolean {
   const twin = name.replaceAll("_", "-");
-  if (isDroppedFromClient(twin) || connectionNames?.includes(twin)) return true;
+  if (isDroppedFromClient(twin) || METHOD_OVERRIDES.has(twin) || connectionNames?.includes(twin)) return true;
   return raw.some((known, index) => index % 2 === 0 && known === twin);
 }
 

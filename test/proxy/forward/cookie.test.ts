@@ -56,6 +56,24 @@ describe("behind a path, a cookie", () => {
   });
 });
 
+test("a cookie made to be read slowly is not", () => {
+  const spaces = " \t".repeat(100_000);
+  for (const attribute of [
+    `Path${spaces}x`,
+    `${spaces}x`,
+    `Path=${spaces}x`,
+    `${spaces}=${spaces}/`,
+    ";".repeat(200_000),
+  ]) {
+    const began = performance.now();
+    scopedCookie(`a=1;${attribute}`, MOUNT);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  }
+  const began = performance.now();
+  expect(scopedCookie(`__${"a-".repeat(100_000)}=1`, MOUNT)).toBeDefined();
+  expect(performance.now() - began).toBeLessThan(1_000);
+});
+
 describe("a cookie", () => {
   test.each([
     "sandboxgw=1",
