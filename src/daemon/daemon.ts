@@ -228,6 +228,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         admin_url: listenerUrl(config.ADMIN_HOST, adminPort),
         host: config.GATEWAY_HOST,
         port,
+        admin_host: config.ADMIN_HOST,
         admin_port: adminPort,
         workers,
         serving: threads.serving,
@@ -237,7 +238,6 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         connections: connections(),
         sandboxes: snapshot.sandboxes.size,
         instances: instanceStates(snapshot, board),
-        audit: auditWorking() ? "ok" : "failing",
       }),
     });
     await observer.start();

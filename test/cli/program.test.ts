@@ -16,6 +16,7 @@ import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AuditChain } from "../../src/audit/chain.ts";
+import { AdminListener } from "../../src/daemon/admin-listener.ts";
 import { acquireDaemonLock } from "../../src/daemon/lock.ts";
 import { openDataFolder } from "../../src/store/data-folder.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
@@ -330,27 +331,49 @@ describe("audit", () => {
   });
 });
 
+/** What is left of a daemon for others to see: the lock, what it wrote, and an admin listener that tells its `trouble`. */
+async function observedDaemon(data: string) {
+  const folder = openDataFolder(data);
+  const daemon: { trouble: string | undefined } = { trouble: undefined };
+  const admin = new AdminListener({ notReady: () => daemon.trouble, metrics: () => Promise.reject(new Error("none")) });
+  const store = openSqliteStore(folder.database);
+  const instances = { ins_1: "up", ins_2: "down", ins_3: "up" };
+  const admin_port = await admin.listen("127.0.0.1", 0);
+  await store.observed.put("daemon", JSON.stringify({ port: 1234, admin_port, instances }), 1);
+  const lock = acquireDaemonLock(folder.lock);
+  onTestFinished(async () => {
+    await admin.close();
+    await store.close();
+  });
+  return Object.assign(daemon, { admin, release: () => lock.release() });
+}
+
 describe("status", () => {
   it("says stopped with exit code 7, and running with what the daemon wrote and exit code 0", async () => {
     const cli = fresh();
     await cli.run("sandbox add box --driver wasm");
     expect(await cli.run("status")).toMatchObject({ code: 7, stdout: expect.stringMatching(/^status: +stopped\n/) });
-    const folder = openDataFolder(cli.data);
-    const store = openSqliteStore(folder.database);
-    onTestFinished(() => store.close());
-    await store.observed.put(
-      "daemon",
-      JSON.stringify({ port: 1234, instances: { ins_1: "up", ins_2: "down", ins_3: "up" } }),
-      1,
-    );
-    const lock = acquireDaemonLock(folder.lock);
+    const daemon = await observedDaemon(cli.data);
     const running = await cli.run("status");
     expect(running.code).toBe(0);
     expect(running.stdout).toMatch(/^status: +running\n/);
     expect(running.stdout).toMatch(/\nport: +1234\n/);
     expect(running.stdout).toMatch(/\ninstances: +2 up, 1 down\n/);
-    lock.release();
+    daemon.release();
     expect((await cli.json("status"))["running"]).toBe(false);
+  });
+
+  it("asks the daemon itself whether it takes calls: with a full disk it cannot write down that it does not", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add box --driver wasm");
+    const daemon = await observedDaemon(cli.data);
+    daemon.trouble = "audit records cannot be written";
+    const failing = await cli.run("status");
+    expect(failing.code).toBe(8);
+    expect(failing.stdout).toMatch(/^status: +running, but takes no calls: audit records cannot be written\n/);
+    expect(await cli.run("status -o json")).toMatchObject({ code: 8, stdout: expect.stringMatching(/"ready": false/) });
+    await daemon.admin.close();
+    expect(await cli.run("status")).toMatchObject({ code: 8, stdout: expect.stringContaining("does not answer") });
   });
 });
 

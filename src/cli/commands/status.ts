@@ -2,12 +2,16 @@ import type { Command } from "commander";
 import { instanceStates } from "../../control/verbs/status.ts";
 import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
+import { findTrouble } from "../readiness.ts";
 import { briefDuration, fields } from "../output/output.ts";
 import type { Workspace } from "../workspace.ts";
 
 export function defineStatus(status: Command, cli: Cli): void {
   status
-    .description("Tells whether the gateway on this data folder runs: exit code 0, or 7 when it does not.")
+    .description(
+      "Tells whether the gateway on this data folder runs and takes calls: exit code 0; 7 when it does not run, 8 when it " +
+        "runs and takes none.",
+    )
     .addHelpText("after", "\nExamples:\n  sandboxgw status\n  sandboxgw status -o json")
     .action(() => show(cli));
 }
@@ -15,36 +19,40 @@ export function defineStatus(status: Command, cli: Cli): void {
 async function show(cli: Cli): Promise<void> {
   const state = await cli.inWorkspace(read).catch(absent);
   if (!state.running) cli.exitCode = EXIT.unreachable;
+  else if (!state.ready) cli.exitCode = EXIT.checkFailed;
   cli.output.print(state, () => fields(asText(state)));
 }
 
 /** A folder without a gateway has none that runs. */
 function absent(error: unknown): State {
   if (!(error instanceof GatewayError) || error.code !== "GW_014") throw error;
-  return { running: false, data_dir: error.details, set_up: false };
+  return { running: false, ready: false, data_dir: error.details, set_up: false };
 }
 
-type State = { readonly running: boolean } & Readonly<Record<string, unknown>>;
+type State = { readonly running: boolean; readonly ready: boolean } & Readonly<Record<string, unknown>>;
 
 async function read({ verbs, actor, folder }: Workspace): Promise<State> {
   const { daemon, sandboxes, auditRecords } = await verbs.status.find(actor);
   const kept = { data_dir: folder.root, audit_records: auditRecords };
-  if (daemon === undefined) return { running: false, sandboxes, ...kept };
+  if (daemon === undefined) return { running: false, ready: false, sandboxes, ...kept };
   const { pid, startedAt } = daemon.holder;
   const holder = pid === undefined ? {} : { pid, started_at_ms: startedAt };
-  return { running: true, ...holder, ...daemon.observed, ...kept };
+  const trouble = await findTrouble(daemon.observed);
+  const now = { ready: trouble === undefined, ...(trouble !== undefined && { trouble }) };
+  return { running: true, ...now, ...holder, ...daemon.observed, ...kept };
 }
 
 /** The daemon may tell more than this program knows of: whatever it is, it is shown. */
 function asText(state: State): Record<string, string> {
-  const { running, started_at_ms: startedAt, instances: _, set_up: setUp, ...rest } = state;
+  const { running, ready, trouble, started_at_ms: startedAt, instances: _, set_up: setUp, ...rest } = state;
+  const stopped = setUp === false ? "stopped: no gateway was ever set up here" : "stopped";
   const up = typeof startedAt === "number" ? { up: briefDuration(Date.now() - startedAt) } : {};
   const others = Object.entries(rest).map(([name, value]) => [
     name,
     typeof value === "string" ? value : JSON.stringify(value),
   ]);
   return {
-    status: running ? "running" : setUp === false ? "stopped: no gateway was ever set up here" : "stopped",
+    status: running ? (ready ? "running" : `running, but takes no calls: ${String(trouble)}`) : stopped,
     ...up,
     ...Object.fromEntries(others),
     ...(running && { instances: tally(Object.values(instanceStates(state))) }),
