@@ -23,3 +23,12 @@ function stateOf(pid: number): { state: string; parent: number } | undefined {
     return undefined;
   }
 }
+
+/** The arguments of a process, each followed by a zero byte; empty when it is gone. */
+export function argumentsOf(pid: number): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}

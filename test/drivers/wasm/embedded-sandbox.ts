@@ -7,7 +7,7 @@ import type { InstanceState } from "../../../src/drivers/driver.ts";
 import { WasmDriver } from "../../../src/drivers/wasm/driver.ts";
 import type { Outcome } from "../../../src/drivers/wasm/job.ts";
 import type { WasmLimits } from "../../../src/drivers/wasm/limits.ts";
-import { descendantsOf } from "../../support/processes.ts";
+import { argumentsOf, descendantsOf } from "../../support/processes.ts";
 
 export interface Reply {
   readonly status: number;
@@ -128,12 +128,4 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Whether it says that it is an execution, as only the gateway's execute calls can. */
   readonly execution?: boolean;
-}
-
-function argumentsOf(pid: number): string {
-  try {
-    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -17,6 +17,7 @@ describe.concurrent("python", () => {
       signal: null,
       error: null,
       truncated: false,
+      results: [],
       duration_ms: expect.any(Number),
     });
   });
@@ -87,9 +88,34 @@ describe.concurrent("python", () => {
     expect(await sandbox.python("import sys; sys.exit(3)")).toMatchObject({
       status: "error",
       exit_code: 3,
-      error: null,
+      stderr: "",
+      error: { name: "ExitCode", value: "the program ended with exit code 3 and said nothing" },
     });
     expect(await sandbox.python("import sys; sys.exit('no')")).toMatchObject({ exit_code: 1, stderr: "no\n" });
+  });
+
+  test("runs coroutines, and tells what an event loop cannot do here", async () => {
+    const code = lines(
+      "import asyncio, socket",
+      "async def after(ms): await asyncio.sleep(ms / 1000); return ms",
+      "async def main(): return await asyncio.gather(after(20), asyncio.wait_for(after(10), 5))",
+      "print(asyncio.run(main()))",
+      "async def connect(): await asyncio.open_connection('localhost', 80)",
+      "for attempt in (socket.socketpair, lambda: asyncio.run(connect())):",
+      "  try: attempt()",
+      "  except (OSError, RuntimeError, NotImplementedError) as e: print('refused')",
+    );
+    expect(await sandbox.python(code)).toMatchObject({ status: "ok", stdout: "[20, 10]\nrefused\nrefused\n" });
+  });
+
+  test("gives the value of its last line when that is an expression with one", async () => {
+    const code = lines("from __future__ import annotations", "def f() -> Later: return {'a': 'é'}", "f()");
+    expect(await sandbox.python(code)).toMatchObject({ stdout: "", results: [{ "text/plain": "{'a': 'é'}" }] });
+    expect(await sandbox.python("1\nprint('a')")).toMatchObject({ stdout: "a\n", results: [] });
+    expect(await sandbox.python("1 / 0")).toMatchObject({
+      results: [],
+      error: { name: "ZeroDivisionError", traceback: expect.arrayContaining(["    1 / 0"]) },
+    });
   });
 });
 
@@ -107,12 +133,33 @@ describe.concurrent("javascript", () => {
     expect((await sandbox.javascript("console.log(await Promise.resolve(5))")).stdout).toBe("5\n");
   });
 
-  test("an uncaught error is told with its place", async () => {
-    expect(await sandbox.javascript("\nfunction f() { throw new TypeError('no') }\nf()")).toMatchObject({
-      status: "error",
-      exit_code: 1,
-      error: { name: "Error", value: "no", traceback: [expect.stringContaining("main.js:2:")] },
+  test.each([
+    ["in a function", "\nfunction f() { throw new TypeError('no') }\nf()", "TypeError", "no", "main.js:2:"],
+    ["at top level", "throw new RangeError('')", "RangeError", "", "main.js:1:"],
+    ["of a class of its own", "class Mine extends Error {}\nthrow new Mine('m')", "Mine", "m", "main.js:1:"],
+    ["of the engine", "null.x", "TypeError", "cannot read property 'x' of null", "main.js:1:"],
+    ["before it began", "let = = 3", "SyntaxError", "unexpected token in expression: '='", "main.js:1:"],
+    ["in a module", "import fs from 'fs'\nthrow new Error('e')", "Error", "e", "main.mjs:2:"],
+    ["in a promise", "await Promise.reject(new RangeError('r'))", "RangeError", "r", "main.js:1:"],
+  ])("an uncaught error %s is told with its name and place", async (_, code, name, value, place) => {
+    const { status, exit_code, stderr, error } = await sandbox.javascript(code);
+    expect([status, exit_code, error?.name, error?.value]).toEqual(["error", 1, name, value]);
+    expect(error?.traceback[0]).toContain(place);
+    expect(stderr).toContain(value);
+  });
+
+  test("an error that was caught is not taken for the end, and looks as it always does", async () => {
+    const code = "const e = new TypeError('t'); console.log(JSON.stringify({ e }), JSON.stringify(e)); process.exit(3)";
+    expect(await sandbox.javascript(code)).toMatchObject({
+      stdout: '{"e":{}} {}\n',
+      exit_code: 3,
+      error: { name: "ExitCode" },
     });
+  });
+
+  test("may have types", async () => {
+    const code = "const n: number = 5;\nconsole.log(n as unknown)";
+    expect(await sandbox.run({ language: "typescript", code })).toMatchObject({ status: "ok", stdout: "5\n" });
   });
 });
 

@@ -19,7 +19,8 @@ describe.concurrent("time", () => {
     ["bash", "sleep 60"],
   ])("%s that does not end is stopped at its limit: %s", async (language, code) => {
     const outcome = await sandbox.run({ language, code }, 1_000);
-    expect(outcome).toMatchObject({ status: "timeout", exit_code: null, signal: "SIGKILL", error: null });
+    const error = { name: "Timeout", value: "ran longer than 1000 ms", traceback: [] };
+    expect(outcome).toMatchObject({ status: "timeout", exit_code: null, signal: "SIGKILL", error });
     expect(outcome.duration_ms).toBeGreaterThanOrEqual(1_000);
     await stillWorks();
   });
@@ -60,6 +61,17 @@ describe.concurrent("output", () => {
     expect(outcome.status).not.toBe("ok");
     expect(outcome.truncated || outcome.status === "timeout").toBe(true);
     expect(Buffer.byteLength(outcome.stdout)).toBeLessThanOrEqual(OUTPUT);
+  });
+
+  test.each([
+    ["python", "print('x' * 5_000_000); print('end')"],
+    ["python", "import sys; sys.stderr.write('x' * 5_000_000)"],
+    ["javascript", "console.log('x'.repeat(5e6)); console.log('end')"],
+    ["javascript", "for (let i = 0; i < 5000; i++) console.error('x'.repeat(1000))"],
+  ])("%s that prints far too much at once ends as it would, and the beginning is kept: %s", async (language, code) => {
+    const { status, stdout, stderr, truncated } = await sandbox.run({ language, code });
+    expect({ status, truncated }).toEqual({ status: "ok", truncated: true });
+    expect(Buffer.byteLength(stdout + stderr)).toBe(OUTPUT);
   });
 
   test("too much of it is cut between characters and the program goes on", async () => {

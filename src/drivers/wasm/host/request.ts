@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Job } from "../job.ts";
+import type { Job, Language } from "../job.ts";
 import type { WasmLimits } from "../limits.ts";
 
 /** A refusal in the generic protocol: `{"error":{"code","message"}}` with this HTTP status. */
@@ -27,15 +27,19 @@ export function jobOf(body: string, limits: Pick<WasmLimits, "timeoutMs" | "maxT
   const timeoutMs = Math.min(timeout_ms ?? limits.timeoutMs, limits.maxTimeoutMs);
   switch (operation) {
     case "run_code": {
-      const { language, ...rest } = parse(RunCode, payload, "payload.");
+      const { language, ...rest } = parse(RunCode, payload, "payload");
       return { ...rest, language: languageOf(language), timeoutMs };
     }
     case "run_command": {
-      const { command, ...rest } = parse(RunCommand, payload, "payload.");
+      const { command, ...rest } = parse(RunCommand, payload, "payload");
       return { ...rest, code: command, language: "bash", timeoutMs };
     }
     default:
-      throw new Refusal(422, "unsupported", `no operation ${JSON.stringify(operation)}: run_code and run_command`);
+      throw new Refusal(
+        422,
+        "unsupported",
+        `no operation ${JSON.stringify(operation.slice(0, 64))}. There are run_code and run_command`,
+      );
   }
 }
 
@@ -52,23 +56,28 @@ const Common = {
   files: z.record(z.string().min(1), z.string()).default({}),
 };
 
-// Strict: a field that would be ignored may be one that the caller relies on.
-const RunCode = z.strictObject({ language: z.string(), code: z.string(), ...Common });
-const RunCommand = z.strictObject({ command: z.string(), ...Common });
-
-const LANGUAGES: Readonly<Record<string, Job["language"]>> = {
+const LANGUAGES: Readonly<Record<string, Language>> = {
   python: "python",
   python3: "python",
+  py: "python",
   javascript: "javascript",
   js: "javascript",
+  typescript: "typescript",
+  ts: "typescript",
   bash: "bash",
   sh: "bash",
 };
 
-function languageOf(name: string): Job["language"] {
+const KNOWN = "There are python, javascript, typescript and bash";
+
+// Strict: a field that would be ignored may be one that the caller relies on.
+const RunCode = z.strictObject({ language: z.string(`which one? ${KNOWN}`), code: z.string(), ...Common });
+const RunCommand = z.strictObject({ command: z.string(), ...Common });
+
+function languageOf(name: string): Language {
   const language = Object.hasOwn(LANGUAGES, name) ? LANGUAGES[name] : undefined;
   if (language !== undefined) return language;
-  throw new Refusal(422, "unsupported", `no language ${JSON.stringify(name)}: python, javascript and bash`);
+  throw new Refusal(422, "unsupported", `no language ${JSON.stringify(name.slice(0, 64))}. ${KNOWN}`);
 }
 
 function json(text: string): unknown {
@@ -82,6 +91,8 @@ function json(text: string): unknown {
 function parse<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => `${at}${path.join(".")}: ${message}`);
+  const issues = result.error.issues.map(
+    ({ path, message }) => `${[at, ...path].filter((part) => part !== "").join(".")}: ${message}`,
+  );
   throw new Refusal(422, "bad_request", issues.join("; "));
 }

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import fs from "node:fs";
 import { spawnRole } from "../../../executable.ts";
 import { endOf, Tail } from "../../supervisor/tail.ts";
-import { type Job, Outcome } from "../job.ts";
+import { type Job, Outcome, problem, timeoutOf } from "../job.ts";
 import type { WasmLimits } from "../limits.ts";
 import { READY, type RunnerOptions } from "../runner/runner.ts";
 
@@ -31,6 +31,7 @@ export class RunnerProcess {
   readonly #outcome = Promise.withResolvers<Outcome>();
   #text = "";
   #stop: Stop | undefined;
+  #job: Job | undefined;
 
   constructor({ sandbox, limits }: RunnerProcessOptions) {
     const options: RunnerOptions = { sandbox, outputBytes: limits.outputBytes };
@@ -71,6 +72,7 @@ export class RunnerProcess {
     try {
       signal.throwIfAborted();
       await this.ready;
+      this.#job = job;
       watches.push(setTimeout(() => this.#kill("timeout"), job.timeoutMs + GRACE_MS));
       watches.push(setInterval(() => this.#watchMemory(), POLL_MS));
       this.#child.stdin?.write(`${JSON.stringify(job)}\n`);
@@ -129,27 +131,31 @@ export class RunnerProcess {
       stderr: "",
       exit_code: null,
       signal: signal ?? "SIGKILL",
-      error: REASONS[stop](this.#memoryBytes),
+      error: this.#reason(stop),
+      results: [],
       truncated: stop === "output",
     });
   }
-}
 
-const REASONS: Record<Stop, (memoryBytes: number) => Outcome["error"]> = {
-  timeout: () => null,
-  memory: (bytes) => problem("MemoryLimit", `used more than ${Math.floor(bytes / 2 ** 20)} MB`),
-  output: () => problem("OutputLimit", "printed more than can be kept"),
-  abandoned: () => problem("Abandoned", "the caller went away"),
-  crash: () => problem("Crash", "the language's runtime ended unexpectedly"),
-};
+  #reason(stop: Stop): Outcome["error"] {
+    switch (stop) {
+      case "timeout":
+        return this.#job === undefined ? null : timeoutOf(this.#job);
+      case "memory":
+        return problem("MemoryLimit", `used more than ${Math.floor(this.#memoryBytes / 2 ** 20)} MB`);
+      case "output":
+        return problem("OutputLimit", "printed more than can be kept");
+      case "abandoned":
+        return problem("Abandoned", "the caller went away");
+      case "crash":
+        return problem("Crash", "the language's runtime ended unexpectedly");
+    }
+  }
+}
 
 /** Characters of JSON that one character of output may take: `\u0000`. */
 const LONGEST_ESCAPE = 6;
 const OUT_OF_MEMORY = /out of memory/i;
-
-function problem(name: string, value: string): Outcome["error"] {
-  return { name, value, traceback: [] };
-}
 
 /** 0 when the process is gone, or where there is no /proc. */
 function residentBytes(pid: number | undefined): number {

@@ -1,7 +1,8 @@
 import { createInterface } from "node:readline";
 import type { Bash } from "just-bash";
 import { cut } from "./cut.ts";
-import type { Job, Outcome } from "../job.ts";
+import { type Job, type Outcome, problem, timeoutOf } from "../job.ts";
+import { javascriptBootstrap, javascriptError } from "./javascript.ts";
 import { makeWorkersPatient } from "./patient-workers.ts";
 import { PYTHON_MAIN, type PythonNotes } from "./python.ts";
 
@@ -41,7 +42,7 @@ async function runJob(Sandbox: typeof Bash, job: Job, outputBytes: number): Prom
   const maxOutputSize = Math.max(outputBytes * HEADROOM, job.language === "bash" ? BASH_TRAFFIC : 0);
   const bash = new Sandbox({
     python: true,
-    javascript: true,
+    javascript: isScript(job) ? { bootstrap: javascriptBootstrap(NOTES, outputBytes + 1) } : true,
     cwd: job.cwd,
     env: { HOME: "/home/user", USER: "user", LANG: "C.UTF-8" },
     executionLimits: {
@@ -64,39 +65,56 @@ async function runJob(Sandbox: typeof Bash, job: Job, outputBytes: number): Prom
     await write(bash, bash.fs.resolvePath(job.cwd, name), content);
 
   const startedAt = performance.now();
-  const { command, args } = await commandFor(bash, job);
+  const { command, args } = await commandFor(bash, job, outputBytes);
   const ended = await bash.exec(command, { args, rawScript: true, stdin: job.stdin, env: job.env });
   const late = performance.now() - startedAt >= job.timeoutMs;
 
-  const notes = job.language === "python" ? await notesOf(bash) : undefined;
+  const notes = job.language === "python" ? await notesOf<PythonNotes>(bash) : undefined;
   const stdout = cut(notes?.stdoutOpen === true ? withoutLineFeed(ended.stdout) : ended.stdout, outputBytes);
   const stderr = cut(notes?.stderrOpen === true ? withoutLineFeed(ended.stderr) : ended.stderr, outputBytes);
   const output = { stdout: stdout.text, stderr: stderr.text, truncated: stdout.truncated || stderr.truncated };
-  if (ended.exitCode === 0) return { status: "ok", ...output, exit_code: 0, signal: null, error: null };
-  if (late || interrupted(job, ended.stderr)) return { status: "timeout", ...output, ...KILLED, error: null };
+  const results = typeof notes?.value === "string" ? [{ "text/plain": notes.value }] : [];
+  if (ended.exitCode === 0) return { status: "ok", ...output, exit_code: 0, signal: null, error: null, results };
+  const killed = { ...output, exit_code: null, signal: "SIGKILL", results };
+  if (late || interrupted(job, ended.stderr)) return { status: "timeout", ...killed, error: timeoutOf(job) };
   if (TOO_MUCH.test(ended.stderr)) {
-    const error = { name: "OutputLimit", value: `printed more than ${maxOutputSize} bytes`, traceback: [] };
-    return { status: "killed", ...output, ...KILLED, truncated: true, error };
+    const error = problem("OutputLimit", `printed more than ${maxOutputSize} bytes`);
+    return { status: "killed", ...killed, truncated: true, error };
   }
-  const error = notes?.error ?? (job.language === "javascript" ? javascriptError(ended.stderr) : null);
-  return { status: "error", ...output, exit_code: ended.exitCode, signal: null, error };
+  const error = isScript(job) ? javascriptError(ended.stderr, await notesOf(bash)) : (notes?.error ?? null);
+  const said = error ?? (stderr.text === "" ? silent(ended.exitCode) : null);
+  return { status: "error", ...output, exit_code: ended.exitCode, signal: null, error: said, results };
 }
 
-/** A program that prints somewhat too much goes on, and what is too much is cut; one that prints without end is stopped. */
-const HEADROOM = 4;
+/** What is let through beside the limits of the languages themselves; a program that prints without end is stopped. */
+const HEADROOM = 8;
 /** For bash the same limit holds for all that passes through its pipes and into its files. */
 const BASH_TRAFFIC = 2 ** 24;
-const KILLED = { exit_code: null, signal: "SIGKILL" } as const;
 const TOO_MUCH = /total output size exceeded \(>\d+ bytes\)[^\n]*\n$/;
 
+function isScript({ language }: Job): boolean {
+  return language === "javascript" || language === "typescript";
+}
+
+/** A failure is never told by nothing but a number. */
+function silent(exitCode: number): Outcome["error"] {
+  return problem("ExitCode", `the program ended with exit code ${exitCode} and said nothing`);
+}
+
 /** Puts the program where its language expects it, and says how to start it. */
-async function commandFor(bash: Bash, job: Job): Promise<{ command: string; args: string[] }> {
+async function commandFor(bash: Bash, job: Job, outputBytes: number): Promise<{ command: string; args: string[] }> {
   if (job.language === "bash") return { command: job.code, args: [] };
-  const python = job.language === "python";
-  const name = python ? "main.py" : MODULE.test(job.code) ? "main.mjs" : "main.js";
-  const file = bash.fs.resolvePath(job.cwd, name);
+  const file = bash.fs.resolvePath(job.cwd, fileNameOf(job));
   await write(bash, file, job.code);
-  return python ? { command: "python3", args: ["-c", PYTHON_MAIN, file, NOTES] } : { command: "js-exec", args: [file] };
+  if (isScript(job)) return { command: "js-exec", args: [file] };
+  // One byte more than is kept, so that it shows when something was cut.
+  return { command: "python3", args: ["-c", PYTHON_MAIN, file, NOTES, String(outputBytes + 1)] };
+}
+
+function fileNameOf({ language, code }: Job): string {
+  if (language === "python") return "main.py";
+  if (language === "typescript") return "main.ts";
+  return MODULE.test(code) ? "main.mjs" : "main.js";
 }
 
 /** A line that only a module can have. */
@@ -108,7 +126,7 @@ async function write(bash: Bash, file: string, content: string): Promise<void> {
 }
 
 /** Undefined when the program ended without leaving any. What it forged there is for the host to refuse. */
-async function notesOf(bash: Bash): Promise<PythonNotes | undefined> {
+async function notesOf<Notes>(bash: Bash): Promise<Notes | undefined> {
   try {
     return JSON.parse(await bash.readFile(NOTES));
   } catch {
@@ -118,20 +136,13 @@ async function notesOf(bash: Bash): Promise<PythonNotes | undefined> {
 
 /** QuickJS gives up by itself after some 10^9 steps (about 13 s), which can be before the time limit. */
 function interrupted(job: Job, stderr: string): boolean {
-  return job.language === "javascript" && stderr.endsWith(": interrupted\n");
-}
-
-/** js-exec prints an uncaught error as `at <where> (<file>:<line>:<column>): <message>`; the error's name is lost. */
-function javascriptError(stderr: string): Outcome["error"] {
-  const last = stderr.trimEnd().split("\n").at(-1) ?? "";
-  const value = /^at .*?\(.*?:\d+:\d+\): (.*)$/.exec(last)?.[1];
-  return value === undefined ? null : { name: "Error", value, traceback: [last] };
+  return isScript(job) && stderr.endsWith(": interrupted\n");
 }
 
 /** The job could not even be begun: its files do not fit into the tree, for example. */
 function impossible(thrown: unknown): Outcome {
   const { name, message } = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const error = { name, value: message, traceback: [] };
+  const error = problem(name, message);
   return {
     status: "error",
     stdout: "",
@@ -140,6 +151,7 @@ function impossible(thrown: unknown): Outcome {
     signal: null,
     error,
     truncated: false,
+    results: [],
   };
 }
 

@@ -30,7 +30,9 @@ test("run_command runs in bash", () => {
 
 test.each([
   ["python3", "python"],
+  ["py", "python"],
   ["js", "javascript"],
+  ["ts", "typescript"],
   ["sh", "bash"],
 ])("%s is another name of %s", (name, language) => {
   expect(runCode({ language: name, code: "" }).language).toBe(language);
@@ -74,4 +76,11 @@ test.each([
 
 test("a refusal names the field", () => {
   expect(() => runCode({ language: "bash", code: 1 })).toThrow(/^payload\.code: /);
+  expect(() => runCode({ language: "bash", code: "", other: 1 })).toThrow(/^payload: Unrecognized key: "other"$/);
+});
+
+test("a refusal names the languages there are, whether none was named or another", () => {
+  const known = "There are python, javascript, typescript and bash";
+  expect(() => runCode({ code: "" })).toThrow(`payload.language: which one? ${known}`);
+  expect(() => runCode({ language: "ruby", code: "" })).toThrow(`no language "ruby". ${known}`);
 });
