@@ -23,7 +23,8 @@ export interface StateStore {
    * store itself, for that waits for the transaction's end. So a transaction in a transaction is refused, never joined.
    * Once the transaction is over its tables refuse too (GW_001).
    *
-   * Nobody else looks in: whatever another flow of this process asks of the store meanwhile waits for the end.
+   * Nobody else looks in: what another flow of this process asks of the store meanwhile is answered with the state before
+   * the transaction or after it, never from the middle.
    */
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T>;
   readonly sandboxes: SandboxReads;
@@ -36,7 +37,7 @@ export interface StateStore {
    * see `lastRefusedExpiry` in domain/token.ts.
    */
   snapshot(expiredBy: number): Promise<SnapshotData>;
-  /** A number that differs from the last call's when another process has committed since (SQLite: about 1 µs). */
+  /** A number that differs from the last call's when another process has committed since (SQLite: a few µs). */
   dataVersion(): Promise<number>;
   /** After everything that was asked for before. Nothing may be asked for afterwards; closing again does nothing. */
   close(): Promise<void>;

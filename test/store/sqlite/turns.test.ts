@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import type { GatewayError } from "../../../src/errors.ts";
 import { Connection } from "../../../src/store/sqlite/connection.ts";
 import { openTestStore } from "../../support/stores.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -44,4 +45,27 @@ test("a lock that is never let go of is told as one, and the next one has its tu
   release();
   await store.observed.put("x", "{}", 1);
   expect(await store.transaction(async () => "works")).toBe("works");
+});
+
+test("everybody has their turn in the order they came, all in one turn of the event loop, whoever waits for what they must not", async () => {
+  const store = openTestStore();
+  const order: string[] = [];
+  let turned = false;
+  setImmediate(() => (turned = true));
+  const append = (sandboxId: string) =>
+    store.transaction(async ({ changes, sandboxes }) => {
+      for (let n = 0; n < 20; n += 1) await sandboxes.list();
+      return changes.append({ kind: "sandbox.removed", sandboxId }, 1);
+    });
+  const asked = [
+    append("a").then((revision) => order.push(`a: ${revision}`)),
+    store.changes.revision().then((revision) => order.push(`after a: ${revision}`)),
+    store.transaction(() => turn()).catch((error: GatewayError) => order.push(`late: ${error.code}`)),
+    store.changes.revision().then((revision) => order.push(`after the late one: ${revision}`)),
+    append("b").then((revision) => order.push(`b: ${revision}`)),
+    store.snapshot(0).then(({ revision }) => order.push(`after b: ${revision}`)),
+  ];
+  await Promise.all(asked);
+  expect(order).toEqual(["a: 1", "after a: 1", "late: GW_001", "after the late one: 1", "b: 2", "after b: 2"]);
+  expect(turned).toBe(false);
 });
