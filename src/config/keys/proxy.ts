@@ -7,7 +7,7 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
   PROXY_SEND_TIMEOUT: key(
     duration("1ms", LONGEST),
     "60s",
-    "A client that stops sending its body or reading its answer is cut off after this time.",
+    "Time a client has to send on, and to read the next 64 KB of its answer; then it is cut off.",
   ),
   PROXY_STREAM_IDLE_TIMEOUT: key(
     duration("1ms", LONGEST),

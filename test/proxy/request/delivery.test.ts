@@ -77,6 +77,21 @@ describe("a client that does not read", () => {
 test.each([
   ["made here", executing],
   ["of a sandbox", proxied],
+])("a client that trickles its reading of an answer %s is cut off, though it never stops", async (_, call) => {
+  const gateway = await startTestGateway({ env: { PROXY_SEND_TIMEOUT: "500ms" } });
+  const answer = `{"stdout":"${"x".repeat(9 * MB)}"}`;
+  await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(answer)));
+  const socket = await silentReader(gateway, call(await gateway.authorization()));
+  const trickle = setInterval(() => socket.read(1_000), 20);
+  onTestFinished(() => clearInterval(trickle));
+  await eventually("it is recorded", () => gateway.records().length === 1, 10_000);
+  await eventually("it is cut off", () => connectionsOf(gateway) === 0, 5_000);
+  expect(gateway.gateway.inFlight.size).toBe(0);
+});
+
+test.each([
+  ["made here", executing],
+  ["of a sandbox", proxied],
 ])(
   "a client that reads slowly gets the whole of an answer %s, though it takes longer than a pause may",
   async (_, call) => {
