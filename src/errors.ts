@@ -174,6 +174,8 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   RATE_001: "summed",
   RATE_002: "summed",
   RATE_003: "counted",
+  RATE_004: "summed",
+  RATE_005: "summed",
   VAL_001: "counted",
   VAL_006: "counted",
   VAL_007: "counted",

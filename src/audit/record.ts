@@ -14,6 +14,9 @@ export interface AdminAction {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** The action of the verb that goes on although records are missing. */
+export const ACCEPTED_LOSS = "audit.accept-loss";
+
 /** The record of a control verb, as JSON text. */
 export function adminRecord({ at, actor, action, target, details }: AdminAction): string {
   return JSON.stringify({ kind: "admin", at_ms: at, actor, action, target, ...details });

@@ -2,6 +2,7 @@ import type { AuditHead, AuditTable } from "../store/audit-log.ts";
 import { AuditChain, GENESIS, reasonAgainst } from "./chain.ts";
 import type { AuditEntry } from "./entries.ts";
 import { findLoss } from "./kept-head.ts";
+import { lossesIn } from "./losses.ts";
 import { UnfinishedCalls } from "./unfinished.ts";
 
 /** What a walk along the chain found. `seq` is the first place where it does not hold. */
@@ -14,6 +15,8 @@ export type Verdict =
       readonly head: AuditHead | undefined;
       /** Calls that left a start record and none of their end: the gateway was killed, or they still go on. */
       readonly unfinished: readonly AuditEntry[];
+      /** Records which tell that others are missing. */
+      readonly losses: readonly AuditEntry[];
     }
   | { readonly intact: false; readonly seq: number; readonly reason: string };
 
@@ -50,6 +53,7 @@ export function verifyChain(options: {
   const start = anchor ?? { seq: 0, hash: GENESIS };
   let last: Pick<AuditHead, "seq" | "hash"> = start;
   const calls = new UnfinishedCalls();
+  const losses: AuditEntry[] = [];
   while (last.seq < end) {
     // From the very first row: one with a number that no record has is found too.
     const page = table.after(last === start ? -Infinity : last.seq, PAGE).filter((next) => next.seq <= end);
@@ -63,6 +67,7 @@ export function verifyChain(options: {
       }
       last = next;
       calls.add(next);
+      losses.push(...lossesIn(next));
     }
   }
   if (head !== undefined && head.hash !== last.hash)
@@ -72,7 +77,7 @@ export function verifyChain(options: {
   const newest = table.last(1)[0]?.seq ?? 0;
   const newestProven = table.head()?.seq ?? 0;
   if (newest > newestProven) return broken(newestProven + 1, "a record was added without proof");
-  return { intact: true, records: end - start.seq, first: start.seq + 1, head, unfinished: calls.list() };
+  return { intact: true, records: end - start.seq, first: start.seq + 1, head, unfinished: calls.list(), losses };
 }
 
 function broken(seq: number, reason: string): Verdict {

@@ -90,11 +90,17 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
       },
     });
     const chain = new AuditChain({ table: store.audit, key: keys.auditKey });
+    const kept = requireNoLoss(folder.auditHead, store.audit, chain);
+    if (kept === 0 && store.audit.head() !== undefined)
+      log.warn(
+        { file: folder.auditHead },
+        "no head of the audit chain was kept: nothing tells whether its end is missing",
+      );
     const keeper = new HeadKeeper({
       file: folder.auditHead,
       log: `${folder.database}-wal`,
       head: () => store.audit.read((table) => table.head()),
-      kept: requireNoLoss(folder.auditHead, store.audit, chain),
+      kept,
       onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
     });
     keeper.start();

@@ -23,7 +23,7 @@ export function defineAudit(audit: Command, cli: Cli): void {
     .summary("check that no record was changed or removed")
     .description(
       "Walks the whole chain of records and says where it is broken, if it is (exit code 8). " +
-        "Also lists the calls that were started and have no record of their end.",
+        "Also lists the calls that were started and have no record of their end, and the losses that are on record.",
     )
     .addHelpText("after", "\nExamples:\n  sandboxgw audit verify\n  sandboxgw audit verify -o json")
     .action(() => verify(cli));
@@ -74,23 +74,29 @@ async function followFrom(cli: Cli, { verbs, actor }: Workspace, start: number):
 async function verify(cli: Cli): Promise<void> {
   const verdict = await cli.inWorkspace(({ verbs, actor }) => verbs.audit.verify(actor));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
-  const { records, first, head, unfinished } = verdict;
+  const { records, first, head, unfinished, losses } = verdict;
   const view = {
     intact: true,
     records,
     first_record: first,
     head: head?.hash ?? null,
     unfinished: unfinished.map(auditView),
+    losses: losses.map(auditView),
   };
   cli.output.print(view, () => [
     `ok: ${records} records${first > 1 ? ` from number ${first} on` : ""}, chain intact`,
-    ...(unfinished.length === 0 ? [] : [`${unfinished.length} calls were started and have no end (yet):`]),
-    ...unfinished.slice(0, MAX_UNFINISHED).map((call) => `  ${auditLine(call)}`),
+    ...listed("times records were lost, as the record itself says:", losses),
+    ...listed("calls were started and have no end (yet):", unfinished),
   ]);
 }
 
 /** Lines of the text output; JSON has them all. */
-const MAX_UNFINISHED = 20;
+const MAX_LISTED = 20;
+
+function listed(what: string, entries: readonly AuditEntry[]): string[] {
+  if (entries.length === 0) return [];
+  return [`${entries.length} ${what}`, ...entries.slice(0, MAX_LISTED).map((entry) => `  ${auditLine(entry)}`)];
+}
 
 async function acceptLoss(cli: Cli, options: { yes?: boolean }): Promise<void> {
   await cli.confirm("Go on without the records that are missing?", options);

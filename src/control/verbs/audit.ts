@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
 import { AuditChain } from "../../audit/chain.ts";
 import { findLoss, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
+import { ACCEPTED_LOSS } from "../../audit/record.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
 import type { KeyRing } from "../../auth/keys.ts";
 import { GatewayError } from "../../errors.ts";
@@ -63,7 +64,7 @@ export class AuditVerbs {
     const { kept, loss } = await this.#audit.read((table) => this.#findLoss(new AuditChain({ table, key }), table));
     if (loss === undefined) return undefined;
     const details = { loss, ...(kept && { kept_seq: kept.seq, kept_hash: kept.hash }) };
-    await this.#control.write(actor, async (step) => step.record("audit.accept-loss", "audit", details));
+    await this.#control.write(actor, async (step) => step.record(ACCEPTED_LOSS, "audit", details));
     const head = await this.#audit.read((table) => table.head());
     if (existsSync(this.#headFile)) renameSync(this.#headFile, `${this.#headFile}.before-${head?.seq ?? 0}`);
     if (head !== undefined) writeKeptHead(this.#headFile, head);
