@@ -8,11 +8,11 @@ import type { MinimumRate } from "../proxy/request/transfer-rate.ts";
 
 export function gateLimits(config: Config): GateLimits {
   const max = config.MAX_CONCURRENT_REQUESTS;
-  const quarter = Math.ceil(max / 4);
   return {
     max,
-    maxPerCaller: orElse(config.MAX_CONCURRENT_PER_CALLER, quarter),
-    maxPerSandbox: orElse(config.MAX_CONCURRENT_PER_SANDBOX, quarter),
+    maxPerCaller: orElse(config.MAX_CONCURRENT_PER_CALLER, Math.ceil(max / 4)),
+    // More than a caller's, or one caller could take all of a sandbox that others use too.
+    maxPerSandbox: orElse(config.MAX_CONCURRENT_PER_SANDBOX, Math.ceil(max / 2)),
     maxPending: config.MAX_PENDING_REQUESTS,
     maxPendingPerCaller: Math.ceil(config.MAX_PENDING_REQUESTS / 4),
     maxAgeMs: config.QUEUE_TIMEOUT,

@@ -19,7 +19,7 @@ export const gateway = section("gateway", "The listener that clients call.", {
   MAX_CONCURRENT_PER_SANDBOX: key(
     autoOr(integer(1, 1_000_000)),
     "auto",
-    "Most of them for one sandbox; auto = a quarter, so that a slow one does not slow the others.",
+    "Most of them for one sandbox; auto = half, so that a slow one does not slow the others.",
   ),
   MAX_PENDING_REQUESTS: key(
     integer(0, 1_000_000),
