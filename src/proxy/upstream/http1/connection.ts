@@ -192,7 +192,8 @@ export class Connection implements ResponseEvents {
   }
 
   #free(): void {
-    if (!this.#reusable) return this.#fail(closed());
+    // Also when the instance has answered without taking all of the body: the next request would wait behind the rest.
+    if (!this.#reusable || this.#socket.writableLength > 0) return this.#fail(closed());
     this.#reusable = false;
     // The read that completed the answer may also have paused it: nobody else would read on.
     if (this.#paused) this.resume();

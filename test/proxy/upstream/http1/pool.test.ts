@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../../support/eventually.ts";
-import { startScriptedUpstream } from "../../../support/upstream.ts";
+import { startRawUpstream, startScriptedUpstream } from "../../../support/upstream.ts";
 import { startUpstreamClient } from "../../../support/upstream-client.ts";
 
 /** An instance that answers with the number of the connection it was asked on, `/hold` only when it is let go. */
@@ -44,6 +44,21 @@ describe("a connection that has been paused by the last piece of an answer", () 
     expect(await ask()).toMatchObject({ body: "last" });
     expect(sockets.size).toBe(2);
   });
+});
+
+test("a connection that has not taken all of a body yet is not used again, though the answer is whole", async () => {
+  let calls = 0;
+  const url = await startRawUpstream((socket) => {
+    socket.once("data", () => {
+      calls += 1;
+      if (calls === 1) socket.pause(); // it answers, and reads no further
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood");
+    });
+  });
+  const { ask } = startUpstreamClient(url, { connections: 1 });
+  expect(await ask({ method: "POST", body: "x".repeat(20_000_000) })).toMatchObject({ body: "good" });
+  expect(await ask()).toMatchObject({ body: "good" });
+  expect(calls).toBe(2);
 });
 
 describe("a request that wants a fresh connection", () => {
