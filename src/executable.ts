@@ -31,10 +31,10 @@ export function startThread(data: unknown, options: WorkerOptions = {}): Worker 
   const script = embeddedFile("thread.js");
   if (script === undefined) {
     const file = new URL("./daemon/threads/worker.ts", import.meta.url);
-    return new Worker(file, { ...options, workerData: { data } satisfies ThreadStart });
+    return new Worker(file, { ...options, workerData: { data } satisfies ThreadData });
   }
   sqliteBinding(); // the thread is told which file to load, so it has to exist first
-  const start: ThreadStart = { data, ...(addonFile !== undefined && { addonFile }) };
+  const start: ThreadData = { data, ...(addonFile !== undefined && { addonFile }) };
   return new Worker(script.toString("utf8"), { ...options, eval: true, workerData: start });
 }
 
@@ -45,7 +45,7 @@ export function threadData<T>(): T {
   return start.data;
 }
 
-export interface RoleOptions {
+export interface ChildOptions {
   /** The child's whole environment: nothing is inherited. Default: empty. */
   readonly env?: Readonly<Record<string, string>>;
   readonly stdio?: StdioOptions;
@@ -55,8 +55,8 @@ export interface RoleOptions {
   readonly execArgv?: readonly string[];
 }
 
-/** This program again, as a child process: `__role <role> <args…>`. */
-export function spawnRole(role: string, args: readonly string[], options: RoleOptions = {}): ChildProcess {
+/** This program again, as a child process: `__child <name> <args…>`. */
+export function spawnChild(name: string, args: readonly string[], options: ChildOptions = {}): ChildProcess {
   const own = packaged
     ? []
     : [
@@ -64,14 +64,14 @@ export function spawnRole(role: string, args: readonly string[], options: RoleOp
         ...(options.execArgv ?? []),
         fileURLToPath(new URL("../bin/sandboxgw.ts", import.meta.url)),
       ];
-  return spawn(process.execPath, [...own, "__role", role, ...args], {
+  return spawn(process.execPath, [...own, "__child", name, ...args], {
     env: { ...options.env },
     stdio: options.stdio ?? "pipe",
     detached: options.detached ?? false,
   });
 }
 
-interface ThreadStart {
+interface ThreadData {
   readonly data: unknown;
   readonly addonFile?: string;
 }

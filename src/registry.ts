@@ -1,7 +1,7 @@
 // Every built-in plug-in by the name people use for it: the only list of them.
 
 import type { Config } from "./config/schema.ts";
-import type { Driver, InstanceObserver } from "./drivers/driver.ts";
+import type { Driver, InstanceReport } from "./drivers/driver.ts";
 import { StaticDriver } from "./drivers/static.ts";
 import { WasmDriver } from "./drivers/wasm/driver.ts";
 import { ANSWER_MARGIN_MS } from "./execution/execute.ts";
@@ -34,9 +34,9 @@ export function createDrivers(options: {
   config: Config;
   runDirectory: string;
   cacheDirectory: string;
-  observe: InstanceObserver;
+  report: InstanceReport;
 }): Record<keyof typeof DRIVERS, Driver> {
-  const { config, runDirectory, cacheDirectory, observe } = options;
+  const { config, runDirectory, cacheDirectory, report } = options;
   const limits = {
     timeoutMs: runLimits(config).wasm,
     beginMs: ANSWER_MARGIN_MS - 1_000, // a call may wait this long for its turn, and its answer still be in time
@@ -46,5 +46,5 @@ export function createDrivers(options: {
     maxRuns: config.SANDBOX_MAX_RUNS,
     bodyBytes: config.MAX_BODY_SIZE,
   };
-  return { static: new StaticDriver(), wasm: new WasmDriver({ runDirectory, cacheDirectory, limits, observe }) };
+  return { static: new StaticDriver(), wasm: new WasmDriver({ runDirectory, cacheDirectory, limits, report }) };
 }

@@ -1,9 +1,9 @@
 /** Starts the program: what follows the script's name is in `process.argv`. Sets `process.exitCode`. */
 export async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
-  if (first === "__role") {
-    const { runRole } = await import("../daemon/roles.ts");
-    return runRole(rest);
+  if (first === "__child") {
+    const { runChild } = await import("../daemon/children.ts");
+    return runChild(rest);
   }
   process.stdout.on("error", leave);
   process.stderr.on("error", leave);

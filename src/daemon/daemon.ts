@@ -139,7 +139,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         config,
         runDirectory: folder.run,
         cacheDirectory: folder.cache,
-        observe(instance, state, reason) {
+        report(instance, state, reason) {
           board.set(instance, state);
           log.info({ sandbox: instance.sandboxId, instance: instance.id, state, reason }, "instance");
         },

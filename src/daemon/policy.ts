@@ -153,7 +153,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const pipeline = new Pipeline({
     snapshot,
     inFlight: shell.inFlight,
-    gateLimits: {
+    headLimits: {
       maxHeadersCount: config.MAX_HEADERS_COUNT,
       maxUrlLength: config.MAX_URL_LENGTH,
       underscoreFields: config.UNDERSCORE_FIELDS,

@@ -13,4 +13,4 @@ export interface Driver {
 }
 
 /** Told by a driver whenever an instance changes state. */
-export type InstanceObserver = (instance: Instance, state: InstanceState, reason: string) => void;
+export type InstanceReport = (instance: Instance, state: InstanceState, reason: string) => void;

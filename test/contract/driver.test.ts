@@ -23,7 +23,7 @@ describe.each(KINDS)("the driver $name", ({ name, managed }) => {
       config,
       runDirectory,
       cacheDirectory: join(folder, "cache"),
-      observe: (instance, state, reason) => told.push({ instance, state, reason }),
+      report: (instance, state, reason) => told.push({ instance, state, reason }),
     })[name];
     onTestFinished(() => driver.close());
     const statesOf = (id: string) => told.filter(({ instance }) => instance.id === id).map(({ state }) => state);

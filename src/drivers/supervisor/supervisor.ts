@@ -9,7 +9,7 @@ export interface SupervisorOptions {
    */
   readonly spawn: () => ChildProcess;
   /** Told each change of state; the reason is a sentence for a person, empty when there is nothing to say. */
-  readonly observe: (state: InstanceState, reason: string) => void;
+  readonly report: (state: InstanceState, reason: string) => void;
   /** Milliseconds a new process has to become ready. */
   readonly startTimeoutMs?: number;
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -22,7 +22,7 @@ export interface SupervisorOptions {
 /** Keeps one child process alive: starts it, starts it again when it ends, and leaves nothing of it behind. */
 export class Supervisor {
   readonly #spawn: () => ChildProcess;
-  readonly #observe: (state: InstanceState, reason: string) => void;
+  readonly #report: (state: InstanceState, reason: string) => void;
   readonly #startTimeoutMs: number;
   readonly #graceMs: number;
   readonly #minBackoffMs: number;
@@ -32,7 +32,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#spawn = options.spawn;
-    this.#observe = options.observe;
+    this.#report = options.report;
     this.#startTimeoutMs = options.startTimeoutMs ?? 10_000;
     this.#graceMs = options.graceMs ?? 2_000;
     this.#minBackoffMs = options.minBackoffMs ?? 100;
@@ -54,10 +54,10 @@ export class Supervisor {
     const { signal } = this.#stopping;
     let backoffMs = this.#minBackoffMs;
     while (!signal.aborted) {
-      this.#observe("starting", "");
+      this.#report("starting", "");
       const startedAt = performance.now();
       const reason = await this.#liveOnce();
-      this.#observe("down", reason);
+      this.#report("down", reason);
       // A process that ran for a while before it ended is not one that cannot start.
       if (performance.now() - startedAt > this.#maxBackoffMs) backoffMs = this.#minBackoffMs;
       await delay(backoffMs, signal);
@@ -85,7 +85,7 @@ export class Supervisor {
     signal.addEventListener("abort", stop, { once: true });
     child.once("message", () => {
       clearTimeout(slow);
-      if (!signal.aborted) this.#observe("up", "");
+      if (!signal.aborted) this.#report("up", "");
     });
     const end = await ended;
     clearTimeout(slow);

@@ -1,6 +1,6 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
-import { spawnRole } from "../../executable.ts";
-import type { Driver, InstanceObserver } from "../driver.ts";
+import { spawnChild } from "../../executable.ts";
+import type { Driver, InstanceReport } from "../driver.ts";
 import { socketPath } from "../socket-path.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import type { HostOptions } from "./host/host.ts";
@@ -12,7 +12,7 @@ export interface WasmDriverOptions {
   /** The data folder's `cache`, where the packaged file unpacks what the sandbox consists of. */
   readonly cacheDirectory: string;
   readonly limits: WasmLimits;
-  readonly observe: InstanceObserver;
+  readonly report: InstanceReport;
 }
 
 /** Sandboxes of bash, Python and JavaScript, all WebAssembly or interpreted, in processes of the daemon's own. */
@@ -27,16 +27,16 @@ export class WasmDriver implements Driver {
   /** @throws GatewayError GW_013 when the data folder's path is too long for a socket. */
   start(_sandbox: Sandbox, instance: Instance): void {
     if (this.#supervisors.has(instance.id)) return;
-    const { runDirectory, cacheDirectory, limits, observe } = this.#options;
+    const { runDirectory, cacheDirectory, limits, report } = this.#options;
     const options: HostOptions = { socket: socketPath(runDirectory, instance.url), cacheDirectory, limits };
     const supervisor = new Supervisor({
       // No environment at all: nothing of the daemon's reaches a process near untrusted code.
       spawn: () =>
-        spawnRole("wasm-host", [JSON.stringify(options)], {
+        spawnChild("wasm-host", [JSON.stringify(options)], {
           stdio: ["ignore", "ignore", "pipe", "ipc"],
           detached: true,
         }),
-      observe: (state, reason) => observe(instance, state, reason),
+      report: (state, reason) => report(instance, state, reason),
     });
     this.#supervisors.set(instance.id, supervisor);
     supervisor.start();

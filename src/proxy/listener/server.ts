@@ -39,14 +39,14 @@ export function createGatewayServer(options: {
     connectionsCheckingInterval: 1000,
     maxHeaderSize: limits.maxHeaderSize,
     insecureHTTPParser: false,
-    requireHostHeader: false, // the gate's task, with an answer in the envelope
+    requireHostHeader: false, // checkHead's task, with an answer in the envelope
     joinDuplicateHeaders: false,
     noDelay: true,
     keepAlive: true, // TCP keep-alive: notices peers that vanished
     highWaterMark: 64 * 1024,
     shouldUpgradeCallback: declineOffer,
   });
-  server.maxHeadersCount = 0; // node:http drops surplus fields silently; the gate counts and refuses
+  server.maxHeadersCount = 0; // node:http drops surplus fields silently; checkHead counts and refuses
   server.setTimeout(limits.idleTimeoutMs);
 
   /** Pipelined requests are served one after the other: what stands behind a request that closes must not be done. */
@@ -89,7 +89,7 @@ export function createGatewayServer(options: {
     if (!connections.admit(socket, peer.address)) refuse(socket, new GatewayError("RATE_003", { retryAfter: 1 }));
   });
   server.on("request", inTurn);
-  // With listeners of their own these reach the gate too, instead of being answered before anybody is authenticated.
+  // With listeners of their own these are requests like any other, instead of being answered before anybody is authenticated.
   server.on("checkContinue", inTurn);
   server.on("checkExpectation", inTurn);
   server.on("connect", (_req: IncomingMessage, socket: PeerSocket) => {

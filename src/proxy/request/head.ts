@@ -21,7 +21,7 @@ export interface Head extends Destination {
   readonly underscored: "drop" | "pass" | null;
 }
 
-export interface GateLimits {
+export interface HeadLimits {
   readonly maxHeadersCount: number;
   readonly maxUrlLength: number;
   readonly underscoreFields: "drop" | "refuse" | "pass";
@@ -99,7 +99,7 @@ const WEBSOCKET = /\bwebsocket\b/i;
  * @throws GatewayError VAL_001 (malformed), VAL_006 (too many fields), VAL_007 (target too long), VAL_009 (expectation):
  *   the connection must be closed after any of them. ROUTE_003 for TRACE, which would show a client what others see.
  */
-export function checkHead(req: IncomingMessage, limits: GateLimits): Head {
+export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor > 1) throw malformed("unsupported HTTP version");
   if (req.method === "TRACE")
     throw new GatewayError("ROUTE_003", { details: "TRACE is not supported", headers: ALLOW });
@@ -220,7 +220,7 @@ function checkFraming(req: IncomingMessage, length: string | undefined, encoding
 }
 
 /** @throws GatewayError VAL_001 for a name that may not come, or for none that has an underscore. */
-function checkUnderscores(name: string, rule: GateLimits["underscoreFields"]): "drop" | "pass" {
+function checkUnderscores(name: string, rule: HeadLimits["underscoreFields"]): "drop" | "pass" {
   if (rule === "refuse") throw malformed("underscore in a field name");
   const plain = name.replaceAll("_", "-");
   if (ONE_SPELLING.has(plain)) throw malformed(`underscore in the name of the ${plain} field`);

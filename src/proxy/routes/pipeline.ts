@@ -8,7 +8,7 @@ import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import type { MetricLane } from "../../observe/metric-slots.ts";
 import { Exchange } from "../request/exchange.ts";
-import { checkHead, type GateLimits, type Head } from "../request/head.ts";
+import { checkHead, type HeadLimits, type Head } from "../request/head.ts";
 import type { InFlight } from "../request/in-flight.ts";
 import type { ExecuteRoute } from "./execute.ts";
 import type { HealthPages } from "./health.ts";
@@ -21,7 +21,7 @@ import type { PeerSocket } from "../request/peer-socket.ts";
 export interface PipelineOptions {
   readonly snapshot: () => Snapshot;
   readonly inFlight: InFlight;
-  readonly gateLimits: GateLimits;
+  readonly headLimits: HeadLimits;
   readonly access: IpAccess;
   /** null: authentication is off and everybody is `anonymous`. */
   readonly authenticator: Authenticator | null;
@@ -39,7 +39,7 @@ export interface PipelineOptions {
 }
 
 /**
- * The way of a request: gate → authenticate → limit → authorize → validate → resolve → dispatch → record.
+ * The way of a request: check the head → authenticate → limit → authorize → validate → resolve → dispatch → record.
  * `handle` shows it up to the caller, a file of its own for each endpoint from there; a request whose token is known runs through without waiting once.
  */
 export class Pipeline {
@@ -66,7 +66,7 @@ export class Pipeline {
       exchange.closed();
     });
     try {
-      const head = checkHead(req, this.#o.gateLimits);
+      const head = checkHead(req, this.#o.headLimits);
       exchange.head = head;
       const nearest = socket.peer as Peer;
       const peer = this.#o.access.client(nearest, head.forwardedFor);

@@ -19,7 +19,7 @@ function supervise(script: string, options: Partial<SupervisorOptions> = {}) {
       children.push(child);
       return child;
     },
-    observe: (state, reason) => {
+    report: (state, reason) => {
       states.push(state);
       if (reason !== "") reasons.push(reason);
     },
@@ -48,7 +48,7 @@ test("a process that cannot even be asked for is down, and is asked for again", 
       if (asked < 3) throw new Error("spawn EAGAIN");
       return spawn(process.execPath, ["-e", READY], { stdio: ["ignore", "ignore", "pipe", "ipc"], detached: true });
     },
-    observe: (state, reason) => states.push(`${state} ${reason}`.trim()),
+    report: (state, reason) => states.push(`${state} ${reason}`.trim()),
     minBackoffMs: 10,
   });
   onTestFinished(() => supervisor.stop());
@@ -71,7 +71,7 @@ test("the wait before a restart grows up to its bound, and the reason tells what
   const { supervisor, reasons } = supervise('console.error("no such thing"); process.exit(3)', {
     minBackoffMs: 50,
     maxBackoffMs: 200,
-    observe: (state, reason) => {
+    report: (state, reason) => {
       if (state === "starting") started.push(performance.now());
       if (state === "down") reasons.push(reason);
     },

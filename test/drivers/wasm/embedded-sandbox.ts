@@ -48,7 +48,7 @@ export class EmbeddedSandbox {
         bodyBytes: 1_000_000,
         ...limits,
       },
-      observe: (_instance, state) => {
+      report: (_instance, state) => {
         this.states.push(state);
         if (state === "up") this.#up.resolve();
         if (state === "down") this.#up = Promise.withResolvers();

@@ -31,7 +31,7 @@ function allOf(requests: readonly (readonly [name: string, ...rest: unknown[]])[
 /** A request head of these lines. */
 const head = (...lines: string[]): string => `${lines.join("\r\n")}\r\n\r\n`;
 
-describe("the gate refuses with 400, closes, and lets nothing through:", () => {
+describe("the gateway refuses with 400, closes, and lets nothing through:", () => {
   test("a Host field that is missing, doubled or no host", async () => {
     const { gateway, oracle, authorization } = await oracleGateway();
     const hosts = [

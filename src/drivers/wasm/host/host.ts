@@ -37,19 +37,19 @@ export async function run([argument = ""]: readonly string[]): Promise<void> {
   server.listen(socket, () => process.send?.("ready"));
 }
 
-interface Exchange {
+interface Incoming {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly runs: Runs;
   readonly limits: WasmLimits;
 }
 
-async function answer(exchange: Exchange): Promise<void> {
-  const { response } = exchange;
+async function answer(incoming: Incoming): Promise<void> {
+  const { response } = incoming;
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   try {
-    send(response, 200, await result(exchange, gone.signal));
+    send(response, 200, await result(incoming, gone.signal));
   } catch (error) {
     if (gone.signal.aborted) return;
     const { status, code, message, headers } = error instanceof Refusal ? error : failure(error);
@@ -57,7 +57,7 @@ async function answer(exchange: Exchange): Promise<void> {
   }
 }
 
-async function result({ request, runs, limits }: Exchange, signal: AbortSignal): Promise<object> {
+async function result({ request, runs, limits }: Incoming, signal: AbortSignal): Promise<object> {
   switch (`${request.method} ${request.url}`) {
     case "GET /health":
       return { status: "ok" };

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import fs from "node:fs";
-import { spawnRole } from "../../../executable.ts";
+import { spawnChild } from "../../../executable.ts";
 import { endOf, Tail } from "../../supervisor/tail.ts";
 import { type Job, Outcome, problem, timeoutOf } from "../job.ts";
 import type { WasmLimits } from "../limits.ts";
@@ -37,7 +37,7 @@ export class RunnerProcess {
     const options: RunnerOptions = { sandbox, outputBytes: limits.outputBytes };
     this.#memoryBytes = limits.memoryBytes;
     this.#maxText = 2 * limits.outputBytes * LONGEST_ESCAPE + 1_000_000;
-    this.#child = spawnRole("wasm-runner", [JSON.stringify(options)], {
+    this.#child = spawnChild("wasm-runner", [JSON.stringify(options)], {
       execArgv: [`--max-old-space-size=${Math.ceil(limits.memoryBytes / 2 ** 20)}`],
     });
     const stderr = new Tail(this.#child.stderr);
