@@ -32,12 +32,15 @@ export interface VerbsOptions {
  * what it did is in force. 0 means that the data threads need not know.
  */
 export interface Verbs {
-  readonly tokens: TokenVerbs;
-  readonly sandboxes: SandboxVerbs;
-  readonly instances: InstanceVerbs;
-  readonly audit: AuditVerbs;
-  readonly status: StatusVerbs;
+  readonly tokens: VerbsOf<TokenVerbs>;
+  readonly sandboxes: VerbsOf<SandboxVerbs>;
+  readonly instances: VerbsOf<InstanceVerbs>;
+  readonly audit: VerbsOf<AuditVerbs>;
+  readonly status: VerbsOf<StatusVerbs>;
 }
+
+/** Without what a class keeps to itself, so that whoever has them done elsewhere can offer the same. */
+type VerbsOf<Noun> = { readonly [Verb in keyof Noun]: Noun[Verb] };
 
 export function createVerbs({
   store,

@@ -1,3 +1,4 @@
+import { GatewayError } from "../../errors.ts";
 import type { AuditLog } from "../../store/audit-log.ts";
 import type { StateStore } from "../../store/store.ts";
 import type { Actor } from "../control.ts";
@@ -50,7 +51,12 @@ export class StatusVerbs {
 
   async #observed(name: string): Promise<Observed> {
     const row = await this.#store.observed.find(name);
-    return row === undefined ? {} : recordFrom(JSON.parse(row.json));
+    if (row === undefined) return {};
+    try {
+      return recordFrom(JSON.parse(row.json));
+    } catch (cause) {
+      throw new GatewayError("GW_005", { details: `what the daemon wrote about ${name} cannot be read`, cause });
+    }
   }
 }
 

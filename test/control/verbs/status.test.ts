@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ADA, NOW, openTestVerbs, SANDBOX } from "../../support/verbs.ts";
+import { ADA, NOW, openTestVerbs, refusal, SANDBOX } from "../../support/verbs.ts";
 
 const SEEN = { port: 1234, instances: { ins_1: "up", ins_2: { state: "down" } }, something_new: [1] };
 
@@ -19,5 +19,11 @@ describe("status", () => {
     await store.observed.put("daemon", JSON.stringify(SEEN), 1);
     expect((await verbs.status.find(ADA)).daemon).toEqual({ holder, observed: SEEN });
     expect(await verbs.status.instanceStates(ADA)).toEqual({ ins_1: "up", ins_2: '{"state":"down"}' });
+  });
+
+  it("says that the database is damaged when what the daemon wrote is no JSON", async () => {
+    const { store, verbs } = await openTestVerbs({ daemon: true });
+    await store.observed.put("daemon", '{"port":', 1);
+    await expect(verbs.status.find(ADA)).rejects.toEqual(refusal("GW_005"));
   });
 });
