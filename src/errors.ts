@@ -59,7 +59,7 @@ export const ERRORS = {
   VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),
   VAL_002: entry(400, "Request body is not valid JSON", "Send a JSON object as the body"),
   VAL_003: entry(422, "Request does not have the expected shape", "Correct the fields that are named"),
-  VAL_004: entry(413, "Request body too large", "Send a smaller body, or raise MAX_BODY_SIZE"),
+  VAL_004: entry(413, "Request body too large", "Send a smaller body, or raise MAX_BODY_SIZE or MAX_JSON_MEMBERS"),
   VAL_005: entry(415, "Unsupported content type", "Send Content-Type: application/json"),
   VAL_006: entry(431, "Request header fields too large", "Send fewer or shorter header fields"),
   VAL_007: entry(414, "Request target too long", "Use a shorter URL"),
@@ -108,7 +108,11 @@ export const ERRORS = {
     "Check that the sandbox has the right --runtime",
   ),
   EXEC_002: entry(422, "The sandbox cannot do this operation", "Use an operation and language that it supports"),
-  EXEC_003: entry(502, "The instance's answer is too large", "Print less, or raise MAX_RESPONSE_SIZE"),
+  EXEC_003: entry(
+    502,
+    "The instance's answer is too large",
+    "Print less, or raise MAX_RESPONSE_SIZE or MAX_JSON_MEMBERS",
+  ),
 
   SANDBOX_001: entry(503, "The sandbox is busy", "Wait the seconds given in Retry-After and repeat", true),
   SANDBOX_002: entry(502, "The sandbox failed", "Look at the sandbox's own logs"),

@@ -21,6 +21,9 @@ export interface RuntimeReply {
 export interface Runtime {
   /** @throws GatewayError EXEC_002 when this runtime has no such operation, VAL_003 when the payload does not fit it. */
   call(request: ExecuteRequest, executionId: string): RuntimeCall;
-  /** @throws GatewayError EXEC_001 (not understood), EXEC_002 (refused by the instance), SANDBOX_001, SANDBOX_002. */
+  /**
+   * @throws GatewayError EXEC_001 (not understood), EXEC_002 (no such operation there), EXEC_003 (too much in it), VAL_003
+   *   (the payload does not fit), SANDBOX_001 (busy, not begun), SANDBOX_002. Nothing else, whatever the instance answers.
+   */
   result(reply: RuntimeReply): ExecutionResult;
 }

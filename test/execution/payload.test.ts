@@ -37,6 +37,23 @@ test("the payload reaches the instance byte for byte, and its rich outputs the c
   expect(JSON.parse(text)).toMatchObject({ status: "ok", result: { status: "ok", stdout: "done" } });
 });
 
+test("only an execution can say that it is one: a proxied request cannot, however it spells it", async () => {
+  const gateway = await startTestGateway({ env: { UNDERSCORE_FIELDS: "pass" } });
+  const seen: unknown[] = [];
+  const url = await startUpstream((req, res) => {
+    seen.push(req.headers["x-sandbox-execution-id"], req.headers["x_sandbox_execution_id"]);
+    req.resume().once("end", () => res.end("{}"));
+  });
+  await gateway.addSandbox("py", url);
+  const authorization = await gateway.authorization();
+  for (const name of ["X-Sandbox-Execution-Id", "X_Sandbox_Execution_Id", "x-SANDBOX-execution_id"]) {
+    const headers = { authorization, "content-type": "application/json", [name]: "exe_1" };
+    const response = await fetch(`${gateway.url}/s/py/execute`, { method: "POST", headers, body: call("{}") });
+    expect(response.status).toBe(200);
+  }
+  expect(seen).toEqual(Array.from({ length: 6 }, () => undefined));
+});
+
 /**
  * The most processor time that one turn of the event loop took while `work` was done, ms. Not the time that passed: on a
  * busy machine that is the others'.

@@ -155,6 +155,9 @@ describe("an answer that is no result", () => {
     );
     expect(() => runtime.result(reply({}, 500))).toThrow(failure("SANDBOX_002", "maybe", "The instance answered 500"));
     expect(() => runtime.result(reply({}, 201))).toThrow(failure("SANDBOX_002", "maybe"));
+    expect(() => runtime.result(reply({ error: { message: "payload.language: which one?" } }, 400))).toThrow(
+      failure("VAL_003", "no", "payload.language: which one?"),
+    );
     expect(() => runtime.result(reply({ error: { message: "no such language" } }, 422))).toThrow(
       failure("EXEC_002", "no", "no such language"),
     );

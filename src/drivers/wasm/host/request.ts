@@ -19,8 +19,8 @@ export class Refusal extends Error {
 
 /**
  * What a `POST /execute` asks for.
- * @throws Refusal 400 when the body is not JSON, 422 when it does not have the protocol's shape or asks for
- *   an operation or language that there is not.
+ * @throws Refusal 400 when the body is not JSON or does not have the protocol's shape, 422 when it asks for an operation or
+ *   language that there is not.
  */
 export function jobOf(body: string, limits: Pick<WasmLimits, "timeoutMs" | "maxTimeoutMs">): Job {
   const { operation, payload, timeout_ms } = parse(Request, json(body), "");
@@ -94,5 +94,5 @@ function parse<T extends z.ZodType>(schema: T, value: unknown, at: string): z.ou
   const issues = result.error.issues.map(
     ({ path, message }) => `${[at, ...path].filter((part) => part !== "").join(".")}: ${message}`,
   );
-  throw new Refusal(422, "bad_request", issues.join("; "));
+  throw new Refusal(400, "bad_request", issues.join("; "));
 }

@@ -46,7 +46,7 @@ test("a run may ask for its own time limit, up to the greatest", () => {
 
 test.each([
   ["not JSON", "{", 400, "bad_json"],
-  ["not an object", "[]", 422, "bad_request"],
+  ["not an object", "[]", 400, "bad_request"],
   ["another operation", '{"operation":"read_file","payload":{}}', 422, "unsupported"],
   ["another language", '{"operation":"run_code","payload":{"language":"ruby","code":""}}', 422, "unsupported"],
   [
@@ -55,21 +55,21 @@ test.each([
     422,
     "unsupported",
   ],
-  ["no code", '{"operation":"run_code","payload":{"language":"bash"}}', 422, "bad_request"],
+  ["no code", '{"operation":"run_code","payload":{"language":"bash"}}', 400, "bad_request"],
   [
     "an unknown field",
     '{"operation":"run_code","payload":{"language":"bash","code":"","timeout":1}}',
-    422,
+    400,
     "bad_request",
   ],
-  ["a relative cwd", '{"operation":"run_command","payload":{"command":"","cwd":"tmp"}}', 422, "bad_request"],
+  ["a relative cwd", '{"operation":"run_command","payload":{"command":"","cwd":"tmp"}}', 400, "bad_request"],
   [
     "a variable with a bad name",
     '{"operation":"run_command","payload":{"command":"","env":{"a b":""}}}',
-    422,
+    400,
     "bad_request",
   ],
-  ["no time", '{"operation":"run_command","payload":{"command":""},"timeout_ms":0}', 422, "bad_request"],
+  ["no time", '{"operation":"run_command","payload":{"command":""},"timeout_ms":0}', 400, "bad_request"],
 ])("%s is refused", (_what, body, status, code) => {
   expect(() => jobOf(body, limits)).toThrow(expect.objectContaining({ name: "Refusal", status, code }));
 });
