@@ -9,7 +9,6 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify, styleText } from "node:util";
 
 const REQUEST = {
@@ -100,19 +99,14 @@ interface Answer {
   readonly error?: { readonly code: string };
 }
 
-/** The sandbox's processes may still be starting: the gateway answers 503 until they are up, which is safe to repeat. */
 async function execute(url: string, token: string): Promise<Answer> {
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  for (let attempt = 1; ; attempt++) {
-    const response = await fetch(`${url}/api/v1/sandbox/execute`, {
-      method: "POST",
-      headers,
-      body: JSON.stringify(REQUEST),
-      signal,
-    });
-    if (response.status === 200 || attempt === 60) return (await response.json()) as Answer;
-    await sleep(250, undefined, { signal });
-  }
+  const response = await fetch(`${url}/api/v1/sandbox/execute`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify(REQUEST),
+    signal,
+  });
+  return (await response.json()) as Answer;
 }
 
 function whatNext(url: string, token: string): void {

@@ -90,6 +90,12 @@ describe("arrows point down", () => {
     );
   });
 
+  test("commands know a gateway by its verbs only: neither the store nor where it is", () => {
+    const files = under("cli/commands/", "cli/output/");
+    expect(violations(files, (imported) => !isIn(imported, "store/", "cli/workspace.ts"))).toEqual([]);
+    expect(violations(["src/cli/access.ts"], (imported) => isIn(imported, "control/"))).toEqual([]);
+  });
+
   test("cli never reaches into proxy", () => {
     expect(violations(under("cli/"), (imported) => !isIn(imported, "proxy/"))).toEqual([]);
   });

@@ -1,12 +1,13 @@
 import { userInfo } from "node:os";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import type { Access } from "./access.ts";
 import type { Texts } from "../config/layers.ts";
 import type { LoadedConfig, LoadOptions } from "../config/load.ts";
 import { EXIT } from "../errors.ts";
 import type { Output } from "./output/output.ts";
 import { Interrupted, UsageError } from "./usage-error.ts";
-import type { Workspace } from "./workspace.ts";
+import { within } from "./within.ts";
 
 /** What the program runs in: the process's own, or a test's. */
 export interface Surroundings {
@@ -29,9 +30,17 @@ interface Globals {
   readonly config?: string;
 }
 
-const SECRET_LIMIT = 64 * 1024;
+/** What a verb that writes returns beside its result. */
+interface Written {
+  /** In force when the daemon serves this revision; 0 = at once. */
+  readonly revision: number;
+}
 
-/** What every command has at hand: where to print, the configuration, the data folder. */
+const SECRET_LIMIT = 64 * 1024;
+/** A daemon takes a change over in about 25 ms. */
+const IN_FORCE = { ms: 2_000, everyMs: 3 };
+
+/** What every command has at hand: where to print, the configuration, the gateway. */
 export class Cli {
   readonly output: Output;
   /** What the process ends with when nothing is thrown. */
@@ -89,21 +98,40 @@ export class Cli {
   }
 
   /**
-   * Runs `work` on the data folder, and closes it again. One that is not there is an error, unless `work` is to fill it:
-   * to find nothing in it would say nothing. A folder that no daemon uses may be the wrong one, so that is said first.
+   * Runs `work` on the gateway, and closes it again. A data folder that is not there is an error, unless `work` is to fill
+   * it: to find nothing in it would say nothing. One that no daemon uses may be the wrong one, so that is said first.
    * @throws GatewayError GW_014
    */
-  async inWorkspace<T>(
-    work: (workspace: Workspace) => T | Promise<T>,
-    { create = false, acceptLoss = false } = {},
-  ): Promise<T> {
+  async use<T>(work: (access: Access) => Promise<T>, { create = false, acceptLoss = false } = {}): Promise<T> {
     const { config } = await this.loadConfig();
     const { Workspace } = await import("./workspace.ts");
-    await using workspace = new Workspace({ config, actor: { name: currentUser() }, create, acceptLoss });
-    const { root } = workspace.folder;
-    if (workspace.isNew) this.output.warn(`made a new data folder ${root}; no gateway uses it`);
-    else if (!workspace.isInUse) this.output.note(`note: no gateway runs on ${root}`);
-    return await work(workspace);
+    await using access: Access = new Workspace({ config, actor: { name: currentUser() }, create, acceptLoss });
+    if (access.isNew) this.output.warn(`made a new data folder ${access.place}; no gateway uses it`);
+    else if (!access.isServed) this.output.note(`note: no gateway runs on ${access.place}`);
+    return await work(access);
+  }
+
+  /**
+   * The same for work that changes something: comes back when the running daemon has it in force on all its threads, or
+   * says that it has not. `wait` false: as soon as it is stored.
+   */
+  change<T extends Written>(
+    work: (access: Access) => Promise<T>,
+    options: { create?: boolean; wait: boolean },
+  ): Promise<T> {
+    return this.use(async (access) => {
+      const written = await work(access);
+      if (options.wait) await this.#untilInForce(access, written.revision);
+      return written;
+    }, options);
+  }
+
+  async #untilInForce(access: Access, revision: number): Promise<void> {
+    const { verbs, actor } = access;
+    if (!access.isServed) return;
+    if (await within(IN_FORCE, async () => (await verbs.status.inForce(actor)) >= revision)) return;
+    if (!access.isServed) return;
+    this.output.warn(`stored, but the gateway has not taken it over within ${IN_FORCE.ms} ms: it is not yet in force`);
   }
 }
 

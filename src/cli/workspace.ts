@@ -10,6 +10,7 @@ import { GatewayError } from "../errors.ts";
 import { type DataFolder, dataFolderAt, hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import type { SqliteStore } from "../store/sqlite/sqlite-store.ts";
+import type { Access } from "./access.ts";
 
 export interface WorkspaceOptions {
   readonly config: Config;
@@ -20,15 +21,12 @@ export interface WorkspaceOptions {
   readonly acceptLoss?: boolean;
 }
 
-/** One gateway's state, opened by a command. The daemon may have it open at the same time. */
-export class Workspace implements AsyncDisposable {
-  readonly config: Config;
-  readonly folder: DataFolder;
-  /** Who runs the command. */
+/** A gateway on this machine: its data folder, opened by a command. The daemon may have it open at the same time. */
+export class Workspace implements Access {
   readonly actor: Actor;
   readonly verbs: Verbs;
-  /** True when the data folder was made just now. */
   readonly isNew: boolean;
+  readonly #folder: DataFolder;
   readonly #store: SqliteStore;
   #keys: Promise<KeyRing> | undefined;
 
@@ -43,8 +41,7 @@ export class Workspace implements AsyncDisposable {
     const folder = openDataFolder(config.DATA_DIR);
     const mustExist = wasThere && !acceptLoss;
     const store = openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY, mustExist });
-    this.config = config;
-    this.folder = folder;
+    this.#folder = folder;
     this.actor = actor;
     this.#store = store;
     this.verbs = createVerbs({
@@ -54,13 +51,16 @@ export class Workspace implements AsyncDisposable {
       keys: () => (this.#keys ??= openKeys({ folder, store, config })),
       config,
       catalogue: async () => (await import("./catalogue.ts")).CATALOGUE,
-      daemon: () => findLockHolder(folder.lock) ?? (this.isInUse ? {} : undefined),
+      daemon: () => findLockHolder(folder.lock) ?? (this.isServed ? {} : undefined),
     });
   }
 
-  /** Whether a daemon runs on the data folder. */
-  get isInUse(): boolean {
-    return isDaemonRunning(this.folder.lock);
+  get place(): string {
+    return this.#folder.root;
+  }
+
+  get isServed(): boolean {
+    return isDaemonRunning(this.#folder.lock);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,10 +71,10 @@ export class Workspace implements AsyncDisposable {
   /** What a command has recorded is kept as the daemon keeps it, unless one runs and does. */
   async #keepHead(): Promise<void> {
     const keys = await this.#keys?.catch(() => undefined);
-    if (keys === undefined || this.isInUse) return;
+    if (keys === undefined || this.isServed) return;
     await this.#store.audit.read((table) => {
       try {
-        keepHead(this.folder.auditHead, table, new AuditChain({ table, key: keys.auditKey }));
+        keepHead(this.#folder.auditHead, table, new AuditChain({ table, key: keys.auditKey }));
       } catch {
         // The daemon will not start, and verify says why; this command has done what it was asked.
       }

@@ -16,7 +16,7 @@ export interface VerbsOptions {
   readonly auditHead: string;
   /** Asked for when first needed: most reading needs no key. */
   readonly keys: () => Promise<KeyRing>;
-  readonly config: Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW">;
+  readonly config: Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY">;
   /** Asked for when something is added: knowing all plug-ins takes longer than the other verbs do. */
   readonly catalogue: () => Promise<Catalogue>;
   /** The daemon that serves this state; undefined when none does. */

@@ -7,6 +7,7 @@ import { AuditWriter } from "../audit/writer.ts";
 import { openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { Revised } from "../domain/change.ts";
+import type { Instance } from "../domain/sandbox.ts";
 import { applyChange, type Snapshot, snapshotData, snapshotFrom } from "../domain/snapshot/snapshot.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
 import { MetricTotals } from "../observe/metric-slots.ts";
@@ -134,6 +135,9 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     watch.start();
     closing.push(() => watch.stop());
 
+    // What its drivers see before it is there is in its first look.
+    let observer: Observer | undefined;
+    const started = new Map<string, Instance>();
     const fleet = new Fleet({
       drivers: createDrivers({
         config,
@@ -141,7 +145,9 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         cacheDirectory: folder.cache,
         report(instance, state, reason) {
           board.set(instance, state);
+          started.set(instance.id, instance);
           log.info({ sandbox: instance.sandboxId, instance: instance.id, state, reason }, "instance");
+          observer?.look();
         },
       }),
       onError: (sandbox, error) => log.error({ sandbox, error: String(error) }, "sandbox driver failed"),
@@ -224,7 +230,7 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
     });
     const adminPort = await admin.listen(config.ADMIN_HOST, config.ADMIN_PORT);
 
-    const observer = new Observer({
+    observer = new Observer({
       store,
       onError: (error) => log.warn({ error: String(error) }, "observed state could not be written"),
       look: () => ({
@@ -243,11 +249,11 @@ export async function startDaemon({ config, log }: { config: Config; log: Log })
         waiting: gate().pending,
         connections: connections(),
         sandboxes: snapshot.sandboxes.size,
-        instances: instanceStates(snapshot, board),
+        instances: instanceStates(snapshot, board, started),
       }),
     });
     await observer.start();
-    closing.push(() => observer.stop());
+    closing.push(() => observer?.stop());
 
     const url = listenerUrl(config.GATEWAY_HOST, port);
     log.info({ url, admin: listenerUrl(config.ADMIN_HOST, adminPort), workers, data_dir: folder.root }, "listening");
@@ -281,9 +287,21 @@ function workerCount(config: Config): number {
 /** How many instances' states are written back: enough for a person to read. */
 const MAX_STATES = 1_000;
 
-/** What is known of instances, by id. */
-function instanceStates(snapshot: Snapshot, board: SharedBoard): Record<string, string> {
+/**
+ * What is known of instances, by id: of all that the daemon started, for a command may be waiting for one, and of the first
+ * of the others. Those that are gone leave `started`.
+ */
+function instanceStates(
+  snapshot: Snapshot,
+  board: SharedBoard,
+  started: Map<string, Instance>,
+): Record<string, string> {
   const states: Record<string, string> = {};
+  for (const [id, instance] of started) {
+    const current = snapshot.sandboxes.get(instance.sandboxId)?.instances.find((other) => other.id === id);
+    if (current === undefined) started.delete(id);
+    else states[id] = board.state(current);
+  }
   let left = MAX_STATES;
   for (const { instances } of snapshot.sandboxes.values()) {
     for (const instance of instances) {

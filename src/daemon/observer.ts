@@ -2,7 +2,10 @@ import type { StateStore } from "../store/store.ts";
 
 const INTERVAL_MS = 1_000;
 
-/** Writes what the daemon sees back to the store once a second, when it has changed: `status` needs nothing else. */
+/**
+ * Writes what the daemon sees back to the store, when it has changed: once a second, and when somebody may be waiting for
+ * it. `status` and the lists need nothing else.
+ */
 export class Observer {
   readonly #store: Pick<StateStore, "observed">;
   readonly #look: () => Readonly<Record<string, unknown>>;
@@ -25,6 +28,11 @@ export class Observer {
   start(): Promise<void> {
     this.#timer = setInterval(() => void this.#write(), INTERVAL_MS);
     return this.#write();
+  }
+
+  /** Writes now what has changed. */
+  look(): void {
+    void this.#write();
   }
 
   /** Resolves after a last attempt. */

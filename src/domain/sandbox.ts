@@ -33,6 +33,11 @@ export interface Sandbox {
   readonly instances: readonly Instance[];
 }
 
+/** True for an instance that the daemon starts and stops itself. */
+export function isManaged({ url }: Instance): boolean {
+  return url.startsWith("unix:");
+}
+
 // Letters first, so that an id is never a dot segment, an option or an empty label.
 const SANDBOX_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 

@@ -21,6 +21,7 @@ import { acquireDaemonLock } from "../../src/daemon/lock.ts";
 import { openDataFolder } from "../../src/store/data-folder.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import { VERSION } from "../../src/version.ts";
+import { eventually } from "../support/eventually.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { PROGRAM, run, runAlone, type RunOptions, start } from "./run.ts";
 
@@ -47,6 +48,26 @@ async function addRecords(data: string, count: number): Promise<void> {
   const lines = Array.from({ length: count }, () => '{"kind":"proxy"}').join("\n");
   store.audit.transaction(() => chain.append(lines, count));
   await store.close();
+}
+
+/** A folder as a daemon would hold it: everything is in force at once, and instances are what `see` says. */
+async function held() {
+  const cli = fresh();
+  const folder = openDataFolder(cli.data);
+  const store = openSqliteStore(folder.database);
+  const lock = acquireDaemonLock(folder.lock);
+  onTestFinished(async () => {
+    lock.release();
+    await store.close();
+  });
+  await store.observed.put("in_force", '{"revision":1000000}', 1);
+  const see = async (state: string): Promise<void> => {
+    const sandbox = await store.sandboxes.find("box");
+    const instances = Object.fromEntries(sandbox?.instances.map(({ id }) => [id, state]) ?? []);
+    await store.observed.put("daemon", JSON.stringify({ instances }), 1);
+  };
+  const isAdded = async () => (await store.sandboxes.find("box")) !== undefined;
+  return { cli, see, isAdded };
 }
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -255,6 +276,39 @@ describe("a full disk behind the output", () => {
     const stdio: StdioOptions = ["ignore", stdout, "pipe"];
     const { status, stderr } = spawnSync(process.execPath, [PROGRAM, "version"], { encoding: "utf8", stdio });
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^error: .*ENOSPC.*\n$/) });
+  });
+});
+
+describe("an embedded sandbox that is added", () => {
+  it("is waited for until it is up", async () => {
+    const { cli, see, isAdded } = await held();
+    let isBack = false;
+    const adding = cli.run("sandbox add box --driver wasm --json").finally(() => (isBack = true));
+    await eventually("it is added", isAdded);
+    await see("starting");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(isBack).toBe(false);
+    await see("up");
+    const { stdout, stderr } = await adding;
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toMatchObject({ instances: [{ state: "up" }] });
+  });
+
+  it("is not waited for any longer when it is down, and that is said", async () => {
+    const { cli, see, isAdded } = await held();
+    const adding = cli.run("sandbox add box --driver wasm");
+    await eventually("it is added", isAdded);
+    await see("down");
+    const { code, stderr } = await adding;
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: "warning: box is added, but it is down: the gateway's log says why\n",
+    });
+  });
+
+  it("is not waited for with --no-wait", async () => {
+    const { cli } = await held();
+    expect(await cli.run("sandbox add box --driver wasm --no-wait")).toMatchObject({ code: 0, stderr: "" });
   });
 });
 

@@ -45,7 +45,7 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
     audit: store.audit,
     auditHead: folder.auditHead,
     keys: async () => keys,
-    config: { TOKEN_ISSUER: "iss", TOKEN_AUDIENCE: "aud", TOKEN_CLOCK_SKEW: 30_000 },
+    config: { TOKEN_ISSUER: "iss", TOKEN_AUDIENCE: "aud", TOKEN_CLOCK_SKEW: 30_000, AUTH_TOKEN_EXPIRY: 3_600_000 },
     catalogue: async () => ({
       runtimes: ["generic"],
       strategies: ["round-robin"],

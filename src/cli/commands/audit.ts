@@ -6,7 +6,7 @@ import { GatewayError } from "../../errors.ts";
 import { auditJson, auditLine, auditView } from "../output/audit-line.ts";
 import type { Cli } from "../cli.ts";
 import { parsed } from "../usage-error.ts";
-import type { Workspace } from "../workspace.ts";
+import type { Access } from "../access.ts";
 
 export function defineAudit(audit: Command, cli: Cli): void {
   audit.addHelpText("after", "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit verify");
@@ -48,11 +48,11 @@ const POLL = 100;
 
 async function tail(cli: Cli, { lines, follow = false }: TailOptions): Promise<void> {
   const count = parsed(integer(0, 1_000_000), lines, "--lines");
-  await cli.inWorkspace(async (workspace) => {
-    const { verbs, actor } = workspace;
+  await cli.use(async (access) => {
+    const { verbs, actor } = access;
     const newest = await verbs.audit.last(actor, Math.max(count, 1));
     print(cli, count === 0 ? [] : newest);
-    if (follow) await followFrom(cli, workspace, newest.at(-1)?.seq ?? 0);
+    if (follow) await followFrom(cli, access, newest.at(-1)?.seq ?? 0);
   });
 }
 
@@ -61,7 +61,7 @@ function print(cli: Cli, entries: readonly AuditEntry[]): void {
 }
 
 /** Never returns: Ctrl-C ends the process. */
-async function followFrom(cli: Cli, { verbs, actor }: Workspace, start: number): Promise<never> {
+async function followFrom(cli: Cli, { verbs, actor }: Access, start: number): Promise<never> {
   let seen = start;
   for (;;) {
     const entries = await verbs.audit.after(actor, seen);
@@ -72,7 +72,7 @@ async function followFrom(cli: Cli, { verbs, actor }: Workspace, start: number):
 }
 
 async function verify(cli: Cli): Promise<void> {
-  const verdict = await cli.inWorkspace(({ verbs, actor }) => verbs.audit.verify(actor));
+  const verdict = await cli.use(({ verbs, actor }) => verbs.audit.verify(actor));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
   const { records, first, head, unfinished, losses } = verdict;
   const view = {
@@ -100,11 +100,11 @@ function listed(what: string, entries: readonly AuditEntry[]): string[] {
 
 async function acceptLoss(cli: Cli, options: { yes?: boolean }): Promise<void> {
   await cli.confirm("Go on without the records that are missing?", options);
-  const loss = await cli.inWorkspace(acceptLossIn, { acceptLoss: true });
+  const loss = await cli.use(acceptLossIn, { acceptLoss: true });
   cli.output.print({ loss: loss ?? null }, () => (loss === undefined ? "ok: nothing is missing" : `accepted: ${loss}`));
 }
 
-async function acceptLossIn({ verbs, actor, isInUse, folder }: Workspace): Promise<string | undefined> {
-  if (isInUse) throw new GatewayError("GW_004", { details: folder.root });
+async function acceptLossIn({ verbs, actor, isServed, place }: Access): Promise<string | undefined> {
+  if (isServed) throw new GatewayError("GW_004", { details: place });
   return await verbs.audit.acceptLoss(actor);
 }

@@ -16,8 +16,9 @@ export function defineInstance(instance: Command, cli: Cli): void {
     .description("Adds an address to a sandbox.")
     .argument("<sandbox>")
     .option("--url <url>", "address of the instance, http://host:port (required)")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
     .addHelpText("after", "\nExamples:\n  sandboxgw instance add py --url http://127.0.0.1:9002")
-    .action((sandbox: string, { url }: { url?: string }) => add(cli, sandbox, required(url, "--url")));
+    .action((sandbox: string, options: AddOptions) => add(cli, sandbox, options));
   instance
     .command("list")
     .alias("ls")
@@ -33,8 +34,19 @@ export function defineInstance(instance: Command, cli: Cli): void {
     .description("Removes an instance from its sandbox. Calls in flight are finished.")
     .argument("<id>", "id of the instance (ins_…)")
     .option("-y, --yes", "do not ask")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
     .addHelpText("after", "\nExamples:\n  sandboxgw instance remove ins_5k2v9x0hq3r8m1t7w4c6 --yes")
-    .action((id: string, options: { yes?: boolean }) => remove(cli, id, options));
+    .action((id: string, options: RemoveOptions) => remove(cli, id, options));
+}
+
+interface AddOptions {
+  readonly url?: string;
+  readonly wait: boolean;
+}
+
+interface RemoveOptions {
+  readonly yes?: boolean;
+  readonly wait: boolean;
 }
 
 /** `states`: by instance id, as the running daemon sees them. */
@@ -45,15 +57,17 @@ export function instanceTable(instances: readonly Instance[], states: Readonly<R
   );
 }
 
-async function add(cli: Cli, sandbox: string, url: string): Promise<void> {
-  const { instance } = await cli.inWorkspace(({ verbs, actor }) =>
-    verbs.instances.create(actor, { sandboxId: sandbox, url }),
+async function add(cli: Cli, sandboxId: string, options: AddOptions): Promise<void> {
+  const url = required(options.url, "--url");
+  const { instance } = await cli.change(
+    ({ verbs, actor }) => verbs.instances.create(actor, { sandboxId, url }),
+    options,
   );
-  cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandbox}`);
+  cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandboxId}`);
 }
 
 async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
-  const { instances, states } = await cli.inWorkspace(async ({ verbs, actor }) => ({
+  const { instances, states } = await cli.use(async ({ verbs, actor }) => ({
     instances: await verbs.instances.list(actor, { sandboxId }),
     states: await verbs.status.instanceStates(actor),
   }));
@@ -63,8 +77,8 @@ async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
   );
 }
 
-async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
+async function remove(cli: Cli, id: string, options: RemoveOptions): Promise<void> {
   await cli.confirm(`Remove instance ${id}?`, options);
-  const { instance } = await cli.inWorkspace(({ verbs, actor }) => verbs.instances.remove(actor, id));
+  const { instance } = await cli.change(({ verbs, actor }) => verbs.instances.remove(actor, id), options);
   cli.output.print(instanceView(instance), () => `${id} removed from ${instance.sandboxId}`);
 }

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
-import type { Sandbox } from "../../domain/sandbox.ts";
+import { isManaged, type Sandbox } from "../../domain/sandbox.ts";
+import type { Access } from "../access.ts";
 import type { Cli } from "../cli.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
-import { sandboxState, sandboxView } from "../output/views.ts";
+import { type States, sandboxState, sandboxView } from "../output/views.ts";
+import { within } from "../within.ts";
 import { instanceTable } from "./instance.ts";
 
 export function defineSandbox(sandbox: Command, cli: Cli): void {
@@ -18,6 +20,7 @@ export function defineSandbox(sandbox: Command, cli: Cli): void {
     .option("--runtime <name>", "how to speak to it", "generic")
     .option("--driver <name>", "how it comes to life: static, wasm [default: static]")
     .option("--strategy <name>", "how an instance is chosen [default: LOAD_BALANCER_STRATEGY]")
+    .option("--no-wait", "do not wait until a running gateway has it in force and has started it")
     .addHelpText(
       "after",
       `
@@ -47,32 +50,62 @@ Examples:
     .description("Removes a sandbox and its instances. Calls in flight are finished, new ones find nothing.")
     .argument("<id>")
     .option("-y, --yes", "do not ask")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
     .addHelpText("after", "\nExamples:\n  sandboxgw sandbox remove py\n  sandboxgw sandbox remove py --yes")
-    .action((id: string, options: { yes?: boolean }) => remove(cli, id, options));
+    .action((id: string, options: RemoveOptions) => remove(cli, id, options));
 }
 
 interface AddOptions {
   readonly url?: readonly string[];
   readonly runtime: string;
   readonly driver?: string;
-  readonly strategy?: string;
+  readonly strategy?: string | null;
+  readonly wait: boolean;
 }
+
+interface RemoveOptions {
+  readonly yes?: boolean;
+  readonly wait: boolean;
+}
+
+/** A sandbox that the gateway starts is up in half a second, on a busy machine in a few. */
+const UP = { ms: 10_000, everyMs: 20 };
 
 async function add(
   cli: Cli,
   id: string,
-  { url = [], runtime, driver = "static", strategy }: AddOptions,
+  { url = [], runtime, driver = "static", strategy = null, wait }: AddOptions,
 ): Promise<void> {
-  const { sandbox } = await cli.inWorkspace(
-    ({ verbs, actor }) => verbs.sandboxes.create(actor, { id, runtime, driver, strategy: strategy ?? null, urls: url }),
-    { create: true },
+  const { sandbox, states } = await cli.change(
+    async (access) => {
+      const { verbs, actor } = access;
+      const written = await verbs.sandboxes.create(actor, { id, runtime, driver, strategy, urls: url });
+      return { ...written, states: wait ? await untilUp(cli, access, written.sandbox) : {} };
+    },
+    { create: true, wait },
   );
   const count = sandbox.instances.length;
-  cli.output.print(sandboxView(sandbox), () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`);
+  cli.output.print(
+    sandboxView(sandbox, states),
+    () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`,
+  );
+}
+
+/** Waits for instances that a running gateway starts itself. Returns what is known of them then. */
+async function untilUp(cli: Cli, access: Access, sandbox: Sandbox): Promise<States> {
+  let states: States = {};
+  if (!sandbox.instances.some(isManaged) || !access.isServed) return states;
+  await within(UP, async () => {
+    states = await access.verbs.status.instanceStates(access.actor);
+    return ["up", "down"].includes(sandboxState(sandbox, states));
+  });
+  const state = sandboxState(sandbox, states);
+  if (state !== "up") cli.output.warn(`${sandbox.id} is added, but it is ${state}: the gateway's log says why`);
+  return states;
 }
 
 async function list(cli: Cli): Promise<void> {
-  const { sandboxes, states } = await cli.inWorkspace(async ({ verbs, actor }) => ({
+  const { sandboxes, states } = await cli.use(async ({ verbs, actor }) => ({
     sandboxes: await verbs.sandboxes.list(actor),
     states: await verbs.status.instanceStates(actor),
   }));
@@ -96,7 +129,7 @@ async function list(cli: Cli): Promise<void> {
 }
 
 async function show(cli: Cli, id: string): Promise<void> {
-  const { sandbox, states } = await cli.inWorkspace(async ({ verbs, actor }) => ({
+  const { sandbox, states } = await cli.use(async ({ verbs, actor }) => ({
     sandbox: await verbs.sandboxes.find(actor, id),
     states: await verbs.status.instanceStates(actor),
   }));
@@ -107,9 +140,9 @@ async function show(cli: Cli, id: string): Promise<void> {
   ]);
 }
 
-async function remove(cli: Cli, id: string, options: { yes?: boolean }): Promise<void> {
+async function remove(cli: Cli, id: string, options: RemoveOptions): Promise<void> {
   await cli.confirm(`Remove sandbox ${id} and its instances?`, options);
-  const { sandbox } = await cli.inWorkspace(({ verbs, actor }) => verbs.sandboxes.remove(actor, id));
+  const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.remove(actor, id), options);
   cli.output.print(sandboxView(sandbox), () => `${id} removed`);
 }
 

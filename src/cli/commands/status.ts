@@ -4,7 +4,7 @@ import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { findTrouble } from "../readiness.ts";
 import { briefDuration, fields } from "../output/output.ts";
-import type { Workspace } from "../workspace.ts";
+import type { Access } from "../access.ts";
 
 export function defineStatus(status: Command, cli: Cli): void {
   status
@@ -17,7 +17,7 @@ export function defineStatus(status: Command, cli: Cli): void {
 }
 
 async function show(cli: Cli): Promise<void> {
-  const state = await cli.inWorkspace(read).catch(absent);
+  const state = await cli.use(read).catch(absent);
   if (!state.running) cli.exitCode = EXIT.unreachable;
   else if (!state.ready) cli.exitCode = EXIT.checkFailed;
   cli.output.print(state, () => fields(asText(state)));
@@ -31,9 +31,9 @@ function absent(error: unknown): State {
 
 type State = { readonly running: boolean; readonly ready: boolean } & Readonly<Record<string, unknown>>;
 
-async function read({ verbs, actor, folder }: Workspace): Promise<State> {
+async function read({ verbs, actor, place }: Access): Promise<State> {
   const { daemon, sandboxes, auditRecords } = await verbs.status.find(actor);
-  const kept = { data_dir: folder.root, audit_records: auditRecords };
+  const kept = { data_dir: place, audit_records: auditRecords };
   if (daemon === undefined) return { running: false, ready: false, sandboxes, ...kept };
   const { pid, startedAt } = daemon.holder;
   const holder = pid === undefined ? {} : { pid, started_at_ms: startedAt };

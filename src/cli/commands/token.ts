@@ -44,8 +44,9 @@ Examples:
     .summary("revoke a token at once")
     .description("Revokes a token. A running gateway refuses it from then on, on open streams too.")
     .argument("<id>", "id of the token (tok_…)")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
     .addHelpText("after", "\nExamples:\n  sandboxgw token revoke tok_5k2v9x0hq3r8m1t7w4c6")
-    .action((id: string) => revoke(cli, id));
+    .action((id: string, options: { wait: boolean }) => revoke(cli, id, options));
   token
     .command("inspect")
     .summary("show what a token may do")
@@ -74,13 +75,12 @@ async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const subject = required(options.sub, "--sub");
   const role = required(options.role, "--role");
   const { expires, sandbox = null, operation = null } = options;
-  const wanted = expires === undefined ? undefined : parsed(duration("1s", "3650d"), expires, "--expires");
-  const { token, record } = await cli.inWorkspace(
-    async ({ verbs, actor, config }) => {
+  const expiresInMs = expires === undefined ? null : parsed(duration("1s", "3650d"), expires, "--expires");
+  const { token, record } = await cli.use(
+    async ({ verbs, actor }) => {
       const known = sandbox === null ? [] : (await verbs.sandboxes.list(actor)).map(({ id }) => id);
       const absent = absentNames({ sandboxes: sandbox ?? [], operations: operation ?? [], known });
       for (const remark of absent) cli.output.warn(remark);
-      const expiresInMs = wanted ?? config.AUTH_TOKEN_EXPIRY;
       const to = { sandboxes: sandbox, operations: operation };
       return await verbs.tokens.create(actor, { subject, role, expiresInMs, ...to });
     },
@@ -92,16 +92,16 @@ async function create(cli: Cli, options: CreateOptions): Promise<void> {
 
 async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void> {
   const now = Date.now();
-  const tokens = await cli.inWorkspace(({ verbs, actor }) => verbs.tokens.list(actor, { expired: all }));
+  const tokens = await cli.use(({ verbs, actor }) => verbs.tokens.list(actor, { expired: all }));
   cli.output.print(
     tokens.map((token) => tokenView(token, now)),
     () => tokenTable(tokens, now),
   );
 }
 
-async function revoke(cli: Cli, id: string): Promise<void> {
+async function revoke(cli: Cli, id: string, options: { wait: boolean }): Promise<void> {
   refuseToken(id);
-  const { record } = await cli.inWorkspace(({ verbs, actor }) => verbs.tokens.revoke(actor, id));
+  const { record } = await cli.change(({ verbs, actor }) => verbs.tokens.revoke(actor, id), options);
   cli.output.print(tokenView(record, Date.now()), () => `${record.id} revoked`);
 }
 
@@ -115,7 +115,7 @@ async function inspect(
   if (!fromStdin) refuseToken(id ?? "");
   const token = fromStdin ? await cli.readSecret() : undefined;
   const now = Date.now();
-  const record = await cli.inWorkspace(({ verbs, actor }) =>
+  const record = await cli.use(({ verbs, actor }) =>
     token === undefined ? verbs.tokens.find(actor, id ?? "") : verbs.tokens.inspect(actor, token),
   );
   cli.output.print(tokenView(record, now), () =>

@@ -26,7 +26,7 @@ export function tokenView(token: TokenRecord, now: number): Record<string, unkno
 }
 
 /** States of instances by id, as the running daemon sees them. */
-type States = Readonly<Record<string, string>>;
+export type States = Readonly<Record<string, string>>;
 
 export function sandboxView(sandbox: Sandbox, states: States = {}): Record<string, unknown> {
   const { id, runtime, driver, strategy, createdAt } = sandbox;

@@ -49,6 +49,12 @@ export class StatusVerbs {
     return this.#daemon() === undefined ? {} : instanceStates(await this.#observed("daemon"));
   }
 
+  /** The newest revision that all data threads of a daemon have served; 0 when none ever did. */
+  async inForce(_actor: Actor): Promise<number> {
+    const { revision } = await this.#observed("in_force");
+    return typeof revision === "number" ? revision : 0;
+  }
+
   async #observed(name: string): Promise<Observed> {
     const row = await this.#store.observed.find(name);
     if (row === undefined) return {};

@@ -11,7 +11,8 @@ import { type Actor, type Control, check, quoted } from "../control.ts";
 export interface NewToken {
   readonly subject: string;
   readonly role: string;
-  readonly expiresInMs: number;
+  /** null = AUTH_TOKEN_EXPIRY. */
+  readonly expiresInMs: number | null;
   /** Patterns (`py-*`); null = all. */
   readonly sandboxes: readonly string[] | null;
   readonly operations: readonly string[] | null;
@@ -30,7 +31,7 @@ const OPERATION = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 /** The last second of the year 9999: RFC 3339 has four digits for the year. */
 const LAST_TIME = 253_402_300_799_000;
 
-type TokenConfig = Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW">;
+type TokenConfig = Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY">;
 
 export class TokenVerbs {
   readonly #control: Control;
@@ -89,7 +90,8 @@ export class TokenVerbs {
   }
 
   async create(actor: Actor, wanted: NewToken): Promise<CreatedToken> {
-    const { subject, role, expiresInMs, sandboxes, operations } = wanted;
+    const { subject, role, sandboxes, operations } = wanted;
+    const expiresInMs = wanted.expiresInMs ?? this.#config.AUTH_TOKEN_EXPIRY;
     check(isRole(role), `role ${quoted(role)}: expected ${ROLES.join(", ")}`);
     check(SUBJECT.test(subject), `subject ${quoted(subject)}: expected 1 to 128 printable characters`);
     check(Number.isSafeInteger(expiresInMs) && expiresInMs >= 1000, "lifetime: expected at least 1 s");
