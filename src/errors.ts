@@ -54,6 +54,7 @@ export const ERRORS = {
   RATE_003: entry(429, "Too many connections from this address", "Reuse connections (keep-alive)", true),
   RATE_004: entry(429, "Too many open streams", "Close streams that are not needed, or raise MAX_STREAMS", true),
   RATE_005: entry(503, "Too much request data in memory", "Wait the seconds given in Retry-After and repeat", true),
+  RATE_006: entry(503, "Too many open connections", "Wait the seconds given in Retry-After and repeat", true),
 
   // The request itself.
   VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),
@@ -178,6 +179,7 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   RATE_001: "summed",
   RATE_002: "summed",
   RATE_003: "counted",
+  RATE_006: "counted",
   RATE_004: "summed",
   RATE_005: "summed",
   VAL_001: "counted",

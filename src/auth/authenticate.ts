@@ -25,9 +25,13 @@ export interface Caller {
 
 const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
 
+/** The part of the cache that one subject's tokens may take. */
+const SHARE = 1 / 4;
+
 /**
  * Who is calling. A token that was verified before costs one map look-up; whether it has been revoked is asked of the
- * snapshot every time. The cache is bounded (oldest entry out first) and never outlives a token.
+ * snapshot every time. The cache is bounded and never outlives a token; a subject that has more than its share of it loses its
+ * own oldest entry, not somebody else's.
  */
 export class Authenticator {
   readonly #verifier: Verifier;
@@ -38,6 +42,8 @@ export class Authenticator {
   readonly #now: () => number;
   /** By the token, not by the spelling of the field it came in. */
   readonly #known = new Map<string, Caller>();
+  /** The tokens of each subject in it, oldest first. */
+  readonly #bySubject = new Map<string, string[]>();
 
   constructor(options: {
     verifier: Verifier;
@@ -70,7 +76,7 @@ export class Authenticator {
     const caller = this.#known.get(token);
     if (caller === undefined) return undefined;
     if (caller.principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
-      this.#known.delete(token);
+      this.#forget(token);
       return undefined;
     }
     checkRevoked(caller.principal, snapshot);
@@ -106,11 +112,23 @@ export class Authenticator {
   }
 
   #remember(token: string, caller: Caller): void {
+    const { subject } = caller.principal;
+    const own = this.#bySubject.get(subject) ?? [];
+    if (!this.#known.has(token)) own.push(token);
+    this.#bySubject.set(subject, own);
     this.#known.set(token, caller);
-    if (this.#known.size <= this.#cacheSize) return;
+    if (own.length > Math.ceil(this.#cacheSize * SHARE)) this.#forget(own[0] as string);
     for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest);
+      if (this.#known.size > this.#cacheSize) this.#forget(oldest);
       break;
     }
+  }
+
+  #forget(token: string): void {
+    const subject = this.#known.get(token)?.principal.subject as string;
+    this.#known.delete(token);
+    const own = this.#bySubject.get(subject) ?? [];
+    own.splice(own.indexOf(token), 1);
+    if (own.length === 0) this.#bySubject.delete(subject);
   }
 }

@@ -85,6 +85,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     trusted: config.TRUSTED_PROXIES,
     rateKey: keyOf,
   });
+  const connections = new ConnectionCap({
+    lanes: memory.connections,
+    thread,
+    salt,
+    max: config.MAX_CONNECTIONS,
+    maxPerAddress: config.MAX_CONNECTIONS_PER_IP,
+  });
   const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf, shareKeyOf) : null;
   const gate = new ConcurrencyGate({
     words: memory.slots,
@@ -159,6 +166,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       underscoreFields: config.UNDERSCORE_FIELDS,
     },
     access,
+    connections,
     authenticator,
     anonymous: { principal: ANONYMOUS, rateKey: 0n, proxyRateKey: 0n, shareKey: null },
     rates: config.RATE_LIMIT_ENABLED ? new RateLimits({ cells: memory.rate, rates: ratesOf(config) }) : null,
@@ -189,13 +197,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     pipeline,
     access,
     streams,
-    connections: new ConnectionCap({
-      lanes: memory.connections,
-      thread,
-      salt,
-      max: config.MAX_CONNECTIONS,
-      maxPerAddress: config.MAX_CONNECTIONS_PER_IP,
-    }),
+    connections,
     serverLimits: {
       headersTimeoutMs: config.HEADERS_TIMEOUT,
       requestTimeoutMs: config.REQUEST_TIMEOUT,

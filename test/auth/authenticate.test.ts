@@ -26,10 +26,11 @@ function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
       async verify(token): Promise<Principal> {
         verified.push(token);
         await Promise.resolve();
+        // name.token, or name~7.token for the seventh of the same subject
         const [name = "", ...rest] = token.split(".");
         if (rest[0] !== "token") throw new GatewayError("AUTH_001", { details: "Token is malformed" });
         return {
-          subject: name,
+          subject: name.split("~")[0] as string,
           role: "executor",
           tokenId: `tok_${name}`,
           sandboxes: null,
@@ -217,4 +218,16 @@ describe("an Authorization field beside X-Sandbox-Token", () => {
       code: "AUTH_005",
     });
   });
+});
+
+test("one subject's tokens push out each other, not those of others", async () => {
+  const { authenticator, call, verified } = authenticatorWith({ cacheSize: 8 });
+  await call("Bearer other.token");
+  for (let number = 0; number < 50; number++) await call(`Bearer many~${number}.token`);
+  expect(authenticator.cached).toBe(3);
+  verified.length = 0;
+  for (const token of ["other.token", "many~49.token", "many~48.token"]) await call(`Bearer ${token}`);
+  expect(verified).toEqual([]);
+  await call("Bearer many~47.token");
+  expect(verified).toEqual(["many~47.token"]);
 });

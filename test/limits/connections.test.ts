@@ -1,9 +1,10 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { Socket } from "node:net";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../src/daemon/shared-memory/reclaim.ts";
+import type { GatewayError } from "../../src/errors.ts";
 import type { CapLane } from "../../src/limits/cap.ts";
 import { ConnectionCap } from "../../src/limits/connections.ts";
 
@@ -23,9 +24,19 @@ function narrowLane(): CapLane {
 }
 
 /** A connection that is admitted, or undefined. */
-function open(cap: ConnectionCap, address: string): Socket | undefined {
+function open(cap: ConnectionCap, address: string, trusted = false): Socket | undefined {
   const socket = new Socket();
-  return cap.admit(socket, address) ? socket : undefined;
+  return refusal(() => cap.admit(socket, { address, trusted })) === undefined ? socket : undefined;
+}
+
+/** The code that `work` is refused with, if it is. */
+function refusal(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return (error as GatewayError).code;
+  }
 }
 
 async function close(socket: Socket | undefined): Promise<void> {
@@ -70,11 +81,28 @@ describe("open connections", () => {
     open(cap, "10.0.0.1");
     for (let times = 0; times < 3; times++) {
       const refused = new Socket();
-      expect(cap.admit(refused, "10.0.0.1")).toBe(false);
+      expect(refusal(() => cap.admit(refused, { address: "10.0.0.1", trusted: false }))).toBe("RATE_003");
       await close(refused);
     }
     expect(cap.open).toBe(1);
     expect(open(cap, "10.0.0.1")).toBeUndefined();
+  });
+
+  test("say whether their address has too many or all have", () => {
+    const { cap } = capsOf(1, { max: 2, maxPerAddress: 1 });
+    const admit = (address: string) => refusal(() => cap.admit(new Socket(), { address, trusted: false }));
+    expect([admit("10.0.0.1"), admit("10.0.0.1"), admit("10.0.0.2"), admit("10.0.0.3")]).toEqual([
+      undefined,
+      "RATE_003",
+      undefined,
+      "RATE_006",
+    ]);
+  });
+
+  test("of a trusted proxy are not counted as one client's", () => {
+    const { cap } = capsOf(1, { max: 4, maxPerAddress: 1 });
+    expect([1, 2, 3, 4].map(() => open(cap, "10.0.0.9", true)?.destroyed)).toEqual([false, false, false, false]);
+    expect(open(cap, "10.0.0.9", true)).toBeUndefined();
   });
 
   test("of a thread that died are forgotten", () => {
@@ -121,4 +149,20 @@ describe("open connections", () => {
       expect(open(cap, `10.1.${host >> 8}.${host & 255}`)).toBeDefined();
     }
   });
+});
+
+test("each client behind a proxy has as many requests in flight as others have connections", async () => {
+  const { cap, other } = capsOf(2, { maxPerAddress: 2 });
+  const responses = [1, 2, 3].map(() => new EventEmitter());
+  const admit = (one: ConnectionCap, index: number, address: string) =>
+    refusal(() => one.admitRequest(responses[index] as EventEmitter, { address }));
+  expect([admit(cap, 0, "7.7.7.7"), admit(other, 1, "7.7.7.7"), admit(cap, 2, "7.7.7.7")]).toEqual([
+    undefined,
+    undefined,
+    "RATE_003",
+  ]);
+  expect(admit(cap, 2, "8.8.8.8")).toBeUndefined();
+  responses[0]?.emit("close");
+  expect(admit(cap, 0, "7.7.7.7")).toBeUndefined();
+  expect(cap.open).toBe(0);
 });

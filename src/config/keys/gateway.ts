@@ -48,7 +48,11 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "An answer that goes on longer counts as a stream; text/event-stream does from its beginning.",
   ),
   MAX_CONNECTIONS: key(integer(1, 1_000_000), "10000", "Open client connections."),
-  MAX_CONNECTIONS_PER_IP: key(integer(1, 1_000_000), "1000", "Open client connections from one address."),
+  MAX_CONNECTIONS_PER_IP: key(
+    integer(1, 1_000_000),
+    "1000",
+    "Open client connections from one address; behind a trusted proxy, requests of one client.",
+  ),
   MAX_BODY_SIZE: key(size("1kb", "16gb"), "10mb", "Largest request body."),
   MAX_BUFFERED_BODIES: key(
     size("1mb", "1024gb"),

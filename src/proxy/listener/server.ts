@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from "node:http";
 import type { IpAccess } from "../../auth/ip-access.ts";
-import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
+import { type ErrorCode, asGatewayError, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
 import { closeBehindOffer, declineOffer } from "./offer.ts";
 import { ALLOW } from "../request/head.ts";
@@ -86,7 +86,11 @@ export function createGatewayServer(options: {
     socket.on("error", ignore);
     const peer = access.peer(socket.remoteAddress ?? "");
     socket.peer = peer;
-    if (!connections.admit(socket, peer.address)) refuse(socket, new GatewayError("RATE_003", { retryAfter: 1 }));
+    try {
+      connections.admit(socket, peer);
+    } catch (error) {
+      refuse(socket, asGatewayError(error));
+    }
   });
   server.on("request", inTurn);
   // With listeners of their own these are requests like any other, instead of being answered before anybody is authenticated.

@@ -1,7 +1,7 @@
-import type { Sandbox } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import type { SharedBoard } from "../health/board.ts";
 import type { HealthPage } from "./router.ts";
+import { SandboxCounter } from "./sandbox-counts.ts";
 
 export interface HealthSources {
   readonly snapshot: () => Snapshot;
@@ -22,9 +22,11 @@ type Content = { readonly status: Verdict } & Readonly<Record<string, unknown>>;
 /** The specification's four health pages. They are public, so they count things and never name them. */
 export class HealthPages {
   readonly #sources: HealthSources;
+  readonly #counter: SandboxCounter;
 
   constructor(sources: HealthSources) {
     this.#sources = sources;
+    this.#counter = new SandboxCounter(sources);
   }
 
   /** Status 200 or 503, and the page as JSON text. */
@@ -82,20 +84,8 @@ export class HealthPages {
   }
 
   #sandboxes(): Content {
-    const count = { total: 0, available: 0, unavailable: 0, instances: 0, instances_down: 0 };
-    for (const sandbox of this.#sources.snapshot().sandboxes.values()) {
-      const down = this.#down(sandbox);
-      count.total += 1;
-      count.instances += sandbox.instances.length;
-      count.instances_down += down;
-      if (down < sandbox.instances.length) count.available += 1;
-      else count.unavailable += 1;
-    }
-    const status: Verdict = count.unavailable === 0 ? "ok" : count.available === 0 ? "down" : "degraded";
-    return { status, ...count };
-  }
-
-  #down(sandbox: Sandbox): number {
-    return sandbox.instances.filter((instance) => this.#sources.board.state(instance) === "down").length;
+    const counts = this.#counter.counts();
+    const status: Verdict = counts.unavailable === 0 ? "ok" : counts.available === 0 ? "down" : "degraded";
+    return { status, ...counts };
   }
 }

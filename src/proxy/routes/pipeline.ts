@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Authenticator, Caller } from "../../auth/authenticate.ts";
 import { repeatsToken, shownToken } from "../../auth/credentials/token.ts";
 import { type IpAccess, type Peer, schemeOf } from "../../auth/ip-access.ts";
+import type { ConnectionCap } from "../../limits/connections.ts";
 import type { RateLimits } from "../../limits/rate-limits.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
@@ -23,6 +24,7 @@ export interface PipelineOptions {
   readonly inFlight: InFlight;
   readonly headLimits: HeadLimits;
   readonly access: IpAccess;
+  readonly connections: ConnectionCap;
   /** null: authentication is off and everybody is `anonymous`. */
   readonly authenticator: Authenticator | null;
   readonly anonymous: Caller;
@@ -73,6 +75,7 @@ export class Pipeline {
       exchange.scheme = schemeOf(nearest, head.forwardedProto);
       exchange.address = peer.address;
       if (!peer.allowed) throw new GatewayError("AUTH_006");
+      if (peer !== socket.peer) this.#o.connections.admitRequest(res, peer);
       if (this.#o.draining()) res.shouldKeepAlive = false;
       const page = healthPage(exchange.method, head);
       if (page !== undefined) {

@@ -132,7 +132,7 @@ describe("a slow sandbox", () => {
 });
 
 describe("connections", () => {
-  test("over the limit are refused with 429 and nothing they send is looked at; one that closes makes room", async () => {
+  test("over the limit are refused with 503 and nothing they send is looked at; one that closes makes room", async () => {
     const gateway = await startTestGateway({ env: { MAX_CONNECTIONS: "2" } });
     let calls = 0;
     const url = await startUpstream((_req, res) => {
@@ -149,9 +149,9 @@ describe("connections", () => {
     const first = await RawConnection.open(gateway.port);
     const second = await RawConnection.open(gateway.port);
     const third = await sendRaw(gateway.port, request, { quietMs: 2_000 });
-    expect(third).toMatchObject({ statuses: [429], closed: true });
+    expect(third).toMatchObject({ statuses: [503], closed: true });
     expect(third.text).toMatch(/\r\nretry-after: 1\r\n/);
-    expect(third.text).toContain('"code":"RATE_003"');
+    expect(third.text).toContain('"code":"RATE_006"');
     second.send(request);
     await second.received("200 OK");
     expect(calls).toBe(1);

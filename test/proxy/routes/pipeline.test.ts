@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { eventually } from "../../support/eventually.ts";
 import { startTestGateway, type TestGateway } from "../../support/gateway.ts";
+import { RawConnection } from "../../support/raw-connection.ts";
 import { startUpstream } from "../../support/upstream.ts";
 
 interface Reply {
@@ -85,4 +87,33 @@ test("an address's limit says that it is the address's", async () => {
     policy: '"address";q=1;w=60',
     details: "The limit of requests from this address (ADDRESS_RATE_LIMIT_REQUESTS): 1 in 60 s",
   });
+});
+
+test("behind a trusted proxy each client is counted, not the proxy", async () => {
+  const gateway = await startTestGateway({ env: { MAX_CONNECTIONS_PER_IP: "1", TRUSTED_PROXIES: "127.0.0.1" } });
+  await gateway.addSandbox("box", await startUpstream(() => undefined));
+  const authorization = await gateway.authorization();
+  const from = async (client: string): Promise<RawConnection> => {
+    const connection = await RawConnection.open(gateway.port);
+    return connection.send(
+      `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nX-Forwarded-For: ${client}\r\n\r\n`,
+    );
+  };
+  await from("7.7.7.7");
+  await from("8.8.8.8");
+  await eventually("both are in flight", () => gateway.gateway.inFlight.size === 2);
+  const another = await from("7.7.7.7");
+  await another.received("request_id");
+  expect(another.statuses).toEqual([429]);
+  expect(another.text).toContain('"code":"RATE_003"');
+  expect(another.text).toContain("Too many requests in flight");
+});
+
+test("a connection beyond all that are allowed is told so, and not that its address had too many", async () => {
+  const gateway = await startTestGateway({ env: { MAX_CONNECTIONS: "1" } });
+  await RawConnection.open(gateway.port);
+  const another = await RawConnection.open(gateway.port);
+  await another.received("request_id");
+  expect(another.statuses).toEqual([503]);
+  expect(another.text).toContain('"code":"RATE_006"');
 });
