@@ -70,6 +70,11 @@ export class Connection {
     this.#beginImmediate.run();
   }
 
+  /** False also when SQLite has undone a transaction by itself. */
+  get inTransaction(): boolean {
+    return this.#database.inTransaction;
+  }
+
   commit(): void {
     this.#commit.run();
   }

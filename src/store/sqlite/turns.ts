@@ -12,6 +12,8 @@ export type Within = <T>(work: () => T) => T;
 /** One transaction of one flow. */
 interface Turn {
   open: boolean;
+  /** The error with which SQLite undid it by itself: a full disk, an I/O error. */
+  undoneBy: unknown;
 }
 
 /** How often a lock that another connection holds is asked for; milliseconds. */
@@ -87,12 +89,21 @@ export class Turns {
     }
   }
 
-  async #transact<T>(work: (access: Access, within: Within) => Promise<T>): Promise<T> {
-    const turn: Turn = { open: true };
-    const within: Within = (statement) => {
-      if (!turn.open) throw misuse("the transaction is over");
+  /** What came after the end of a transaction, even one that SQLite has ended, would be a commit of its own. */
+  #within<T>(turn: Turn, statement: () => T): T {
+    if (!turn.open) throw misuse("the transaction is over");
+    if (turn.undoneBy !== undefined) throw turn.undoneBy;
+    try {
       return statement();
-    };
+    } catch (error) {
+      if (!this.#connection.inTransaction) turn.undoneBy = error;
+      throw error;
+    }
+  }
+
+  async #transact<T>(work: (access: Access, within: Within) => Promise<T>): Promise<T> {
+    const turn: Turn = { open: true, undoneBy: undefined };
+    const within: Within = (statement) => this.#within(turn, statement);
     await this.#patiently(() => {
       this.#connection.begin();
       this.#open = turn;
@@ -100,6 +111,7 @@ export class Turns {
     try {
       const done = this.#flow.run(turn, () => work(async (statement) => within(statement), within));
       const result = await Promise.race([done, lateness(turn)]);
+      if (turn.undoneBy !== undefined) throw turn.undoneBy;
       this.#connection.commit();
       return result;
     } catch (error) {

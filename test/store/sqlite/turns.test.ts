@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { GatewayError } from "../../../src/errors.ts";
 import { Connection } from "../../../src/store/sqlite/connection.ts";
+import { openConnection } from "../../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
 import { openTestStore } from "../../support/stores.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -68,4 +70,27 @@ test("everybody has their turn in the order they came, all in one turn of the ev
   await Promise.all(asked);
   expect(order).toEqual(["a: 1", "after a: 1", "late: GW_001", "after the late one: 1", "b: 2", "after b: 2"]);
   expect(turned).toBe(false);
+});
+
+test("a transaction that the disk had no room for is undone whole, also when its work goes on after the error", async () => {
+  const connection = openConnection(join(temporaryFolder(), "store.db"));
+  const store = new SqliteStore(connection);
+  onTestFinished(() => store.close());
+  const create = (id: string, runtime: string) =>
+    store.transaction(async ({ sandboxes, changes }) => {
+      await changes.append({ kind: "sandbox.removed", sandboxId: id }, 1);
+      const failed = await sandboxes.create({ id, runtime, driver: "d", strategy: null, createdAt: 1 }).then(
+        () => undefined,
+        (error: GatewayError) => error.code,
+      );
+      await sandboxes.create({ id: "goes on", runtime: "r", driver: "d", strategy: null, createdAt: 1 });
+      return failed;
+    });
+  connection.pragma(`max_page_count = ${Number(connection.pragma("page_count")) + 2}`);
+  await expect(create("large", "x".repeat(1_000_000))).rejects.toMatchObject({ code: "GW_008" });
+  expect(await store.sandboxes.list()).toEqual([]);
+  expect(await store.changes.revision()).toBe(0);
+  connection.pragma("max_page_count = 1000000");
+  expect(await create("large", "x".repeat(1_000_000))).toBeUndefined();
+  expect((await store.sandboxes.list()).map(({ id }) => id)).toEqual(["goes on", "large"]);
 });
