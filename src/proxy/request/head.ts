@@ -67,7 +67,7 @@ const SINGLETONS: ReadonlySet<string> = new Set([
   "server",
 ]);
 
-/** Fields a trailer section must not carry (RFC 9110 section 6.5.1): framing, routing, authentication, content metadata. */
+/** All that a trailer section may carry: nothing that frames, routes, authenticates or describes what came before (RFC 9110 section 6.5.1). */
 const TRAILER_SAFE: ReadonlySet<string> = new Set([
   "etag",
   "server-timing",
