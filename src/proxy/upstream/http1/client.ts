@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Instance } from "../../../domain/sandbox.ts";
 import type { UpstreamClient, UpstreamControl, UpstreamHandler, UpstreamRequest } from "../upstream.ts";
-import { type Address, Call } from "./connection.ts";
+import { type Address, Attempt } from "./connection.ts";
 import { Pool } from "./pool.ts";
 
 /** Large enough for a whole read of the kernel's, small enough to stay in the processor's cache. */
@@ -37,10 +37,10 @@ export class Http1Client implements UpstreamClient {
   }
 
   start(instance: Instance, request: UpstreamRequest, handler: UpstreamHandler): UpstreamControl {
-    const call = new Call(request, handler);
+    const attempt = new Attempt(request, handler);
     const pool = this.#pools.get(instance.id) ?? this.#open(instance);
-    pool.start(call);
-    return call;
+    pool.start(attempt);
+    return attempt;
   }
 
   forget(instanceId: string): void {

@@ -15,12 +15,12 @@ export interface ConnectionOptions {
   readonly buffer: Buffer;
   /** The connection is free for another request. */
   readonly onFree: (connection: Connection) => void;
-  /** The connection is gone; `broken`: under a call that was waited for. */
+  /** The connection is gone; `broken`: under an attempt that was waited for. */
   readonly onGone: (connection: Connection, broken: boolean) => void;
 }
 
-/** A request waiting for, or being served by, a connection. */
-export class Call implements UpstreamControl {
+/** One try of a call at an instance: waits for a connection, or is served by one. */
+export class Attempt implements UpstreamControl {
   readonly request: UpstreamRequest;
   readonly handler: UpstreamHandler;
   /** Nobody waits for it any more, or everything has been said. */
@@ -52,24 +52,24 @@ export class Call implements UpstreamControl {
   }
 }
 
-/** One connection to an instance: connects for its first call, then serves one call at a time. */
+/** One connection to an instance: connects for its first attempt, then serves one at a time. */
 export class Connection implements ResponseEvents {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
   readonly #parser = new ResponseParser(this);
   #gone = false;
-  #call: Call | undefined;
-  /** The last call has ended in a way that leaves the connection good for another one. */
+  #attempt: Attempt | undefined;
+  /** The last attempt has ended in a way that leaves the connection good for another one. */
   #reusable = false;
   #paused = false;
-  /** The body of the call, while it is being sent. */
+  /** The body of the attempt, while it is being sent. */
   #sending: Readable | undefined;
   /** When it became free, `performance.now()`. */
   freeSince = 0;
 
-  constructor(options: ConnectionOptions, first: Call) {
+  constructor(options: ConnectionOptions, first: Attempt) {
     this.#options = options;
-    this.#call = first;
+    this.#attempt = first;
     first.assign(this);
     this.#socket = connect({
       ...options.address,
@@ -85,11 +85,11 @@ export class Connection implements ResponseEvents {
       .on("close", () => this.#fail(closed()));
   }
 
-  /** Serves another call. The connection must be free. */
-  serve(call: Call): void {
-    call.assign(this);
-    this.#call = call;
-    this.#send(call);
+  /** Serves another attempt. The connection must be free. */
+  serve(attempt: Attempt): void {
+    attempt.assign(this);
+    this.#attempt = attempt;
+    this.#send(attempt);
   }
 
   pause(): void {
@@ -102,36 +102,36 @@ export class Connection implements ResponseEvents {
     this.#socket.resume();
   }
 
-  /** Ends it and the call it serves. */
+  /** Ends it and the attempt it serves. */
   destroy(): void {
     this.#fail(closed());
   }
 
   onHead(status: number, fields: string[]): void {
-    if (this.#call?.ended === false) this.#call.handler.onHead(status, fields);
+    if (this.#attempt?.ended === false) this.#attempt.handler.onHead(status, fields);
   }
 
   onBody(chunk: Buffer): void {
-    if (this.#call?.ended === false) this.#call.handler.onData(Buffer.from(chunk)); // a copy: the buffer is read into again
+    if (this.#attempt?.ended === false) this.#attempt.handler.onData(Buffer.from(chunk)); // a copy: the buffer is read into again
   }
 
   onComplete(reusable: boolean): void {
-    const call = this.#call;
-    this.#call = undefined;
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
     // An answer that came before the whole request had been sent: what follows of it must not be taken for another one.
     this.#reusable = reusable && this.#sending === undefined;
-    if (call === undefined || call.ended) return;
-    call.ended = true;
-    call.handler.onEnd();
+    if (attempt === undefined || attempt.ended) return;
+    attempt.ended = true;
+    attempt.handler.onEnd();
   }
 
   #onConnect(): void {
-    if (this.#call !== undefined) this.#send(this.#call);
+    if (this.#attempt !== undefined) this.#send(this.#attempt);
   }
 
-  #send(call: Call): void {
-    call.handler.onSent();
-    const { request } = call;
+  #send(attempt: Attempt): void {
+    attempt.handler.onSent();
+    const { request } = attempt;
     this.#parser.expect(request.method);
     const { body } = request;
     try {
@@ -187,7 +187,7 @@ export class Connection implements ResponseEvents {
       this.#fail(error as Error);
     }
     // Only now: bytes behind the end of the response have been seen by then.
-    if (this.#call === undefined && !this.#gone) this.#free();
+    if (this.#attempt === undefined && !this.#gone) this.#free();
     return true;
   }
 
@@ -213,16 +213,16 @@ export class Connection implements ResponseEvents {
   #fail(error: Error): void {
     if (this.#gone) return;
     this.#gone = true;
-    const call = this.#call;
-    this.#call = undefined;
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
     this.#sending?.destroy();
     this.#sending = undefined;
     this.#socket.destroy();
-    const broken = call !== undefined && !call.ended;
+    const broken = attempt !== undefined && !attempt.ended;
     this.#options.onGone(this, broken);
     if (!broken) return;
-    call.ended = true;
-    call.handler.onError(error);
+    attempt.ended = true;
+    attempt.handler.onError(error);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Call, Connection, type ConnectionOptions } from "./connection.ts";
+import { type Attempt, Connection, type ConnectionOptions } from "./connection.ts";
 
 export type PoolOptions = Omit<ConnectionOptions, "onFree" | "onGone"> & {
   /** Most connections at a time. */
@@ -13,8 +13,8 @@ export class Pool {
   #idle: Connection[] = [];
   /** Freed in this turn of the event loop. */
   #resting: Connection[] = [];
-  /** Calls without a connection, oldest first. Bounded by the gateway's concurrency gate. */
-  #waiting: Call[] = [];
+  /** Attempts without a connection, oldest first. Bounded by the gateway's concurrency gate. */
+  #waiting: Attempt[] = [];
   #scheduled = false;
   #retired = false;
 
@@ -26,8 +26,8 @@ export class Pool {
     };
   }
 
-  start(call: Call): void {
-    this.#waiting.push(call);
+  start(attempt: Attempt): void {
+    this.#waiting.push(attempt);
     this.#schedule();
   }
 
@@ -36,7 +36,7 @@ export class Pool {
     while (this.#idle[0] !== undefined && this.#idle[0].freeSince < time) this.#idle[0].destroy();
   }
 
-  /** Starts nothing new once its calls are done; connections end with the calls they serve. */
+  /** Starts nothing new once its attempts are done; connections end with the attempts they serve. */
   retire(): void {
     this.#retired = true;
     this.closeIdle(Number.POSITIVE_INFINITY);
@@ -48,7 +48,7 @@ export class Pool {
   }
 
   /**
-   * Calls get their connections at the end of the event-loop turn, when everything that had come in on idle connections
+   * Attempts get their connections at the end of the event-loop turn, when everything that had come in on idle connections
    * has been read: a connection that was closed, or on which bytes came that nobody asked for, is gone by then and
    * cannot be taken for a good one. Many servers close right after an answer without having said so, which is why one
    * that has just answered rests for a whole turn.
@@ -61,25 +61,25 @@ export class Pool {
 
   readonly #assign = (): void => {
     this.#scheduled = false;
-    const calls = this.#waiting;
+    const attempts = this.#waiting;
     let next = 0;
-    for (; next < calls.length; next++) {
-      const call = calls[next] as Call;
-      if (call.ended) continue;
-      const { fresh } = call.request;
+    for (; next < attempts.length; next++) {
+      const attempt = attempts[next] as Attempt;
+      if (attempt.ended) continue;
+      const { fresh } = attempt.request;
       const idle = fresh ? undefined : this.#idle.pop();
-      if (idle !== undefined) idle.serve(call);
-      else if (!fresh && calls.length - next <= this.#resting.length) break;
-      else if (this.#hasRoom()) this.#connect(call);
+      if (idle !== undefined) idle.serve(attempt);
+      else if (!fresh && attempts.length - next <= this.#resting.length) break;
+      else if (this.#hasRoom()) this.#connect(attempt);
       else break;
     }
-    this.#waiting = next === calls.length ? [] : calls.slice(next);
+    this.#waiting = next === attempts.length ? [] : attempts.slice(next);
     if (this.#resting.length > 0) this.#rested();
   };
 
-  #connect(call: Call): void {
-    call.handler.onConnecting();
-    if (!call.ended) this.#all.add(new Connection(this.#options, call));
+  #connect(attempt: Attempt): void {
+    attempt.handler.onConnecting();
+    if (!attempt.ended) this.#all.add(new Connection(this.#options, attempt));
   }
 
   /** Room for one more connection; an idle one that may not be used gives way. */
@@ -101,7 +101,7 @@ export class Pool {
     this.#schedule();
   }
 
-  /** One that broke under a call was not the only one to lose its other end: a further try must not meet the next. */
+  /** One that broke under an attempt was not the only one to lose its other end: a further try must not meet the next. */
   #gone(connection: Connection, broken: boolean): void {
     this.#all.delete(connection);
     this.#idle = this.#idle.filter((other) => other !== connection);
