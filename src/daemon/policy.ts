@@ -21,6 +21,7 @@ import type { MetricLane } from "../observe/metric-slots.ts";
 import { NamedStrategies } from "../proxy/balance/strategies.ts";
 import type { Deadlines } from "../proxy/request/deadlines.ts";
 import { Deliveries } from "../proxy/request/delivery.ts";
+import { RetryBudget } from "../proxy/dispatch/retry-budget.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
 import type { SharedBoard } from "../proxy/health/board.ts";
 import type { ServerLimits } from "../proxy/listener/server.ts";
@@ -116,6 +117,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     deadlines: shell.deadlines,
     lane,
     maxRetries: config.MAX_RETRIES,
+    repeats: new RetryBudget(),
   };
   const timeouts = {
     poolMs: config.PROXY_POOL_TIMEOUT,

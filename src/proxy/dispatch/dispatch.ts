@@ -10,6 +10,7 @@ import { connectTimedOut, type Failure, failureError, failureOf, noFreeConnectio
 import type { BodyControl, Outbound } from "./outbound.ts";
 import type { AnswerControl, Receiver } from "./receiver.ts";
 import { retryAfter } from "./retry.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 import type { Timeouts } from "./timeouts.ts";
 
 /** What every dispatch of a thread shares. */
@@ -19,6 +20,8 @@ export interface DispatchContext {
   readonly deadlines: Deadlines;
   readonly lane: MetricLane;
   readonly maxRetries: number;
+  /** What may be sent a second time. */
+  readonly repeats: RetryBudget;
 }
 
 /**
@@ -75,6 +78,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.exchange.onCut((error) => this.cancel(error, error.code === "PROXY_005" ? "client_gone" : "cut"));
     if (this.#done) return;
     this.#context.deadlines.watch(this);
+    this.#context.repeats.earn();
     this.#attempt(this.#pick(), false);
   }
 
@@ -228,7 +232,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
       repeatable: idempotent && typeof body !== "function",
       maxRetries: this.#context.maxRetries,
     });
-    if (retry === "no") return undefined;
+    if (retry === "no" || (retry === "again" && !this.#context.repeats.spend())) return undefined;
     return this.#pick() ?? (retry === "again" ? this.#instance : undefined);
   }
 

@@ -111,6 +111,19 @@ describe("when a first attempt was sent and broke,", () => {
   });
 });
 
+test("instances that break every call do not get twice as many", async () => {
+  const gateway = await startTestGateway();
+  let sends = 0;
+  await gateway.addSandbox("box", await breaking(() => void (sends += 1)));
+  const headers = { authorization: await gateway.authorization() };
+  for (let call = 0; call < 300; call += 10) {
+    const answers = Array.from({ length: 10 }, () => fetch(`${gateway.url}/s/box/`, { headers }));
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(10).fill(502));
+  }
+  expect(sends).toBeGreaterThan(300);
+  expect(sends).toBeLessThanOrEqual(300 + 100 + 0.2 * 300);
+});
+
 test("an instance that answered badly is not asked a second time, nor is another", async () => {
   const gateway = await startTestGateway();
   let calls = 0;
