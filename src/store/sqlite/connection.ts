@@ -170,13 +170,14 @@ function translating<T>(file: string, work: () => T): T {
   }
 }
 
-const UNUSABLE: readonly (readonly [prefix: string, reason: string])[] = [
-  ["SQLITE_FULL", "the disk is full"],
+/** `remedy`: where it is another than GW_008's own, which speaks of owner and permissions. */
+const UNUSABLE: readonly (readonly [prefix: string, reason: string, remedy?: string])[] = [
+  ["SQLITE_FULL", "the disk is full", "Free space on the disk, then repeat"],
   ["SQLITE_READONLY", "the file or its file system is read-only"],
   ["SQLITE_CANTOPEN", "the file cannot be opened"],
   ["SQLITE_PERM", "access is denied"],
-  ["SQLITE_IOERR", "the disk reports an error"],
-  ["SQLITE_BUSY", "another process keeps it locked"],
+  ["SQLITE_IOERR", "the disk reports an error", "Look at the system's log: the disk or its file system fails"],
+  ["SQLITE_BUSY", "another process keeps it locked", "Repeat; if it stays so, end the process that keeps it locked"],
 ];
 
 /** What SQLite's result code means for the gateway. A broken constraint is a bug of ours and stays what it is. */
@@ -186,7 +187,9 @@ function translated(file: string, error: unknown): unknown {
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
     return new GatewayError("GW_005", { details: `${file}: ${error.message}`, cause: error });
   }
-  const reason = UNUSABLE.find(([prefix]) => code.startsWith(prefix))?.[1];
-  if (reason === undefined) return error;
-  return new GatewayError("GW_008", { details: `${file}: ${reason} (${code})`, cause: error });
+  const known = UNUSABLE.find(([prefix]) => code.startsWith(prefix));
+  if (known === undefined) return error;
+  const [, reason, remediation] = known;
+  const details = `${file}: ${reason} (${code})`;
+  return new GatewayError("GW_008", { details, ...(remediation !== undefined && { remediation }), cause: error });
 }

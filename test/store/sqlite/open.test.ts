@@ -161,7 +161,11 @@ describe("openSqliteStore", () => {
     const other = new Connection(file, { busyTimeout: 1 });
     holder.write(() => {
       expect(() => other.write(() => {})).toThrow(
-        expect.objectContaining({ code: "GW_008", details: expect.stringContaining("locked") }),
+        expect.objectContaining({
+          code: "GW_008",
+          details: expect.stringContaining("locked"),
+          remediation: expect.stringContaining("Repeat"),
+        }),
       );
     });
     holder.close();
@@ -176,7 +180,13 @@ describe("openSqliteStore", () => {
     const pages = Number(connection.pragma("page_count"));
     connection.pragma(`max_page_count = ${pages}`);
     const fill = () => connection.write(() => insert.run("x".repeat(1_000_000)));
-    expect(fill).toThrow(expect.objectContaining({ code: "GW_008", details: expect.stringContaining("full") }));
+    expect(fill).toThrow(
+      expect.objectContaining({
+        code: "GW_008",
+        details: expect.stringContaining("full"),
+        remediation: expect.stringContaining("Free space"),
+      }),
+    );
     connection.pragma("max_page_count = 1000000");
     fill();
     expect(connection.preparePlucked("SELECT count(*) FROM observed").get()).toBe(2);
