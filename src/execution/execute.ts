@@ -2,6 +2,7 @@ import type { ExecutionFacts } from "../audit/record.ts";
 import type { ExecuteRequest, ExecutionResult } from "../domain/execution.ts";
 import { newId } from "../domain/id.ts";
 import type { Runtime, RuntimeReply } from "../runtimes/runtime.ts";
+import type { Turns } from "./turns.ts";
 
 /** Sends one prepared call to an instance and returns its whole answer. */
 export type Send = (call: ReturnType<Runtime["call"]>, firstByteMs: number) => Promise<RuntimeReply>;
@@ -23,6 +24,7 @@ export async function execute(options: {
   facts: ExecutionFacts;
   runtime: Runtime;
   send: Send;
+  turns: Turns;
   /** The sandbox's own limit of a run that asks for none, ms; undefined when it is not known. */
   ownLimitMs: number | undefined;
   /** Wait for an answer when no limit of the run is known, ms. */
@@ -31,5 +33,7 @@ export async function execute(options: {
   const { request, facts, runtime, send, defaultTimeoutMs } = options;
   const limit = request.timeoutMs ?? options.ownLimitMs;
   const wait = limit === undefined ? defaultTimeoutMs : limit + ANSWER_MARGIN_MS;
-  return runtime.result(await send(runtime.call(request, facts.id), wait));
+  const reply = await send(runtime.call(request, facts.id), wait);
+  await options.turns.of(reply.body);
+  return runtime.result(reply);
 }

@@ -89,7 +89,7 @@ describe("the event loop is not held for long", { retry: 2 }, () => {
       for (const reply of replies)
         expect(reply).toMatchObject({ status: 413, text: expect.stringContaining("VAL_004") });
     });
-    expect(held).toBeLessThan(200);
+    expect(held).toBeLessThan(100);
   });
 
   test("by an instance's answer of 900,000 members", async () => {
@@ -100,6 +100,6 @@ describe("the event loop is not held for long", { retry: 2 }, () => {
       expect(status).toBe(502);
       expect(JSON.parse(text)).toMatchObject({ error: { code: "EXEC_003", executed: "yes" } });
     });
-    expect(held).toBeLessThan(200);
+    expect(held).toBeLessThan(100);
   });
 });

@@ -2,6 +2,7 @@ import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { ANSWER_MARGIN_MS, execute, executionFacts } from "../../src/execution/execute.ts";
+import { Turns } from "../../src/execution/turns.ts";
 import { parseExecute } from "../../src/execution/validate.ts";
 import { runLimits } from "../../src/registry.ts";
 import { GenericRuntime } from "../../src/runtimes/generic.ts";
@@ -15,6 +16,7 @@ async function waitOf(timeoutMs: number | undefined, ownLimitMs: number | undefi
     request,
     facts: executionFacts(request),
     runtime: new GenericRuntime({ members: 10 }),
+    turns: new Turns(),
     ownLimitMs,
     defaultTimeoutMs: 30_000,
     send: async (_call, firstByteMs) => {

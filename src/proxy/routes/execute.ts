@@ -7,6 +7,7 @@ import { execute, executionFacts } from "../../execution/execute.ts";
 import { checkContentType, type ExecuteLimits, parseExecute } from "../../execution/validate.ts";
 import { BodyMemory } from "../../limits/body-memory.ts";
 import type { Cap } from "../../limits/cap.ts";
+import { Turns } from "../../execution/turns.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
@@ -47,6 +48,7 @@ interface InstanceCall {
 /** `POST /api/v1/sandbox/execute`: runs one operation and answers with its normalised result. */
 export class ExecuteRoute {
   readonly #o: ExecuteOptions;
+  readonly #turns = new Turns();
 
   constructor(options: ExecuteOptions) {
     this.#o = options;
@@ -64,6 +66,7 @@ export class ExecuteRoute {
     const body = await readBody(exchange, memory, this.#o.bodyLimits);
     exchange.bytesIn = body.length;
     checkTrailers(exchange.req);
+    await this.#turns.of(body);
     const request = parseExecute(body, this.#o.limits);
     const facts = executionFacts(request);
     exchange.sandboxId = request.sandboxId;
@@ -76,6 +79,7 @@ export class ExecuteRoute {
       request,
       facts,
       runtime: this.#runtime(sandbox),
+      turns: this.#turns,
       send: (call, firstByteMs) => this.#call({ exchange, sandbox, call, executionId: facts.id, firstByteMs }),
       ownLimitMs: this.#o.ownLimitsMs[sandbox.driver],
       defaultTimeoutMs: this.#o.timeouts.firstByteMs,
