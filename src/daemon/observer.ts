@@ -30,14 +30,16 @@ export class Observer {
     return this.#write();
   }
 
-  /** Writes now what has changed. */
+  /** Writes now what has changed; what is to be seen before the start is in its first look. */
   look(): void {
-    void this.#write();
+    if (this.#timer !== undefined) void this.#write();
   }
 
-  /** Resolves after a last attempt. */
+  /** Resolves after a last attempt, if it had been started. */
   async stop(): Promise<void> {
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
+    this.#timer = undefined;
     await this.#writing;
     await this.#write();
   }

@@ -38,14 +38,17 @@ test("a data thread that ends is replaced, and its peer serves meanwhile", async
   // Whatever still reached the dead thread's listener was reset; new connections go to the peer.
   expect(await health(daemon)).toBe(200);
   await daemon.replaceThread(1);
-  await eventually("a thread started in place of a dead one serves", () =>
-    health(daemon).then(
-      (status) => status === 200,
-      () => false,
-    ),
+  await eventually(
+    "a thread started in place of a dead one serves",
+    () =>
+      health(daemon).then(
+        (status) => status === 200,
+        () => false,
+      ),
+    15_000,
   );
   expect(messages).toEqual(["data thread ended; starting another", "data thread ended; starting another"]);
-});
+}, 60_000);
 
 test("readiness, liveness and metrics are on a listener of their own", async () => {
   const daemon = await start();

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { startInProcessDaemon } from "../support/in-process-daemon.ts";
 import { openTestStore } from "../support/stores.ts";
-import { evaluateOnThread, HANG } from "../support/thread-debugger.ts";
+import { hangThread } from "../support/thread-debugger.ts";
 
 /** A daemon, and the same state seen from outside as by another process. */
 async function start(env: Record<string, string> = {}) {
@@ -43,19 +43,23 @@ test("the revision that all threads serve is written at the start and as soon as
     await eventually("it is in force", async () => (await inForce())?.revision === revision);
     expect(new Set(await revisions())).toEqual(new Set([revision]));
   }
-});
+}, 60_000);
 
 test("a change is not called in force while a thread does not take it, and is when that thread was replaced", async () => {
   const { inForce, change, lines } = await start({ THREAD_HANG_TIMEOUT: "1s" });
   await eventually("the first one is written", async () => (await inForce()) !== null);
-  await evaluateOnThread(1, HANG);
+  await hangThread(1);
   const revision = await change();
   const seen = new Set<unknown>();
-  await eventually("the thread is replaced", async () => {
-    const isReplaced = lines.some(({ message }) => message === "data thread ended; starting another");
-    if (!isReplaced) seen.add(JSON.stringify(await inForce()));
-    return isReplaced;
-  });
+  await eventually(
+    "the thread is replaced",
+    async () => {
+      const isReplaced = lines.some(({ message }) => message === "data thread ended; starting another");
+      if (!isReplaced) seen.add(JSON.stringify(await inForce()));
+      return isReplaced;
+    },
+    15_000,
+  );
   expect(seen).toEqual(new Set(['{"revision":0}']));
-  await eventually("it is in force", async () => (await inForce())?.revision === revision);
-});
+  await eventually("it is in force", async () => (await inForce())?.revision === revision, 15_000);
+}, 60_000);

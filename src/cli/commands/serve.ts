@@ -39,9 +39,10 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
   for (const warning of warnings) log.warn(warning);
   // Listened for before the start, so that a signal during it is not lost.
   const asked = stopSignal();
-  // A terminal that closes, or somebody used to reloading by signal, must not end a gateway at once; and Node would open
-  // its inspector, which asks nobody who they are, on SIGUSR1.
-  for (const signal of ["SIGHUP", "SIGUSR1"] as const) process.on(signal, () => log.warn(`${signal} is ignored`));
+  // A terminal that closes, or somebody used to reloading or rotating logs by signal, must not end a gateway at once; and
+  // Node would open its inspector, which asks nobody who they are, on SIGUSR1.
+  for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const)
+    process.on(signal, () => log.warn(`${signal} is ignored`));
   const daemon = await startDaemon({ config, log });
   const signal = await asked;
   log.info({ signal }, "stopping");

@@ -69,10 +69,16 @@ export class Places {
     const unused = this.#leaving.findIndex(({ revision }) => revision > served);
     const vacated = this.#leaving.splice(0, unused < 0 ? this.#leaving.length : unused);
     // First the name on the door, then a look inside: whoever comes after the look reads the name before it stays.
-    for (const { place } of vacated) Atomics.store(this.#words.state, place, NOBODY);
-    const empty = Map.groupBy([...this.#busy, ...vacated.map(({ place }) => place)], (place) => this.#isEmpty(place));
-    this.#busy = empty.get(false) ?? [];
-    for (const place of empty.get(true) ?? []) this.#giveBack(place);
+    for (const { place } of vacated) {
+      Atomics.store(this.#words.state, place, NOBODY);
+      this.#busy.push(place);
+    }
+    const busy = this.#busy;
+    this.#busy = [];
+    for (const place of busy) {
+      if (this.#isEmpty(place)) this.#giveBack(place);
+      else this.#busy.push(place);
+    }
   }
 
   #put(sandbox: Sandbox, revision: number): Sandbox {

@@ -156,7 +156,7 @@ test("a million leases never give one place to two living instances, and none in
   expect(seen).toEqual({ shared: 0, inherited: 0 });
   expect(full).toEqual([]);
   expect(words.inFlight.map((lane) => lane.every((count) => count === 0))).toEqual([true, true]);
-});
+}, 60_000);
 
 test("a thread that never stops working with former owners leaves no trace in a place, however often it changes hands", async () => {
   const memory = createSharedMemory(1);

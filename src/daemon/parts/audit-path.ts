@@ -1,0 +1,80 @@
+import { AuditChain } from "../../audit/chain.ts";
+import { HeadKeeper, requireNoLoss } from "../../audit/kept-head.ts";
+import { Retention } from "../../audit/retention.ts";
+import { AuditWriter } from "../../audit/writer.ts";
+import type { KeyRing } from "../../auth/keys.ts";
+import type { Config } from "../../config/schema.ts";
+import type { AuditLog } from "../../store/audit-log.ts";
+import type { DataFolder } from "../../store/data-folder.ts";
+import type { Log } from "../daemon.ts";
+import { FileWatch } from "../file-watch.ts";
+import { AUDIT_DOWN, type SharedMemory, setAuditDown } from "../shared-memory/layout.ts";
+import type { Parts } from "./parts.ts";
+
+/**
+ * The control thread's side of the audit: the writer, and whatever watches over what it has written.
+ * @throws GatewayError GW_015 when records are missing.
+ */
+export async function startAuditPath(parts: Parts, options: AuditPathOptions): Promise<AuditWriter> {
+  const { audit, folder, keys, config, memory, log } = options;
+  const chain = new AuditChain({ table: audit, key: keys.auditKey });
+  const kept = requireNoLoss(folder.auditHead, audit, chain);
+  if (kept === 0 && audit.head() !== undefined) {
+    const message = "no head of the audit chain was kept: nothing tells whether its end is missing";
+    log.warn({ file: folder.auditHead }, message);
+  }
+  const keeper = new HeadKeeper({
+    file: folder.auditHead,
+    log: `${folder.database}-wal`,
+    head: () => audit.read((table) => table.head()),
+    kept,
+    onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
+  });
+  await parts.start("head keeper", keeper);
+  if (config.AUDIT_RETENTION !== "off") {
+    const retention = new Retention({
+      log: audit,
+      chain,
+      keepMs: config.AUDIT_RETENTION,
+      onError: (error) => log.error({ error: String(error) }, "old audit records cannot be dropped"),
+      now: Date.now,
+    });
+    await parts.start("retention", retention);
+  }
+  const watch = new FileWatch({
+    file: folder.database,
+    onGone() {
+      setAuditDown(memory, AUDIT_DOWN.file, true);
+      log.error({ file: folder.database }, "the database was moved or deleted: calls are refused until a restart");
+    },
+  });
+  await parts.start("file watch", watch);
+  const writer = new AuditWriter({
+    log: audit,
+    chain,
+    requireWritable: () => watch.requireSame(),
+    onState(working, cause) {
+      setAuditDown(memory, AUDIT_DOWN.writer, !working);
+      if (working) log.info({}, "audit records can be written again");
+      else log.error({ error: String(cause) }, "audit records cannot be written: calls are refused");
+    },
+    onDropped: () => log.error({}, "too many audit records wait to be written: further ones are dropped"),
+  });
+  return parts.open(
+    "audit writer",
+    () => writer,
+    async () => {
+      const lost = await writer.close();
+      if (lost > 0) log.error({ records: lost }, "audit records could not be written and are lost");
+    },
+  );
+}
+
+export interface AuditPathOptions {
+  readonly audit: AuditLog;
+  readonly folder: DataFolder;
+  readonly keys: KeyRing;
+  readonly config: Config;
+  readonly memory: SharedMemory;
+  readonly log: Log;
+}
