@@ -123,7 +123,11 @@ export const ERRORS = {
   GW_002: entry(503, "Shutting down", "Repeat: another process will answer", true),
   GW_003: entry(503, "The audit record cannot be written", "Free disk space or repair the data folder", true),
   GW_004: entry(500, "The data folder is in use by another daemon", "Stop the other daemon, or use another --data-dir"),
-  GW_005: entry(500, "The database is damaged", "Restore the data folder from a backup; nothing was changed"),
+  GW_005: entry(
+    500,
+    "The database is damaged",
+    "Restore the data folder from a backup; without one, move the file away: sandboxgw audit accept-loss",
+  ),
   GW_006: entry(500, "The database was written by a newer version", "Run the newer sandboxgw; nothing was changed"),
   // GW_007 was "the daemon is not running", which no command ever answered with.
   GW_008: entry(500, "The data folder cannot be used", "Check the folder's path, owner and permissions"),

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { readKeptHead } from "../../src/audit/kept-head.ts";
@@ -90,6 +90,24 @@ test("after a kill nothing is missing: the daemon starts, verify says intact, an
   const nothing = await run(["audit", "accept-loss", "--yes"], { folder });
   expect(nothing.code).toBe(0);
   expect(nothing.stdout).toContain("nothing is missing");
+});
+
+test("a database that was cut in the middle is damaged, and can be moved away to accept the loss", async () => {
+  const folder = temporaryFolder();
+  await createToken(folder);
+  truncateSync(database(folder), statSync(database(folder)).size / 2);
+  await expect(serve(folder)).rejects.toMatchObject({ code: "GW_005" });
+  const verified = await run(["audit", "verify"], { folder });
+  expect(verified).toMatchObject({ code: 1, stderr: expect.stringContaining("audit accept-loss") });
+  renameSync(database(folder), `${database(folder)}.damaged`);
+  expect(await run(["audit", "accept-loss", "--yes"], { folder })).toMatchObject({ code: 0 });
+  expect(await run(["audit", "verify"], { folder })).toMatchObject({ code: 0 });
+});
+
+test("a loss is not accepted under a running daemon", async () => {
+  const folder = temporaryFolder();
+  await serve(folder);
+  expect(await run(["audit", "accept-loss", "--yes"], { folder })).toMatchObject({ code: 6 });
 });
 
 test("a command that writes makes no new database in the place of one that is gone", async () => {

@@ -118,6 +118,15 @@ test("10,000 calls without a token cost a few records, which say how many there 
   expect(gateway.records().length).toBeLessThanOrEqual(4 * Math.ceil(seconds + 1));
 }, 30_000);
 
+test("what has been summed is recorded before the gateway says that it has drained", async () => {
+  const gateway = await startTestGateway();
+  expect(await flood(gateway, 50)).toEqual({ 401: 50 });
+  await gateway.gateway.drain(0);
+  const records = gateway.records();
+  expect(records.reduce((sum, { count = 1 }) => sum + Number(count), 0)).toBe(50);
+  expect(records.some(({ kind }) => kind === "refused")).toBe(true);
+});
+
 test("calls beyond a caller's limit are in the record: who, from where, how many", async () => {
   const env = { RATE_LIMIT_ENABLED: "true", PROXY_RATE_LIMIT_REQUESTS: "1", PROXY_RATE_LIMIT_BURST: "5" };
   const gateway = await startTestGateway({ env });
