@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { GatewayError } from "../errors.ts";
 import { privateFile } from "../store/data-folder.ts";
-import { Connection, isLocked } from "../store/sqlite/connection.ts";
+import { Connection, isLocked } from "../store/sqlite/engine/connection.ts";
 
 /** The daemon that holds a data folder, as it described itself. */
 export interface LockHolder {

@@ -1,6 +1,6 @@
 import type { AuditLog, AuditTable } from "../audit-log.ts";
-import type { Connection } from "./connection.ts";
-import type { Turns, Within } from "./turns.ts";
+import type { Connection } from "./engine/connection.ts";
+import type { Turns, Within } from "./engine/turns.ts";
 
 /** The table as somebody sees it who may only use it `within` certain times. */
 export function auditTable(table: AuditTable, within: Within): AuditTable {

@@ -1,5 +1,5 @@
 import type { AuditHead, AuditLink, AuditTable } from "../audit-log.ts";
-import type { Connection, Query } from "./connection.ts";
+import type { Connection, Query } from "./engine/connection.ts";
 
 export class SqliteAudit implements AuditTable {
   readonly #head: Query<[], AuditHead>;

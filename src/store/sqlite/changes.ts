@@ -1,8 +1,8 @@
 import type { Change, Revised } from "../../domain/change.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ChangeTable } from "../store.ts";
-import type { Connection } from "./connection.ts";
-import type { Access } from "./turns.ts";
+import type { Connection } from "./engine/connection.ts";
+import type { Access } from "./engine/turns.ts";
 
 /** How many changes are kept. A reader further behind than this starts from a whole snapshot. */
 export const KEPT_CHANGES = 10_000;

@@ -1,6 +1,6 @@
 import type { KeyTable } from "../store.ts";
-import type { Connection } from "./connection.ts";
-import type { Access } from "./turns.ts";
+import type { Connection } from "./engine/connection.ts";
+import type { Access } from "./engine/turns.ts";
 
 export function keyTable(connection: Connection, access: Access): KeyTable {
   const find = connection.preparePlucked<[name: string], Buffer>("SELECT sealed FROM keys WHERE name = ?");

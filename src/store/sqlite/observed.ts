@@ -1,6 +1,6 @@
 import type { ObservedTable } from "../store.ts";
-import type { Connection } from "./connection.ts";
-import type { Access } from "./turns.ts";
+import type { Connection } from "./engine/connection.ts";
+import type { Access } from "./engine/turns.ts";
 
 export function observedTable(connection: Connection, access: Access): ObservedTable {
   const put = connection.prepare<[name: string, json: string, at: number]>(

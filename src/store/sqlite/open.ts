@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import { GatewayError } from "../../errors.ts";
 import { privateFile } from "../data-folder.ts";
-import { Connection } from "./connection.ts";
-import { checkVersion, migrate } from "./migrations.ts";
+import { Connection } from "./engine/connection.ts";
+import { checkVersion, migrate } from "./engine/migrations.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 
 export interface SqliteOptions {

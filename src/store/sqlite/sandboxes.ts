@@ -1,7 +1,7 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { SandboxTable } from "../store.ts";
-import type { Connection } from "./connection.ts";
-import type { Access } from "./turns.ts";
+import type { Connection } from "./engine/connection.ts";
+import type { Access } from "./engine/turns.ts";
 
 interface SandboxRow {
   readonly id: string;

@@ -12,12 +12,12 @@ import type {
 import { SqliteAudit } from "./audit.ts";
 import { auditLog, auditTable } from "./audit-log.ts";
 import { prepareChanges } from "./changes.ts";
-import type { Connection, Query } from "./connection.ts";
+import type { Connection, Query } from "./engine/connection.ts";
 import { keyTable } from "./keys.ts";
 import { observedTable } from "./observed.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
 import { prepareTokens } from "./tokens.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "./engine/turns.ts";
 
 /** The state store and the node's audit log in one file, so that a change and its record are one commit. */
 export class SqliteStore implements StateStore {

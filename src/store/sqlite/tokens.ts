@@ -2,8 +2,8 @@ import { isRole } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { TokenTable } from "../store.ts";
-import type { Cell, Connection } from "./connection.ts";
-import type { Access } from "./turns.ts";
+import type { Cell, Connection } from "./engine/connection.ts";
+import type { Access } from "./engine/turns.ts";
 
 interface TokenRow extends Omit<TokenRecord, "role" | "sandboxes" | "operations"> {
   readonly role: string;

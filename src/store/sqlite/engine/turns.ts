@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GatewayError } from "../../errors.ts";
+import { GatewayError } from "../../../errors.ts";
 import { type Connection, isLocked } from "./connection.ts";
 
 /** Runs `work` on the connection once it is the caller's turn. */

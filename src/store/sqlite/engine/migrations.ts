@@ -1,4 +1,4 @@
-import { GatewayError } from "../../errors.ts";
+import { GatewayError } from "../../../errors.ts";
 import type { Connection } from "./connection.ts";
 
 /** Marks a file as ours ("SBGW"), so that another program's database is never migrated. */

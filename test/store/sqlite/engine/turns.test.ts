@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import type { GatewayError } from "../../../src/errors.ts";
-import { Connection } from "../../../src/store/sqlite/connection.ts";
-import { openConnection } from "../../../src/store/sqlite/open.ts";
-import { SqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
-import { openTestStore } from "../../support/stores.ts";
-import { temporaryFolder } from "../../support/temporary-folder.ts";
+import type { GatewayError } from "../../../../src/errors.ts";
+import { Connection } from "../../../../src/store/sqlite/engine/connection.ts";
+import { openConnection } from "../../../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../../../src/store/sqlite/sqlite-store.ts";
+import { openTestStore } from "../../../support/stores.ts";
+import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
 /** A store, and the lock that keeps it from writing. */
 function locked(busyTimeout: number) {

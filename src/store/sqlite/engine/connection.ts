@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
-import { GatewayError, hasCode } from "../../errors.ts";
-import { sqliteBinding } from "../../executable.ts";
+import { GatewayError, hasCode } from "../../../errors.ts";
+import { sqliteBinding } from "../../../executable.ts";
 
 /** What SQLite stores in a cell, as better-sqlite3 gives and takes it. */
 export type Cell = string | number | Buffer | null;

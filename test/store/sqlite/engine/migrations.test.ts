@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Connection } from "../../../src/store/sqlite/connection.ts";
-import { MIGRATIONS, migrate } from "../../../src/store/sqlite/migrations.ts";
-import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
-import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { Connection } from "../../../../src/store/sqlite/engine/connection.ts";
+import { MIGRATIONS, migrate } from "../../../../src/store/sqlite/engine/migrations.ts";
+import { openSqliteStore } from "../../../../src/store/sqlite/open.ts";
+import { temporaryFolder } from "../../../support/temporary-folder.ts";
 
 /** A database with a sandbox and its two instances, as this version makes it. */
 async function filled(): Promise<string> {
