@@ -3,7 +3,7 @@ import { Installation } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
 
 test("a call that waits in vain for the embedded sandbox was not executed, and a run may take longer than PROXY_TIMEOUT", async () => {
-  const gateway = new Installation({ SANDBOX_MAX_RUNS: "1", SANDBOX_RUN_TIMEOUT: "12s", PROXY_TIMEOUT: "2s" });
+  const gateway = new Installation({ SANDBOX_MAX_RUNS: "1", SANDBOX_RUN_TIMEOUT: "9s", PROXY_TIMEOUT: "2s" });
   await gateway.run("sandbox", "add", "box", "--driver", "wasm");
   const { authorization } = await gateway.token();
   const daemon = await gateway.serve({ workers: 1 });

@@ -38,7 +38,7 @@ describe("a client that does not read", () => {
     const gateway = await startTestGateway({ env });
     await gateway.addSandbox(
       "box",
-      await startUpstream((_req, res) => void res.end(`{"stdout":"${"x".repeat(9 * MB)}"}`)),
+      await startUpstream((_req, res) => void res.end(`{"stdout":"${"x".repeat(6 * MB)}"}`)),
     );
     const authorization = await gateway.authorization();
     for (let client = 0; client < 4; client++) await silentReader(gateway, executing(authorization));
@@ -79,7 +79,7 @@ test.each([
   ["of a sandbox", proxied],
 ])("a client that trickles its reading of an answer %s is cut off, though it never stops", async (_, call) => {
   const gateway = await startTestGateway({ env: { PROXY_SEND_TIMEOUT: "500ms" } });
-  const answer = `{"stdout":"${"x".repeat(9 * MB)}"}`;
+  const answer = `{"stdout":"${"x".repeat(6 * MB)}"}`;
   await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(answer)));
   const socket = await silentReader(gateway, call(await gateway.authorization()));
   const trickle = setInterval(() => socket.read(1_000), 20);
@@ -96,7 +96,7 @@ test.each([
   "a client that reads slowly gets the whole of an answer %s, though it takes longer than a pause may",
   async (_, call) => {
     const gateway = await startTestGateway({ env: { PROXY_SEND_TIMEOUT: "1s" } });
-    const answer = `{"stdout":"${"x".repeat(9 * MB)}"}`;
+    const answer = `{"stdout":"${"x".repeat(6 * MB)}"}`;
     await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(answer)));
     const socket = await silentReader(gateway, call(await gateway.authorization()));
     const before = performance.now();
@@ -107,8 +107,8 @@ test.each([
       setTimeout(() => socket.resume(), 15);
     });
     socket.resume();
-    await eventually("all of it has come", () => received > 9 * MB || socket.destroyed, 18_000);
-    expect(received).toBeGreaterThan(9 * MB);
+    await eventually("all of it has come", () => received > 6 * MB || socket.destroyed, 18_000);
+    expect(received).toBeGreaterThan(6 * MB);
     expect(performance.now() - before).toBeGreaterThan(1_000);
   },
 );
