@@ -36,10 +36,12 @@ export function dataFolderAt(folder: string): DataFolder {
 
 /**
  * Makes the data folder, or checks and if need be tightens the one that is there (0700, owned by this user).
- * @throws GatewayError GW_008 when it is not a directory, belongs to somebody else or cannot be written.
+ * @throws GatewayError GW_008 when it is not a directory, belongs to somebody else, has other things in it that others
+ *   use, or cannot be written.
  */
 export function openDataFolder(folder: string): DataFolder {
   const places = dataFolderAt(folder);
+  refuseShared(places);
   for (const directory of [places.root, places.run, places.cache]) privateDirectory(directory);
   return places;
 }
@@ -66,6 +68,29 @@ export function privateFile(file: string): void {
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw unusable(file, error);
     tighten(file, fs.statSync(file), 0o600);
+  }
+}
+
+/** What may lie in a data folder before its database does. */
+const EARLY: ReadonlySet<string> = new Set(["run", "cache", "daemon.lock", "daemon.json", "lost+found"]);
+
+/** A folder such as /tmp or a home must not become this gateway's, for it would be closed to everybody else. */
+function refuseShared({ root, database }: DataFolder): void {
+  if (fs.existsSync(database) || !isShared(root)) return;
+  throw new GatewayError("GW_008", {
+    details: `${root} has other things in it, and other users may look into it`,
+    remediation: "Name a folder of the gateway's own with --data-dir: it is made when it is not there",
+  });
+}
+
+/** Windows has no modes in this sense. */
+function isShared(directory: string): boolean {
+  try {
+    const stat = fs.statSync(directory, { throwIfNoEntry: false });
+    if (stat?.isDirectory() !== true || process.geteuid === undefined || (stat.mode & 0o077) === 0) return false;
+    return fs.readdirSync(directory).some((name) => !EARLY.has(name));
+  } catch (error) {
+    throw unusable(directory, error);
   }
 }
 

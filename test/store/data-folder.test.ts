@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -64,6 +65,29 @@ describe("openDataFolder", () => {
     chmodSync(root, 0o755);
     openDataFolder(root);
     expect(modeOf(root)).toBe("700");
+  });
+
+  it("refuses a folder that others use and that has other things in it, and leaves it as it is", () => {
+    const root = temporaryFolder();
+    writeFileSync(join(root, "somebody's"), "");
+    chmodSync(root, 0o1777);
+    expect(() => openDataFolder(root)).toThrow(
+      expect.objectContaining({ code: "GW_008", remediation: expect.stringContaining("--data-dir") }),
+    );
+    expect(statSync(root).mode & 0o7777).toBe(0o1777);
+    expect(readdirSync(root)).toEqual(["somebody's"]);
+  });
+
+  it("takes a mounted disk, and a folder of ours whatever else was put there", () => {
+    const disk = temporaryFolder();
+    mkdirSync(join(disk, "lost+found"));
+    chmodSync(disk, 0o755);
+    openDataFolder(disk);
+    privateFile(join(disk, "sandboxgw.db"));
+    writeFileSync(join(disk, "notes"), "");
+    chmodSync(disk, 0o755);
+    openDataFolder(disk);
+    expect(modeOf(disk)).toBe("700");
   });
 
   it("can be opened again and again", () => {
