@@ -24,7 +24,7 @@ import { Deliveries } from "../proxy/request/delivery.ts";
 import { RetryBudget } from "../proxy/dispatch/retry-budget.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
 import type { SharedBoard } from "../proxy/health/board.ts";
-import type { ServerLimits } from "../proxy/listener/server.ts";
+import type { ListenerPolicy, ServerLimits } from "../proxy/listener/server.ts";
 import type { InFlight } from "../proxy/request/in-flight.ts";
 import { Recorder } from "../proxy/request/record.ts";
 import { Responder } from "../proxy/request/respond.ts";
@@ -36,7 +36,7 @@ import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
-import { bodyMemoryLimits, gateLimits, longestSilence, minimumRate, ratesOf, streamLimits } from "./limits.ts";
+import { bodyMemoryLimits, longestSilence, minimumRate, ratesOf, streamLimits } from "./limits.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
@@ -56,21 +56,21 @@ export interface Shell {
   readonly heads: HeadFlusher;
   readonly lane: MetricLane;
   readonly board: SharedBoard;
+  /** Slots that are taken and calls that wait outlive a policy. */
+  readonly gate: ConcurrencyGate;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
-export interface Policy {
+export interface Policy extends ListenerPolicy {
   readonly pipeline: Pipeline;
-  readonly access: IpAccess;
-  readonly connections: ConnectionCap;
   readonly streams: Streams;
   readonly serverLimits: ServerLimits;
 }
 
 /** Everything that follows from the configuration, around what the shell has. */
 export function createPolicy(config: Config, shell: Shell): Policy {
-  const { memory, thread, salt, snapshot, lane, board, onInternalError } = shell;
+  const { memory, thread, salt, snapshot, gate, lane, board, onInternalError } = shell;
   const keyOf = (name: string): bigint => rateKey(salt, name);
   const shareKeyOf = (name: string): SketchKey => sketchKey(salt, name, memory.slots.heldBy[0]?.length as number);
   const recorder = new Recorder({ outbox: shell.outbox, refusals: shell.refusals, lane, intent: config.AUDIT_INTENT });
@@ -94,12 +94,6 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     maxPerAddress: config.MAX_CONNECTIONS_PER_IP,
   });
   const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf, shareKeyOf) : null;
-  const gate = new ConcurrencyGate({
-    words: memory.slots,
-    thread,
-    threads: memory.threads,
-    limits: gateLimits(config),
-  });
   const streams = new Streams({ cap: new Cap({ lanes: memory.streams, thread, ...streamLimits(config) }) });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;

@@ -51,7 +51,7 @@ export class ConcurrencyGate {
   /** Index of this thread's words. */
   readonly #me: number;
   readonly #threads: number;
-  readonly #limits: GateLimits;
+  #limits: GateLimits;
   readonly #heldBy: Sketch;
   readonly #wantedBy: Sketch;
   readonly #queue: FairQueue;
@@ -68,6 +68,12 @@ export class ConcurrencyGate {
     this.#wantedBy = new Sketch({ lanes: words.wantedBy, thread });
     this.#queue = new FairQueue({ targetMs: options.limits.targetMs });
     this.#listen();
+  }
+
+  /** Other limits from now on: slots that are taken and calls that wait keep theirs. `targetMs` stays as it was. */
+  configure(limits: GateLimits): void {
+    this.#limits = limits;
+    if (this.#queue.size > 0) this.#watchAge();
   }
 
   /** Slots taken over all threads. */

@@ -13,16 +13,18 @@ import {
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
+import { ConcurrencyGate } from "../../limits/concurrency.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
 import { Deadlines } from "../../proxy/request/deadlines.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
 import { SharedBoard } from "../../proxy/health/board.ts";
-import { createGatewayServer } from "../../proxy/listener/server.ts";
+import { createGatewayServer, limitServer } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
 import { LongAnswers } from "../../proxy/routes/long-answers.ts";
 import { recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { drain } from "./drain.ts";
+import { gateLimits } from "../limits.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
 import type { PulseWords, SharedMemory } from "../shared-memory/layout.ts";
 
@@ -53,7 +55,7 @@ export class Gateway {
   /** Exchanges that are not both recorded and closed. */
   readonly inFlight = new InFlight();
   readonly #deadlines = new Deadlines();
-  readonly #policy: Policy;
+  #policy: Policy;
   readonly #longAnswers: LongAnswers;
   #snapshot: Snapshot;
   #drained: Promise<void> | undefined;
@@ -87,6 +89,7 @@ export class Gateway {
       heads: new HeadFlusher(),
       lane: new MetricLane(memory.metrics[thread] as Float64Array),
       board: new SharedBoard({ words: memory.instances, thread }),
+      gate: new ConcurrencyGate({ words: memory.slots, thread, threads: memory.threads, limits: gateLimits(config) }),
       startedAt: Date.now(),
     };
     this.#policy = createPolicy(config, this.#shell);
@@ -98,8 +101,7 @@ export class Gateway {
     });
     this.#server = createGatewayServer({
       limits: this.#policy.serverLimits,
-      access: this.#policy.access,
-      connections: this.#policy.connections,
+      policy: () => this.#policy,
       handle: (req, res) => void this.#policy.pipeline.handle(req, res),
       onRefused: (code) => this.#shell.lane.error(code),
       newRequestId: () => this.#policy.pipeline.newRequestId(),
@@ -139,6 +141,17 @@ export class Gateway {
     this.#client.retain(new Set(held(this.#snapshot).instances));
     recheck(this.inFlight, this.#snapshot);
     this.#tellRevision();
+  }
+
+  /**
+   * Builds a policy from another configuration beside the present one and swaps them: every request from now on follows the
+   * new one, on open connections too; exchanges in flight end under the one they began with. What is counted stays counted.
+   * The listener's address, the upstream client's pools, AUDIT_MODE and STREAM_AFTER stay until a restart.
+   */
+  reconfigure(config: Config): void {
+    this.#policy = createPolicy(config, this.#shell);
+    this.#shell.gate.configure(gateLimits(config));
+    limitServer(this.#server, this.#policy.serverLimits);
   }
 
   /** See AuditOutbox.acknowledge. */

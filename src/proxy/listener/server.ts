@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from "node:http";
-import type { IpAccess } from "../../auth/ip-access.ts";
+import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import { type ErrorCode, asGatewayError, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
 import { closeBehindOffer, declineOffer } from "./offer.ts";
@@ -16,6 +16,12 @@ export interface ServerLimits {
   readonly idleTimeoutMs: number;
 }
 
+/** What the listener asks for each connection and request: it may be another one from one to the next. */
+export interface ListenerPolicy {
+  readonly access: IpAccess;
+  readonly connections: ConnectionCap;
+}
+
 /** Requests a client may send behind one that is being served. */
 const MAX_WAITING = 100;
 
@@ -25,19 +31,14 @@ const MAX_WAITING = 100;
  */
 export function createGatewayServer(options: {
   limits: ServerLimits;
-  access: IpAccess;
-  connections: ConnectionCap;
+  policy: () => ListenerPolicy;
   handle: (req: IncomingMessage, res: ServerResponse) => void;
   onRefused: (code: ErrorCode) => void;
   newRequestId: () => string;
 }): Server {
-  const { limits, access, connections, handle, onRefused, newRequestId } = options;
+  const { limits, policy, onRefused, newRequestId } = options;
   const server = createServer({
-    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs), // more is an error to node:http
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: 1000,
-    maxHeaderSize: limits.maxHeaderSize,
     insecureHTTPParser: false,
     requireHostHeader: false, // checkHead's task, with an answer in the envelope
     joinDuplicateHeaders: false,
@@ -47,7 +48,14 @@ export function createGatewayServer(options: {
     shouldUpgradeCallback: declineOffer,
   });
   server.maxHeadersCount = 0; // node:http drops surplus fields silently; checkHead counts and refuses
-  server.setTimeout(limits.idleTimeoutMs);
+  limitServer(server, limits);
+
+  const handle = (req: IncomingMessage, res: ServerResponse): void => {
+    const socket: PeerSocket = req.socket;
+    const { access } = policy();
+    if (socket.access !== access) meet(socket, access); // it was opened under other rules
+    options.handle(req, res);
+  };
 
   /** Pipelined requests are served one after the other: what stands behind a request that closes must not be done. */
   const inTurn = (req: IncomingMessage, res: ServerResponse): void => {
@@ -84,8 +92,8 @@ export function createGatewayServer(options: {
   server.on("connection", (socket: PeerSocket) => {
     // node:http lets go of a connection that it hands over, and an error that nobody listens for ends the thread.
     socket.on("error", ignore);
-    const peer = access.peer(socket.remoteAddress ?? "");
-    socket.peer = peer;
+    const { access, connections } = policy();
+    const peer = meet(socket, access);
     try {
       connections.admit(socket, peer);
     } catch (error) {
@@ -116,6 +124,22 @@ export function createGatewayServer(options: {
     refuseRest(socket, parserError(error));
   });
   return server;
+}
+
+/** Sets a server's limits; they hold for connections that are opened from now on. */
+export function limitServer(server: Server, limits: ServerLimits): void {
+  server.headersTimeout = Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs); // as createServer demands it
+  server.requestTimeout = limits.requestTimeoutMs;
+  server.keepAliveTimeout = limits.keepAliveTimeoutMs;
+  Object.assign(server, { maxHeaderSize: limits.maxHeaderSize }); // where node:http looks for each connection
+  server.setTimeout(limits.idleTimeoutMs);
+}
+
+/** Decides what is to be decided about a connection by its address. */
+function meet(socket: PeerSocket, access: IpAccess): Peer {
+  socket.access = access;
+  socket.peer = access.peer(socket.remoteAddress ?? "");
+  return socket.peer;
 }
 
 /** Whoever works for a connection is told of its end by `close`, with or without an error. */

@@ -1,10 +1,12 @@
 import type { Socket } from "node:net";
-import type { Peer } from "../../auth/ip-access.ts";
+import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** A client connection, with what was decided about it when it opened. */
+/** A client connection, with what was decided about it when it opened, or was used under new rules. */
 export interface PeerSocket extends Socket {
   peer?: Peer;
+  /** Whose decision that was. */
+  access?: IpAccess;
   /** The request being served; those sent behind it wait for their turn. */
   exchange?: Exchange | undefined;
   waiting?: number;
