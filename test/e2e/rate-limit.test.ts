@@ -5,7 +5,8 @@ import { startUpstream } from "../support/upstream.ts";
 
 const SECONDS = 10;
 const RATE = 100;
-const BURST = 10;
+/** A second's worth: a machine that stands still for less than that loses nothing of the rate. */
+const BURST = 100;
 
 test(`${RATE}/s hit from four connections over two threads for ${SECONDS} s admits within 1 % of exact`, async () => {
   const gateway = new Installation({
