@@ -102,7 +102,7 @@ export class Gateway {
     this.#server = createGatewayServer({
       limits: this.#policy.serverLimits,
       policy: () => this.#policy,
-      handle: (req, res) => void this.#policy.pipeline.handle(req, res),
+      handle: (req, res) => this.#policy.pipeline.handle(req, res),
       onRefused: (code) => this.#shell.lane.error(code),
       newRequestId: () => this.#policy.pipeline.newRequestId(),
     });

@@ -97,8 +97,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
 
   /** The caller may not go on: like `cut`, and a client that still reads what has been recorded already reads no further. */
   withdraw(error: GatewayError): void {
-    if (this.recorded) this.res.destroy();
-    else this.cut(error);
+    if (!this.recorded) this.cut(error);
+    else if (!this.res.writableFinished) this.res.destroy();
   }
 
   /** A step begins to work for this exchange and says how to stop it; called at once when it has been cut already. */

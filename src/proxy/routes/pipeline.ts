@@ -42,7 +42,7 @@ export interface PipelineOptions {
 
 /**
  * The way of a request: check the head → authenticate → limit → authorize → validate → resolve → dispatch → record.
- * `handle` shows it up to the caller, a file of its own for each endpoint from there; a request whose token is known runs through without waiting once.
+ * `handle` and what it calls show it up to the caller, a file of its own for each endpoint from there; a request whose token is known runs through without waiting once.
  */
 export class Pipeline {
   readonly #o: PipelineOptions;
@@ -58,8 +58,8 @@ export class Pipeline {
     return this.#idPrefix + this.#served.toString(36).padStart(6, "0");
   }
 
-  /** Never rejects: every failure becomes an answer. */
-  async handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  /** Never throws: every failure becomes an answer. What needs not wait is done when it returns. */
+  handle(req: IncomingMessage, res: ServerResponse): void {
     const exchange = new Exchange(req, res, this.newRequestId(), this.#o.inFlight);
     const socket: PeerSocket = req.socket;
     socket.exchange = exchange;
@@ -68,33 +68,46 @@ export class Pipeline {
       exchange.closed();
     });
     try {
-      const head = checkHead(req, this.#o.headLimits);
-      exchange.head = head;
-      const nearest = socket.peer as Peer;
-      const peer = this.#o.access.client(nearest, head.forwardedFor);
-      exchange.scheme = schemeOf(nearest, head.forwardedProto);
-      exchange.address = peer.address;
-      if (!peer.allowed) throw new GatewayError("AUTH_006");
-      if (peer !== socket.peer) this.#o.connections.admitRequest(res, peer);
-      if (this.#o.draining()) res.shouldKeepAlive = false;
-      const page = healthPage(exchange.method, head);
-      if (page !== undefined) {
-        exchange.route = "health";
-        const { status, body } = this.#o.health.render(page);
-        return this.#o.responder.json(exchange, status, body);
-      }
-      if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
-      const now = process.hrtime.bigint();
-      this.#o.rates?.admit("address", peer.rateKey, now);
-      const caller = this.#known(head) ?? (await this.#verify(head));
-      exchange.principal = caller.principal;
-      const where = this.#route(exchange, head, caller, peer, now);
-      if (head.sandboxToken !== undefined) exchange.passesAuthorization = await this.#passesAuthorization(head);
-      const waiting = this.#serve(exchange, head, caller, where);
-      if (waiting !== undefined) await waiting;
+      this.#begin(exchange, socket)?.catch((error: unknown) => this.#o.responder.error(exchange, error));
     } catch (error) {
       this.#o.responder.error(exchange, error);
     }
+  }
+
+  #begin(exchange: Exchange, socket: PeerSocket): Promise<void> | undefined {
+    const { req, res } = exchange;
+    const head = checkHead(req, this.#o.headLimits);
+    exchange.head = head;
+    const nearest = socket.peer as Peer;
+    const peer = this.#o.access.client(nearest, head.forwardedFor);
+    exchange.scheme = schemeOf(nearest, head.forwardedProto);
+    exchange.address = peer.address;
+    if (!peer.allowed) throw new GatewayError("AUTH_006");
+    if (peer !== nearest) this.#o.connections.admitRequest(res, peer);
+    if (this.#o.draining()) res.shouldKeepAlive = false;
+    const page = healthPage(exchange.method, head);
+    if (page !== undefined) {
+      exchange.route = "health";
+      const { status, body } = this.#o.health.render(page);
+      this.#o.responder.json(exchange, status, body);
+      return undefined;
+    }
+    if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
+    const now = process.hrtime.bigint();
+    this.#o.rates?.admit("address", peer.rateKey, now);
+    const known = this.#known(head);
+    if (known !== undefined) return this.#goOn(exchange, head, known, peer, now);
+    return this.#verify(head).then((caller) => this.#goOn(exchange, head, caller, peer, now));
+  }
+
+  #goOn(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Promise<void> | undefined {
+    exchange.principal = caller.principal;
+    const where = this.#route(exchange, head, caller, peer, now);
+    if (head.sandboxToken === undefined) return this.#serve(exchange, head, caller, where);
+    return this.#passesAuthorization(head).then((passes) => {
+      exchange.passesAuthorization = passes;
+      return this.#serve(exchange, head, caller, where);
+    });
   }
 
   #serve(exchange: Exchange, head: Head, caller: Caller, where: Route): Promise<void> | undefined {
