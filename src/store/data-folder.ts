@@ -6,8 +6,10 @@ import { GatewayError, hasCode } from "../errors.ts";
 export interface DataFolder {
   /** Absolute. */
   readonly root: string;
-  /** SQLite, in WAL mode: `-wal` and `-shm` lie beside it. */
+  /** SQLite, in WAL mode: its log and `-shm` lie beside it. */
   readonly database: string;
+  /** Holds what was committed last, until SQLite moves it into the database. */
+  readonly databaseLog: string;
   /** The audit chain's head, kept once more: see audit/kept-head.ts. */
   readonly auditHead: string;
   /** The master key, unless SECRETS_KEY_FILE names another file. */
@@ -26,6 +28,7 @@ export function dataFolderAt(folder: string): DataFolder {
   return {
     root,
     database: path.join(root, "sandboxgw.db"),
+    databaseLog: path.join(root, "sandboxgw.db-wal"),
     auditHead: path.join(root, "audit.head"),
     secretsKey: path.join(root, "secrets.key"),
     lock: path.join(root, "daemon.lock"),

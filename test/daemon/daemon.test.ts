@@ -66,7 +66,10 @@ test("readiness, liveness and metrics are on a listener of their own", async () 
   expect((await page("/anything")).status).toBe(404);
 });
 
-test("a call that ends after the database was moved away is not answered as if it had been recorded", async () => {
+test.each([
+  ["the database", "sandboxgw.db"],
+  ["the database's log", "sandboxgw.db-wal"],
+])("a call that ends after %s was moved away is not answered as if it had been recorded", async (_, name) => {
   const dataDir = join(temporaryFolder(), "data");
   const daemon = await start({ AUTH_ENABLED: "false" }, quiet, dataDir);
   let holding = false;
@@ -90,7 +93,7 @@ test("a call that ends after the database was moved away is not answered as if i
   holding = true;
   const response = call();
   await eventually("the sandbox has the call", () => answer !== undefined);
-  renameSync(join(dataDir, "sandboxgw.db"), join(dataDir, "elsewhere.db"));
+  renameSync(join(dataDir, name), join(dataDir, "elsewhere"));
   const readyz = async () => (await fetch(`http://127.0.0.1:${daemon.adminPort}/readyz`)).status;
   await eventually("it is noticed", async () => (await readyz()) === 503);
   answer?.();

@@ -25,7 +25,7 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
   }
   const keeper = new HeadKeeper({
     file: folder.auditHead,
-    log: `${folder.database}-wal`,
+    log: folder.databaseLog,
     head: () => audit.read((table) => table.head()),
     kept,
     onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
@@ -42,10 +42,10 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
     await parts.start("retention", retention);
   }
   const watch = new FileWatch({
-    file: folder.database,
-    onGone() {
+    files: [folder.database, folder.databaseLog],
+    onGone(file) {
       setAuditDown(memory, AUDIT_DOWN.file, true);
-      log.error({ file: folder.database }, "the database was moved or deleted: calls are refused until a restart");
+      log.error({ file }, "the database was moved or deleted: calls are refused until a restart");
     },
   });
   await parts.start("file watch", watch);
