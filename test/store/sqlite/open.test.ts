@@ -64,6 +64,14 @@ describe("openSqliteStore", () => {
     });
   });
 
+  it("has a new database's schema on the disk before anything is done with it: a power failure leaves no empty file", () => {
+    const file = join(temporaryFolder(), "sandboxgw.db");
+    void openTestStore(file).observed.put("x", "{}", 1);
+    const left = join(temporaryFolder(), "sandboxgw.db");
+    copyFileSync(file, left); // without its log, which need not have been on the disk yet
+    expect(() => openSqliteStore(left, { mustExist: true }).close()).not.toThrow();
+  });
+
   it("counts its migrations in the file, and leaves a file that has seen them all alone", () => {
     const file = madeDatabase();
     const before = readFileSync(file);

@@ -102,12 +102,15 @@ export function checkVersion(connection: Connection, file: string, known: number
  * Brings the schema up to date, each step in a transaction of its own. Safe when two processes do it at once.
  * Foreign keys are off meanwhile (SQLite lets nobody do that inside a transaction): a step may rebuild a table, and
  * dropping the old one would take with it whatever refers to its rows. Each step must leave every reference in order.
+ * A new schema is on the disk when this returns: a power failure that leaves the folder's keys must not leave an empty file.
  * @throws GatewayError GW_005 when a step does not; then it is undone.
  */
 export function migrate(connection: Connection, file: string, migrations: readonly string[] = MIGRATIONS): void {
   connection.pragma("foreign_keys = OFF");
   try {
+    if (isUpToDate(connection, file, migrations)) return;
     while (!isUpToDate(connection, file, migrations));
+    connection.pragma("wal_checkpoint(PASSIVE)");
   } finally {
     connection.pragma("foreign_keys = ON");
   }
