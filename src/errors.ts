@@ -15,7 +15,7 @@ interface ErrorEntry {
   readonly retryable: boolean;
 }
 
-/** Exit codes of the command line; `docs/architecture.md` and `--help` list them. */
+/** Exit codes of the command line; the README and `--help` list them. */
 export const EXIT = {
   ok: 0,
   failure: 1,

@@ -32,7 +32,10 @@ export function authorizeOperation(principal: Principal, operation: string): voi
  */
 export function authorizeProxy(principal: Principal): void {
   if (principal.operations === null) return;
-  throw new GatewayError("AUTH_004", { details: "This token allows operations only, not the transparent proxy" });
+  throw new GatewayError("AUTH_004", {
+    details: "This token allows operations only, not the transparent proxy",
+    remediation: "Use a token that is not narrowed to operations",
+  });
 }
 
 /** @throws GatewayError ROUTE_001, the same for a sandbox that does not exist and for one that is not this principal's. */

@@ -134,5 +134,8 @@ function modeOf(program: Command, argv: readonly string[]): OutputMode {
 }
 
 function usageErrorFrom(error: CommanderError): UsageError {
-  return new UsageError(error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " "));
+  const message = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
+  const address =
+    error.code === "commander.excessArguments" ? /\bhttp:\/\/[^\s,]+[^\s,.]/.exec(message)?.[0] : undefined;
+  return new UsageError(message, address && `Put --url before the address: --url ${address}`);
 }

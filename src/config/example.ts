@@ -1,7 +1,7 @@
 import { fileKeyOf, isKeyName, isSecret, type KeyName, SCHEMA, SECTIONS } from "./schema.ts";
 
 const HEADER = `\
-# sandboxgw configuration: every key with its default, generated from src/config/schema.ts by npm run generate.
+# sandboxgw configuration: every key with its default, generated from src/config/keys by npm run generate.
 #
 # sandboxgw needs no configuration. To use this file, copy it to ./sandboxgw.ini, ~/.config/sandboxgw/sandboxgw.ini or
 # /etc/sandboxgw/sandboxgw.ini (the first one found counts), or name it: --config FILE, or SANDBOXGW_CONFIG=FILE.

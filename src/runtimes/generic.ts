@@ -67,7 +67,10 @@ export class GenericRuntime implements Runtime {
     if (reply.status === 503) {
       throw new GatewayError("SANDBOX_001", { details: refusalText(reply.body), retryAfter: 1 });
     }
-    if (reply.status === 400) throw new GatewayError("VAL_003", { details: refusalText(reply.body) });
+    if (reply.status === 400) {
+      const unexplained = "The sandbox says that the payload does not fit, and not why";
+      throw new GatewayError("VAL_003", { details: refusalText(reply.body) || unexplained });
+    }
     if (reply.status === 422) throw new GatewayError("EXEC_002", { details: refusalText(reply.body) });
     if (reply.status !== 200) {
       throw new GatewayError("SANDBOX_002", { details: `The instance answered ${reply.status}`, executed: "maybe" });

@@ -79,6 +79,12 @@ describe("a token narrowed to operations", () => {
     }
     expect(refusal(() => authorizeOperation(principal({ operations: [] }), "run_code"))?.code).toBe("AUTH_004");
   });
+
+  test("is not told to name operations where none would help", () => {
+    expect(() => authorizeProxy(narrowed)).toThrow(
+      expect.objectContaining({ remediation: "Use a token that is not narrowed to operations" }),
+    );
+  });
 });
 
 describe("a sandbox", () => {

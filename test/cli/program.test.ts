@@ -368,8 +368,11 @@ describe("audit", () => {
 
   it("verify says that the chain is whole, and where it is broken", async () => {
     const cli = fresh();
-    for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
+    await cli.run("sandbox add a --driver wasm");
+    expect((await cli.run("audit verify")).stdout).toBe("ok: 1 record, chain intact\n");
+    for (const id of ["b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
     expect(await cli.json("audit verify")).toMatchObject({ intact: true, records: 3 });
+    expect((await cli.run("audit verify")).stdout).toBe("ok: 3 records, chain intact\n");
     const database = new Database(join(cli.data, "sandboxgw.db"));
     database.exec("UPDATE audit SET lines = replace(lines, 'cli:', 'api:') WHERE seq = 2");
     database.close();
@@ -552,6 +555,9 @@ describe("a wrong command line", () => {
     ["token create --sub a --role viewer --expires soon", '--expires: "soon"'],
     ["token create --sub a --role boss", "admin, operator, executor, viewer"],
     ["sandbox add py", "at least one URL"],
+    ["sandbox add py", "hint: Add --url http://host:port, or --driver wasm for an embedded sandbox"],
+    ["sandbox add py http://127.0.0.1:9000", "hint: Put --url before the address: --url http://127.0.0.1:9000"],
+    ["instance add py http://127.0.0.1:9000", "hint: Put --url before the address: --url http://127.0.0.1:9000"],
     ["audit tail -n many", '--lines: "many"'],
   ])("ends with 2 and says what is wrong: %s", async (line, expected) => {
     const { code, stdout, stderr } = await fresh().run(line);

@@ -80,6 +80,8 @@ describe.each(LOSSES)("when the database %s", (_, lose) => {
     const { code, stdout } = await run(["audit", "verify", "-o", "json"], { folder });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ intact: true, losses: [{ action: "audit.accept-loss", kept_seq: 3 }] });
+    const { stdout: text } = await run(["audit", "verify"], { folder });
+    expect(text).toMatch(/^ok: .*\nlosses that are on record: 1\n {2}.*audit\.accept-loss/m);
   });
 });
 

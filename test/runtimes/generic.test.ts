@@ -158,6 +158,9 @@ describe("an answer that is no result", () => {
     expect(() => runtime.result(reply({ error: { message: "payload.language: which one?" } }, 400))).toThrow(
       failure("VAL_003", "no", "payload.language: which one?"),
     );
+    expect(() => runtime.result(reply({}, 400))).toThrow(
+      failure("VAL_003", "no", "The sandbox says that the payload does not fit, and not why"),
+    );
     expect(() => runtime.result(reply({ error: { message: "no such language" } }, 422))).toThrow(
       failure("EXEC_002", "no", "no such language"),
     );

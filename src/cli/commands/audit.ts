@@ -84,9 +84,9 @@ async function verify(cli: Cli): Promise<void> {
     losses: losses.map(auditView),
   };
   cli.output.print(view, () => [
-    `ok: ${records} records${first > 1 ? ` from number ${first} on` : ""}, chain intact`,
-    ...listed("times records were lost, as the record itself says:", losses),
-    ...listed("calls were started and have no end (yet):", unfinished),
+    `ok: ${records} ${records === 1 ? "record" : "records"}${first > 1 ? ` from number ${first} on` : ""}, chain intact`,
+    ...listed("losses that are on record", losses),
+    ...listed("calls that were started and have no end (yet)", unfinished),
   ]);
 }
 
@@ -95,7 +95,7 @@ const MAX_LISTED = 20;
 
 function listed(what: string, entries: readonly AuditEntry[]): string[] {
   if (entries.length === 0) return [];
-  return [`${entries.length} ${what}`, ...entries.slice(0, MAX_LISTED).map((entry) => `  ${auditLine(entry)}`)];
+  return [`${what}: ${entries.length}`, ...entries.slice(0, MAX_LISTED).map((entry) => `  ${auditLine(entry)}`)];
 }
 
 async function acceptLoss(cli: Cli, options: { yes?: boolean }): Promise<void> {

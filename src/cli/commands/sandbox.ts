@@ -47,7 +47,9 @@ Examples:
     .command("remove")
     .alias("rm")
     .summary("remove a sandbox and its instances")
-    .description("Removes a sandbox and its instances. Calls in flight are finished, new ones find nothing.")
+    .description(
+      "Removes a sandbox and its instances. Calls that may have reached an instance are finished, all others find nothing.",
+    )
     .argument("<id>")
     .option("-y, --yes", "do not ask")
     .option("--no-wait", "do not wait until a running gateway has it in force")

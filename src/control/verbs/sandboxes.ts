@@ -68,7 +68,12 @@ export class SandboxVerbs {
     );
     const managed = drivers[driver]?.managed === true;
     check(!managed || urls.length === 0, `driver ${driver} starts its instances itself and takes no URL`);
-    check(managed || urls.length > 0, `driver ${driver} needs at least one URL`);
+    if (!managed && urls.length === 0) {
+      throw new GatewayError("VAL_010", {
+        details: `driver ${driver} needs at least one URL`,
+        remediation: "Add --url http://host:port, or --driver wasm for an embedded sandbox",
+      });
+    }
     const addresses = urls.map(parseInstanceUrl);
     check(new Set(addresses).size === addresses.length, "the same URL is given twice");
     return await this.#control.write(actor, async (step) => {
