@@ -5,10 +5,17 @@ import fs from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { GatewayError, hasCode } from "../errors.ts";
-import type { AuditHead, AuditTable } from "../store/audit-log.ts";
+import type { AuditHead, AuditLog, AuditTable } from "../store/audit-log.ts";
 import type { AuditChain } from "./chain.ts";
 
 const BEAT_MS = 1_000;
+
+/** Where a chain's head is kept. */
+export interface HeadPlace {
+  readonly file: string;
+  /** Holds what was committed last: SQLite's write-ahead log. On the disk before the head is, see HeadKeeper. */
+  readonly log: string;
+}
 
 /** The head as it was last kept; undefined when none is. @throws GatewayError GW_015 when the file cannot be understood. */
 export function readKeptHead(file: string): AuditHead | undefined {
@@ -23,7 +30,8 @@ export function readKeptHead(file: string): AuditHead | undefined {
 }
 
 /** Keeps a head, at once. The file is always a whole one, the old or the new. */
-export function writeKeptHead(file: string, head: AuditHead): void {
+export function writeKeptHead({ file, log }: HeadPlace, head: AuditHead): void {
+  if (fs.existsSync(log)) syncToDiskNow(log);
   const draft = draftOf(file);
   const fd = fs.openSync(draft, "w", 0o600);
   try {
@@ -47,53 +55,51 @@ export function findLoss(kept: AuditHead, table: AuditTable, chain: AuditChain):
   return `record ${kept.seq} is not the one that was there`;
 }
 
-/**
- * Number of the head that is kept; 0 when none is.
- * @throws GatewayError GW_015 when the chain has not grown from it.
- */
-export function requireNoLoss(file: string, table: AuditTable, chain: AuditChain): number {
-  const kept = readKeptHead(file);
+/** The head that is kept; undefined when none is. @throws GatewayError GW_015 when the chain has not grown from it. */
+export function requireNoLoss(file: string, table: AuditTable, chain: AuditChain): AuditHead | undefined {
+  return requireGrown(readKeptHead(file), table, chain);
+}
+
+function requireGrown(kept: AuditHead | undefined, table: AuditTable, chain: AuditChain): AuditHead | undefined {
   const loss = kept && findLoss(kept, table, chain);
   if (loss !== undefined) throw new GatewayError("GW_015", { details: loss });
-  return kept?.seq ?? 0;
+  return kept;
 }
 
 /** Keeps the chain's head, unless it has not grown. @throws GatewayError GW_015 as above: what is kept is evidence then. */
-export function keepHead(file: string, table: AuditTable, chain: AuditChain): void {
-  const kept = requireNoLoss(file, table, chain);
+export function keepHead(place: HeadPlace, table: AuditTable, chain: AuditChain): void {
+  const kept = requireNoLoss(place.file, table, chain);
   const head = table.head();
-  if (head !== undefined && head.seq > kept) writeKeptHead(file, head);
+  if (head !== undefined && head.seq > (kept?.seq ?? 0)) writeKeptHead(place, head);
 }
 
 /**
  * Keeps the head of a growing chain: once a second, and when it is stopped. What is kept was written to the disk before, so
- * that neither the end of the process nor a power failure leaves a kept head without its records.
+ * that neither the end of the process nor a power failure leaves a kept head without its records. A chain that was put back
+ * while it was open does not take the kept head with it.
  */
 export class HeadKeeper {
-  readonly #file: string;
-  readonly #log: string;
-  readonly #head: () => Promise<AuditHead | undefined>;
+  readonly #place: HeadPlace;
+  readonly #audit: Pick<AuditLog, "read">;
+  readonly #chain: AuditChain;
   readonly #onError: (error: unknown) => void;
-  #kept: number;
+  #kept: AuditHead | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #failing = false;
 
   constructor(options: {
-    /** Where the head is kept. */
-    file: string;
-    /** Holds what was committed last: SQLite's write-ahead log. */
-    log: string;
-    /** The chain's head now. */
-    head: () => Promise<AuditHead | undefined>;
-    /** Number of the head that is kept already; 0 when none is. */
-    kept: number;
-    /** Told once each time that keeping begins to fail; it is tried again with each beat. */
+    place: HeadPlace;
+    audit: Pick<AuditLog, "read">;
+    chain: AuditChain;
+    /** The head that is kept already; undefined when none is. */
+    kept: AuditHead | undefined;
+    /** Told once each time that keeping begins to fail (GW_015: records are missing); it is tried again with each beat. */
     onError: (error: unknown) => void;
   }) {
-    this.#file = options.file;
-    this.#log = options.log;
-    this.#head = options.head;
+    this.#place = options.place;
+    this.#audit = options.audit;
+    this.#chain = options.chain;
     this.#kept = options.kept;
     this.#onError = options.onError;
   }
@@ -117,17 +123,21 @@ export class HeadKeeper {
 
   async #keep(): Promise<void> {
     try {
-      const head = await this.#head();
-      if (head === undefined || head.seq === this.#kept) return;
-      await syncToDisk(this.#log);
-      const draft = draftOf(this.#file);
+      const head = await this.#audit.read((table) => {
+        requireGrown(this.#kept, table, this.#chain);
+        return table.head();
+      });
+      if (head === undefined || head.seq === this.#kept?.seq) return;
+      const { file, log } = this.#place;
+      await syncToDisk(log);
+      const draft = draftOf(file);
       {
         await using handle = await open(draft, "w", 0o600);
         await handle.writeFile(textOf(head));
         await handle.datasync();
       }
-      await rename(draft, this.#file);
-      this.#kept = head.seq;
+      await rename(draft, file);
+      this.#kept = head;
       this.#failing = false;
     } catch (error) {
       if (!this.#failing) this.#onError(error);
@@ -143,6 +153,15 @@ async function syncToDisk(file: string): Promise<void> {
     await handle.datasync();
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
+  }
+}
+
+function syncToDiskNow(file: string): void {
+  const fd = fs.openSync(file, "r");
+  try {
+    fs.fdatasyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { AuditChain } from "../audit/chain.ts";
-import { keepHead } from "../audit/kept-head.ts";
+import { type HeadPlace, keepHead } from "../audit/kept-head.ts";
 import { type KeyRing, openKeys } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { Actor } from "../control/control.ts";
@@ -47,7 +47,7 @@ export class Workspace implements Access {
     this.verbs = createVerbs({
       store,
       audit: store.audit,
-      auditHead: folder.auditHead,
+      auditHead: headPlace(folder),
       keys: () => (this.#keys ??= openKeys({ folder, store, config })),
       config,
       catalogue: async () => (await import("./catalogue.ts")).CATALOGUE,
@@ -74,10 +74,14 @@ export class Workspace implements Access {
     if (keys === undefined || this.isServed) return;
     await this.#store.audit.read((table) => {
       try {
-        keepHead(this.#folder.auditHead, table, new AuditChain({ table, key: keys.auditKey }));
+        keepHead(headPlace(this.#folder), table, new AuditChain({ table, key: keys.auditKey }));
       } catch {
         // The daemon will not start, and verify says why; this command has done what it was asked.
       }
     });
   }
+}
+
+function headPlace({ auditHead, databaseLog }: DataFolder): HeadPlace {
+  return { file: auditHead, log: databaseLog };
 }

@@ -1,3 +1,4 @@
+import type { HeadPlace } from "../audit/kept-head.ts";
 import type { KeyRing } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
 import type { AuditLog } from "../store/audit-log.ts";
@@ -13,7 +14,7 @@ export interface VerbsOptions {
   readonly store: StateStore;
   readonly audit: AuditLog;
   /** Where the audit chain's head is kept beside it. */
-  readonly auditHead: string;
+  readonly auditHead: HeadPlace;
   /** Asked for when first needed: most reading needs no key. */
   readonly keys: () => Promise<KeyRing>;
   readonly config: Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY">;
@@ -57,7 +58,7 @@ export function createVerbs({
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue }),
     instances: new InstanceVerbs({ control, store, catalogue }),
-    audit: new AuditVerbs({ control, store, audit, keys, headFile: auditHead }),
+    audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead }),
     status: new StatusVerbs({ store, audit, daemon }),
   };
 }

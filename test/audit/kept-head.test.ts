@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { AuditChain } from "../../src/audit/chain.ts";
-import { findLoss, HeadKeeper, readKeptHead, writeKeptHead } from "../../src/audit/kept-head.ts";
+import { findLoss, HeadKeeper, keepHead, readKeptHead, writeKeptHead } from "../../src/audit/kept-head.ts";
 import { eventually } from "../support/eventually.ts";
 import { openTestStore } from "../support/stores.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -17,17 +18,17 @@ function startChain(key = KEY) {
   const append = (...records: string[]): void => {
     store.audit.transaction(() => chain.append(records.join("\n"), records.length));
   };
-  return { file: join(folder, "audit.head"), log: join(folder, "test.db-wal"), table: store.audit, chain, append };
+  const place = { file: join(folder, "audit.head"), log: join(folder, "test.db-wal") };
+  return { ...place, place, table: store.audit, chain, append };
 }
 
-function startKeeper({ file, log, table }: ReturnType<typeof startChain>) {
+function startKeeper({ place, table: audit, chain }: ReturnType<typeof startChain>) {
   const errors: unknown[] = [];
-  const kept = 0;
   const keeper = new HeadKeeper({
-    file,
-    log,
-    head: async () => table.head(),
-    kept,
+    place,
+    audit,
+    chain,
+    kept: undefined,
     onError: (error) => void errors.push(error),
   });
   onTestFinished(() => keeper.stop());
@@ -70,6 +71,39 @@ describe("the kept head", () => {
     expect(readKeptHead(chain.file)).toMatchObject({ seq: 1 });
   });
 
+  test("is still the last one when the chain was put back meanwhile: it shows what is missing then", async () => {
+    const started = startChain();
+    const { file, table, append } = started;
+    const { keeper, errors } = startKeeper(started);
+    append("1");
+    const early = table.head();
+    if (early === undefined) throw new Error("no head");
+    append("2");
+    await keeper.beat();
+    const cut = new Database(join(dirname(file), "test.db"));
+    cut.exec(
+      `DELETE FROM audit WHERE seq > 1; UPDATE audit_head SET seq = 1, hash = '${early.hash}', mac = '${early.mac}'`,
+    );
+    cut.close();
+    append("x");
+    append("3");
+    await keeper.beat();
+    await keeper.stop();
+    expect(readKeptHead(file)).toMatchObject({ seq: 2 });
+    expect(errors).toEqual([expect.objectContaining({ code: "GW_015" })]);
+  });
+
+  test("is not kept while its records cannot be brought to the disk, neither by a daemon nor by a command", async () => {
+    const started = startChain();
+    const place = { ...started.place, log: "/dev/full" }; // refuses to be synced
+    started.append("1");
+    expect(() => keepHead(place, started.table, started.chain)).toThrow("EINVAL");
+    const { keeper, errors } = startKeeper({ ...started, place });
+    await keeper.beat();
+    expect(errors).toHaveLength(1);
+    expect(readKeptHead(place.file)).toBeUndefined();
+  });
+
   test.each(["", "{", "[]", '{"seq":"1","hash":"","mac":""}'])("that is %j is not understood, and says so", (text) => {
     const { file } = startChain();
     writeFileSync(file, text);
@@ -79,9 +113,9 @@ describe("the kept head", () => {
 
 describe("what the chain lacks", () => {
   test("is nothing while it grows from the kept head, whoever appends", () => {
-    const { file, table, chain, append } = startChain();
+    const { file, place, table, chain, append } = startChain();
     append("1", "2");
-    writeKeptHead(file, table.head() ?? { seq: 0, hash: "", mac: "" });
+    writeKeptHead(place, table.head() ?? { seq: 0, hash: "", mac: "" });
     const kept = readKeptHead(file);
     if (kept === undefined) throw new Error("not kept");
     expect(findLoss(kept, table, chain)).toBeUndefined();

@@ -94,7 +94,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
   const verbs = createVerbs({
     store,
     audit: store.audit,
-    auditHead: folder.auditHead,
+    auditHead: { file: folder.auditHead, log: folder.databaseLog },
     keys: async () => keys,
     config,
     catalogue: async () => ({ runtimes: RUNTIME_NAMES, strategies: STRATEGY_NAMES, drivers: DRIVERS }),

@@ -54,7 +54,7 @@ export async function startInProcessDaemon(env: Readonly<Record<string, string>>
   const verbs = createVerbs({
     store,
     audit: store.audit,
-    auditHead: folder.auditHead,
+    auditHead: { file: folder.auditHead, log: folder.databaseLog },
     keys: async () => keys,
     config,
     catalogue: async () => ({ runtimes: RUNTIME_NAMES, strategies: STRATEGY_NAMES, drivers: DRIVERS }),

@@ -43,7 +43,7 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
   const verbs = createVerbs({
     store,
     audit: store.audit,
-    auditHead: folder.auditHead,
+    auditHead: { file: folder.auditHead, log: folder.databaseLog },
     keys: async () => keys,
     config: { TOKEN_ISSUER: "iss", TOKEN_AUDIENCE: "aud", TOKEN_CLOCK_SKEW: 30_000, AUTH_TOKEN_EXPIRY: 3_600_000 },
     catalogue: async () => ({

@@ -1,7 +1,7 @@
 import { existsSync, renameSync } from "node:fs";
 import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
 import { AuditChain } from "../../audit/chain.ts";
-import { findLoss, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
+import { findLoss, type HeadPlace, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
 import { ACCEPTED_LOSS } from "../../audit/record.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
 import type { KeyRing } from "../../auth/keys.ts";
@@ -18,7 +18,7 @@ export class AuditVerbs {
   readonly #audit: AuditLog;
   readonly #keys: () => Promise<KeyRing>;
   readonly #control: Control;
-  readonly #headFile: string;
+  readonly #headPlace: HeadPlace;
 
   constructor(options: {
     control: Control;
@@ -26,10 +26,10 @@ export class AuditVerbs {
     audit: AuditLog;
     keys: () => Promise<KeyRing>;
     /** Where the chain's head is kept beside it. */
-    headFile: string;
+    headPlace: HeadPlace;
   }) {
     this.#control = options.control;
-    this.#headFile = options.headFile;
+    this.#headPlace = options.headPlace;
     this.#store = options.store;
     this.#audit = options.audit;
     this.#keys = options.keys;
@@ -49,7 +49,7 @@ export class AuditVerbs {
   async verify(_actor: Actor): Promise<Verdict> {
     const { auditKey } = await this.#keys();
     // Before the chain is looked at, for both go on. Every token and every change was written together with a record.
-    const kept = readKeptHead(this.#headFile);
+    const kept = readKeptHead(this.#headPlace.file);
     const hasHistory = (await this.#store.changes.revision()) > 0 || (await this.#store.tokens.list()).length > 0;
     return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory, kept }));
   }
@@ -66,14 +66,15 @@ export class AuditVerbs {
     const details = { loss, ...(kept && { kept_seq: kept.seq, kept_hash: kept.hash }) };
     await this.#control.write(actor, async (step) => step.record(ACCEPTED_LOSS, "audit", details));
     const head = await this.#audit.read((table) => table.head());
-    if (existsSync(this.#headFile)) renameSync(this.#headFile, `${this.#headFile}.before-${head?.seq ?? 0}`);
-    if (head !== undefined) writeKeptHead(this.#headFile, head);
+    const { file } = this.#headPlace;
+    if (existsSync(file)) renameSync(file, `${file}.before-${head?.seq ?? 0}`);
+    if (head !== undefined) writeKeptHead(this.#headPlace, head);
     return loss;
   }
 
   #findLoss(chain: AuditChain, table: AuditTable): { kept?: AuditHead | undefined; loss: string | undefined } {
     try {
-      const kept = readKeptHead(this.#headFile);
+      const kept = readKeptHead(this.#headPlace.file);
       if (kept !== undefined) return { kept, loss: findLoss(kept, table, chain) };
       return { loss: table.head() === undefined ? "the whole chain is missing" : undefined };
     } catch (error) {

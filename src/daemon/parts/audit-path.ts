@@ -19,14 +19,14 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
   const { audit, folder, keys, config, memory, log } = options;
   const chain = new AuditChain({ table: audit, key: keys.auditKey });
   const kept = requireNoLoss(folder.auditHead, audit, chain);
-  if (kept === 0 && audit.head() !== undefined) {
+  if (kept === undefined && audit.head() !== undefined) {
     const message = "no head of the audit chain was kept: nothing tells whether its end is missing";
     log.warn({ file: folder.auditHead }, message);
   }
   const keeper = new HeadKeeper({
-    file: folder.auditHead,
-    log: folder.databaseLog,
-    head: () => audit.read((table) => table.head()),
+    place: { file: folder.auditHead, log: folder.databaseLog },
+    audit,
+    chain,
     kept,
     onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
   });
