@@ -78,8 +78,9 @@ export function privateFile(file: string): void {
 const EARLY: ReadonlySet<string> = new Set(["run", "cache", "daemon.lock", "daemon.json", "lost+found"]);
 
 /** A folder such as /tmp or a home must not become this gateway's, for it would be closed to everybody else. */
-function refuseShared({ root, database }: DataFolder): void {
-  if (fs.existsSync(database) || !isShared(root)) return;
+function refuseShared(folder: DataFolder): void {
+  const { root, database } = folder;
+  if (fs.existsSync(database) || hasHistory(folder) || !isShared(root)) return;
   throw new GatewayError("GW_008", {
     details: `${root} has other things in it, and other users may look into it`,
     remediation: "Name a folder of the gateway's own with --data-dir: it is made when it is not there",

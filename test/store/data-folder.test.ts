@@ -67,6 +67,14 @@ describe("openDataFolder", () => {
     expect(modeOf(root)).toBe("700");
   });
 
+  it.each(["secrets.key", "audit.head"])("knows one that was restored without its database by its %s", (kept) => {
+    const root = temporaryFolder();
+    writeFileSync(join(root, kept), "");
+    chmodSync(root, 0o755);
+    openDataFolder(root);
+    expect(modeOf(root)).toBe("700");
+  });
+
   it("refuses a folder that others use and that has other things in it, and leaves it as it is", () => {
     const root = temporaryFolder();
     writeFileSync(join(root, "somebody's"), "");
