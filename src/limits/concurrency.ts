@@ -1,6 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { type Claim, FairQueue, type Waiter } from "./fair-queue.ts";
 import { Sketch, type SketchKey } from "./sketch.ts";
+import { Yields } from "./yields.ts";
 
 export type { Claim } from "./fair-queue.ts";
 
@@ -12,7 +13,10 @@ export interface GateWords {
   readonly held: Int32Array;
   readonly waiting: Int32Array;
   readonly ready: Int32Array;
-  /** Per thread: slots handed to it that it has not picked up yet. A notification without one says: look again. */
+  /**
+   * Per thread: slots handed to it that it has not picked up yet (the bits of GRANTED), and whether another offers it room in a
+   * share (OFFERED) or has looked at what it offered (LOOKED). A notification without any of it says: look again.
+   */
   readonly granted: Int32Array;
   readonly stride: number;
   /** Sketches, one a thread: the slots that each caller and each sandbox has, the calls of each that wait. */
@@ -36,11 +40,17 @@ export interface GateLimits {
 
 const TAKEN = 0;
 
+/** Parts of a word in `granted`. */
+export const GRANTED = 0xffff;
+const OFFERED = 0x1_0000;
+const LOOKED = 0x2_0000;
+
 /**
  * MAX_CONCURRENT_REQUESTS over all threads, of which no caller and no sandbox has more than its share, with a queue that is
  * fair between callers and bounded in length, age and worth. A freed slot goes to a thread where a call lacks nothing else,
  * threads in turn, then callers in turn; newcomers never pass by such a call. A thread that is handed a slot nobody there
  * may have (shares have filled meanwhile) takes its name off before it passes it on, so that no slot goes round in circles.
+ * Room in a full share is offered to other threads first: the one that gave it back leaves it alone until they have looked.
  *
  * What a thread holds is counted per thread, so that nothing is lost when one dies. Shares are looked up and then counted:
  * two threads at the same moment can exceed one by one call each.
@@ -55,6 +65,7 @@ export class ConcurrencyGate {
   readonly #heldBy: Sketch;
   readonly #wantedBy: Sketch;
   readonly #queue: FairQueue;
+  readonly #yields = new Yields({ onExpired: () => this.#serveFree() });
   #watchingAge = false;
 
   constructor(options: { words: GateWords; thread: number; threads: number; limits: GateLimits }) {
@@ -132,19 +143,21 @@ export class ConcurrencyGate {
 
   release(claim: Claim): void {
     this.#hold(claim, -1);
+    this.#offer(claim);
     this.#passOn();
-    this.#wake(claim);
+    if (this.#wants(claim, this.#thread)) this.#serveFree();
   }
 
   #mayGo({ callerKey, sandboxKey }: Claim): boolean {
     return this.#hasRoom(callerKey, "caller") && this.#hasRoom(sandboxKey, "sandbox");
   }
 
-  readonly #hasRoom = (key: SketchKey | null, kind: "caller" | "sandbox"): boolean => {
-    if (key === null) return true;
-    const { maxPerCaller, maxPerSandbox } = this.#limits;
-    return this.#heldBy.count(key) < (kind === "caller" ? maxPerCaller : maxPerSandbox);
-  };
+  readonly #hasRoom = (key: SketchKey | null, kind: "caller" | "sandbox"): boolean =>
+    key === null || (this.#heldBy.count(key) < this.#share(kind) && !this.#yields.has(key));
+
+  #share(kind: "caller" | "sandbox"): number {
+    return kind === "caller" ? this.#limits.maxPerCaller : this.#limits.maxPerSandbox;
+  }
 
   #hold({ callerKey, sandboxKey }: Claim, amount: 1 | -1): void {
     Atomics.add(this.#words.held, this.#me, amount);
@@ -186,18 +199,41 @@ export class ConcurrencyGate {
     } while (this.#anyReady() && this.#take());
   }
 
-  /** The claim's shares have room again: whoever waits for that looks. */
-  #wake({ callerKey, sandboxKey }: Claim): void {
+  /** The claim's shares have room again: other threads whose calls wait for that may look first. */
+  #offer(claim: Claim): void {
     const { waiting, granted, stride } = this.#words;
     for (let thread = 0; thread < this.#threads; thread++) {
-      if (Atomics.load(waiting, thread * stride) === 0) continue;
-      const wanted =
-        (callerKey !== null && this.#wantedBy.has(thread, callerKey)) ||
-        (sandboxKey !== null && this.#wantedBy.has(thread, sandboxKey));
-      if (!wanted) continue;
-      if (thread === this.#thread) this.#serveFree();
-      else Atomics.notify(granted, thread * stride);
+      const word = thread * stride;
+      if (thread === this.#thread || Atomics.load(waiting, word) === 0 || !this.#wants(claim, thread)) continue;
+      this.#yield(claim.callerKey, "caller", thread);
+      this.#yield(claim.sandboxKey, "sandbox", thread);
+      Atomics.or(granted, word, OFFERED);
+      Atomics.notify(granted, word);
     }
+  }
+
+  /** Leaves room in a share that was full to a thread whose calls wait for it. */
+  #yield(key: SketchKey | null, kind: "caller" | "sandbox", thread: number): void {
+    if (key === null || !this.#wantedBy.has(thread, key)) return;
+    if (this.#heldBy.count(key) + 1 >= this.#share(kind)) this.#yields.add(key);
+  }
+
+  /** This thread has looked at what it was offered: what it has not taken is anybody's. */
+  #answer(): void {
+    const { granted, stride } = this.#words;
+    for (let thread = 0; thread < this.#threads; thread++) {
+      if (thread === this.#thread) continue;
+      Atomics.or(granted, thread * stride, LOOKED);
+      Atomics.notify(granted, thread * stride);
+    }
+  }
+
+  /** Whether calls that wait on the thread want room in one of the claim's shares. */
+  #wants({ callerKey, sandboxKey }: Claim, thread: number): boolean {
+    return (
+      (callerKey !== null && this.#wantedBy.has(thread, callerKey)) ||
+      (sandboxKey !== null && this.#wantedBy.has(thread, sandboxKey))
+    );
   }
 
   #take(): boolean {
@@ -257,12 +293,17 @@ export class ConcurrencyGate {
    */
   #listen(): void {
     const { granted } = this.#words;
+    let offered = false;
     let wait = Atomics.waitAsync(granted, this.#me, 0);
     while (!wait.async) {
-      for (let left = Atomics.exchange(granted, this.#me, 0); left > 0; left--) if (!this.#serveNext()) this.#passOn();
+      const word = Atomics.exchange(granted, this.#me, 0);
+      if ((word & OFFERED) !== 0) offered = true;
+      if ((word & LOOKED) !== 0) this.#yields.clear();
+      for (let left = word & GRANTED; left > 0; left--) if (!this.#serveNext()) this.#passOn();
       wait = Atomics.waitAsync(granted, this.#me, 0);
     }
     if (this.#queue.size > 0) this.#serveFree();
+    if (offered) this.#answer();
     void wait.value.then(() => this.#listen());
   }
 

@@ -153,6 +153,42 @@ describe("a sandbox", () => {
     expect([blocked.state, free.state]).toEqual(["waiting", "inside"]);
   });
 
+  test.each([1, 2])(
+    "that is full (%i places) is not kept by one thread: its places go to who waits on another",
+    async (share) => {
+      const { gate, other, memory } = gatesOf(2, { max: 8, maxPerCaller: 8, maxPerSandbox: share });
+      const busy = Array.from({ length: share + 3 }, () => new Call(gate, claim("busy", "box")));
+      const lone = new Call(other, claim("lone", "box"));
+      await settled(memory);
+      for (let ends = 0; ends < 2 && lone.state === "waiting"; ends++) {
+        busy.find(({ state }) => state === "inside")?.end();
+        busy.push(new Call(gate, claim("busy", "box")));
+        await settled(memory);
+        expect(inside([...busy, lone])).toBe(share);
+      }
+      expect(lone.state).toBe("inside");
+      lone.end();
+      await settled(memory);
+      expect(inside(busy)).toBe(share);
+    },
+  );
+
+  test("that is full goes on when the thread that was offered a place does not answer", async () => {
+    const { gate, memory } = gatesOf(2, { max: 8, maxPerCaller: 8, maxPerSandbox: 1 });
+    const { slots } = memory;
+    const [first, second] = [new Call(gate, claim("a", "box")), new Call(gate, claim("a", "box"))];
+    const { sandboxKey } = claim("", "box");
+    // What a thread that hangs has in shared memory: a call that waits for the same sandbox.
+    Atomics.add(slots.waiting, slots.stride, 1);
+    for (const word of [sandboxKey?.first, sandboxKey?.second])
+      Atomics.add(slots.wantedBy[1] as Int32Array, word as number, 1);
+    const noAnswer = vi.spyOn(Atomics, "notify").mockReturnValue(0);
+    first?.end();
+    expect(second?.state).toBe("waiting");
+    noAnswer.mockRestore();
+    await eventually("the place is not lost", () => second?.state === "inside");
+  });
+
   test("found out later is counted from then on", () => {
     const { gate } = gatesOf(1, { maxPerCaller: 8, maxPerSandbox: 1 });
     const { sandboxKey } = claim("", "box");

@@ -24,7 +24,7 @@ export interface SlotWords {
   readonly held: Int32Array;
   readonly waiting: Int32Array;
   readonly ready: Int32Array;
-  /** Per thread: slots handed to it that it has not picked up yet. */
+  /** Per thread: slots handed to it that it has not picked up yet, and what it is told; see ConcurrencyGate. */
   readonly granted: Int32Array;
   readonly stride: number;
   /** Sketches, one a thread: the slots that each caller and each sandbox has, the calls of each that wait. */

@@ -1,3 +1,4 @@
+import { GRANTED } from "../../limits/concurrency.ts";
 import type { SharedMemory } from "./layout.ts";
 
 /**
@@ -11,7 +12,7 @@ export function reclaimThread(memory: SharedMemory, thread: number): void {
   Atomics.store(slots.ready, word, 0);
   slots.heldBy[thread]?.fill(0);
   slots.wantedBy[thread]?.fill(0);
-  const lost = Atomics.exchange(slots.held, word, 0) + Atomics.exchange(slots.granted, word, 0);
+  const lost = Atomics.exchange(slots.held, word, 0) + (Atomics.exchange(slots.granted, word, 0) & GRANTED);
   Atomics.sub(slots.shared, 0, lost);
   // Nobody is left to pass the slots on: whoever waits for one is told to look.
   for (let other = 0; other < memory.threads; other++) Atomics.notify(slots.granted, other * slots.stride);
