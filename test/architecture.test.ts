@@ -96,6 +96,24 @@ describe("arrows point down", () => {
     expect(violations(["src/cli/access.ts"], (imported) => isIn(imported, "control/"))).toEqual([]);
   });
 
+  test("limits know nobody whom they limit", () => {
+    expect(violations(under("limits/"), (imported) => !isIn(imported, "auth/", "proxy/", "daemon/"))).toEqual([]);
+  });
+
+  test("no two files import each other, directly or in a circle", () => {
+    const seen = new Map<string, "open" | "done">();
+    const circles: string[] = [];
+    const visit = (file: string, path: string[]): void => {
+      if (seen.get(file) === "open") circles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+      if (seen.has(file)) return;
+      seen.set(file, "open");
+      for (const imported of importsOf(file, { types: true })) visit(imported, [...path, file]);
+      seen.set(file, "done");
+    };
+    for (const file of FILES) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
   test("cli never reaches into proxy", () => {
     expect(violations(under("cli/"), (imported) => !isIn(imported, "proxy/"))).toEqual([]);
   });

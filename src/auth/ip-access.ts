@@ -4,6 +4,8 @@ import { GatewayError } from "../errors.ts";
 /** One client address: its text, whether it may call, and its key for limits. */
 export interface Peer {
   readonly address: string;
+  /** What it is limited by: itself, or its /64. */
+  readonly network: string;
   readonly allowed: boolean;
   /** A proxy of ours: what it says about its clients is believed. */
   readonly trusted: boolean;
@@ -36,11 +38,13 @@ export class IpAccess {
   /** The other end of a connection. `address` as the socket gives it. */
   peer(address: string): Peer {
     const canonical = canonicalAddress(address);
+    const network = networkOf(canonical);
     return {
       address: canonical,
+      network,
       allowed: !contains(this.#deny, canonical) && (this.#allow === null || contains(this.#allow, canonical)),
       trusted: contains(this.#trusted, canonical),
-      rateKey: this.#rateKey(`address ${networkOf(canonical)}`),
+      rateKey: this.#rateKey(`address ${network}`),
     };
   }
 

@@ -18,6 +18,7 @@ import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
 import { startAuditPath } from "./parts/audit-path.ts";
+import type { Log } from "./parts/log.ts";
 import { Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
 import { Vitals } from "./parts/vitals.ts";
@@ -25,13 +26,6 @@ import { requireFreePort } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 import { Places } from "./shared-memory/places.ts";
 import { DataThreads } from "./threads/data-threads.ts";
-
-/** What the daemon needs of a logger. */
-export interface Log {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 export interface Daemon {
   /** The port of the data listeners. */

@@ -1,5 +1,6 @@
 // What the configuration decides about every request: made whole, swapped whole.
 
+import type { Exchange } from "../proxy/request/exchange.ts";
 import { hash } from "node:crypto";
 import type { AuditOutbox } from "../audit/outbox.ts";
 import type { Refusals } from "../audit/refusals.ts";
@@ -51,7 +52,7 @@ export interface Shell {
   readonly outbox: AuditOutbox;
   readonly refusals: Refusals;
   readonly client: UpstreamClient;
-  readonly inFlight: InFlight;
+  readonly inFlight: InFlight<Exchange>;
   readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
   readonly lane: MetricLane;

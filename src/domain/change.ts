@@ -1,9 +1,9 @@
-import type { RevocationChange } from "./snapshot/revocations.ts";
-import type { SandboxChange } from "./snapshot/sandboxes.ts";
+import type { SandboxChange } from "./sandbox.ts";
+import type { RevocationChange } from "./token.ts";
 
 /**
  * One committed mutation, as the data path needs to know it. A change carries the new state whole, so applying it needs no
- * look-up. Each noun's changes are declared beside how they are applied.
+ * look-up. Each noun declares its own.
  */
 export type Change = SandboxChange | RevocationChange;
 

@@ -38,6 +38,11 @@ export function isManaged({ url }: Instance): boolean {
   return url.startsWith("unix:");
 }
 
+/** What can be announced of sandboxes: the sandbox whole, with its instances as they are now. */
+export type SandboxChange =
+  | { readonly kind: "sandbox.put"; readonly sandbox: Sandbox }
+  | { readonly kind: "sandbox.removed"; readonly sandboxId: string };
+
 // Letters first, so that an id is never a dot segment, an option or an empty label.
 const SANDBOX_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 

@@ -16,6 +16,20 @@ export interface TokenRecord {
   readonly hash: string;
 }
 
+/** A token that was revoked before its time. */
+export interface Revocation {
+  /** Milliseconds since the epoch; see `lastRefusedExpiry` for when it may be forgotten. */
+  readonly expiresAt: number;
+}
+
+export interface RevocationRow extends Revocation {
+  readonly tokenId: string;
+}
+
+export interface RevocationChange extends RevocationRow {
+  readonly kind: "token.revoked";
+}
+
 /**
  * The latest expiry that is refused at `now`: a token is accepted while its expiry is later than this, and what is kept
  * because of a token (its revocation) is kept as long. Clocks may be off by `clockSkewMs`, and a token counts in whole

@@ -1,9 +1,16 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { networkOf, type Peer } from "../auth/ip-access.ts";
 import { GatewayError } from "../errors.ts";
 import { Cap, type CapLane } from "./cap.ts";
 import { Sketch, type SketchKey, sketchKey } from "./sketch.ts";
+
+/** Whom a connection or request comes from. */
+export interface Network {
+  /** What one client has to itself: an IPv4 address, or an IPv6 /64. */
+  readonly network: string;
+  /** A proxy of ours. */
+  readonly trusted: boolean;
+}
 
 /**
  * Caps on open connections, in all and per address (an IPv6 /64 is one), over all threads. A trusted proxy is not one client:
@@ -37,8 +44,8 @@ export class ConnectionCap {
   }
 
   /** Counts a connection until it closes. What is one too many is not counted. @throws GatewayError RATE_003, RATE_006 */
-  admit(socket: Socket, { address, trusted }: Pick<Peer, "address" | "trusted">): void {
-    const key = trusted ? null : this.#key(networkOf(address));
+  admit(socket: Socket, { network, trusted }: Network): void {
+    const key = trusted ? null : this.#key(network);
     const taken = this.#cap.take(key);
     if (taken === "over share") throw new GatewayError("RATE_003", { retryAfter: 1 });
     if (taken === "full") throw new GatewayError("RATE_006", { retryAfter: 1 });
@@ -46,8 +53,8 @@ export class ConnectionCap {
   }
 
   /** Counts a request that a trusted proxy has passed on until its response is closed. @throws GatewayError RATE_003 */
-  admitRequest(response: EventEmitter, { address }: Pick<Peer, "address">): void {
-    const key = this.#key(`behind a proxy ${networkOf(address)}`);
+  admitRequest(response: EventEmitter, { network }: Network): void {
+    const key = this.#key(`behind a proxy ${network}`);
     if (this.#behindProxies.count(key) >= this.#maxPerAddress) {
       throw new GatewayError("RATE_003", { details: "Too many requests in flight", retryAfter: 1 });
     }

@@ -6,6 +6,7 @@ import { createSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../src/daemon/shared-memory/reclaim.ts";
 import type { GatewayError } from "../../src/errors.ts";
 import type { CapLane } from "../../src/limits/cap.ts";
+import { networkOf } from "../../src/auth/ip-access.ts";
 import { ConnectionCap } from "../../src/limits/connections.ts";
 
 function capsOver(lanes: readonly CapLane[], { max = 1000, maxPerAddress = 1000 } = {}) {
@@ -26,7 +27,7 @@ function narrowLane(): CapLane {
 /** A connection that is admitted, or undefined. */
 function open(cap: ConnectionCap, address: string, trusted = false): Socket | undefined {
   const socket = new Socket();
-  return refusal(() => cap.admit(socket, { address, trusted })) === undefined ? socket : undefined;
+  return refusal(() => cap.admit(socket, { network: networkOf(address), trusted })) === undefined ? socket : undefined;
 }
 
 /** The code that `work` is refused with, if it is. */
@@ -81,7 +82,7 @@ describe("open connections", () => {
     open(cap, "10.0.0.1");
     for (let times = 0; times < 3; times++) {
       const refused = new Socket();
-      expect(refusal(() => cap.admit(refused, { address: "10.0.0.1", trusted: false }))).toBe("RATE_003");
+      expect(refusal(() => cap.admit(refused, { network: "10.0.0.1", trusted: false }))).toBe("RATE_003");
       await close(refused);
     }
     expect(cap.open).toBe(1);
@@ -90,7 +91,7 @@ describe("open connections", () => {
 
   test("say whether their address has too many or all have", () => {
     const { cap } = capsOf(1, { max: 2, maxPerAddress: 1 });
-    const admit = (address: string) => refusal(() => cap.admit(new Socket(), { address, trusted: false }));
+    const admit = (address: string) => refusal(() => cap.admit(new Socket(), { network: address, trusted: false }));
     expect([admit("10.0.0.1"), admit("10.0.0.1"), admit("10.0.0.2"), admit("10.0.0.3")]).toEqual([
       undefined,
       "RATE_003",
@@ -155,7 +156,7 @@ test("each client behind a proxy has as many requests in flight as others have c
   const { cap, other } = capsOf(2, { maxPerAddress: 2 });
   const responses = [1, 2, 3].map(() => new EventEmitter());
   const admit = (one: ConnectionCap, index: number, address: string) =>
-    refusal(() => one.admitRequest(responses[index] as EventEmitter, { address }));
+    refusal(() => one.admitRequest(responses[index] as EventEmitter, { network: address, trusted: false }));
   expect([admit(cap, 0, "7.7.7.7"), admit(other, 1, "7.7.7.7"), admit(cap, 2, "7.7.7.7")]).toEqual([
     undefined,
     undefined,

@@ -6,9 +6,9 @@ import type { KeyRing } from "../../auth/keys.ts";
 import type { Config } from "../../config/schema.ts";
 import type { AuditLog } from "../../store/audit-log.ts";
 import type { DataFolder } from "../../store/data-folder.ts";
-import type { Log } from "../daemon.ts";
 import { FileWatch } from "../file-watch.ts";
 import { AUDIT_DOWN, type SharedMemory, setAuditDown } from "../shared-memory/layout.ts";
+import type { Log } from "./log.ts";
 import type { Parts } from "./parts.ts";
 
 /**

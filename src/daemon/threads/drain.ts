@@ -1,3 +1,4 @@
+import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditOutbox } from "../../audit/outbox.ts";
@@ -42,7 +43,7 @@ export async function drain({ server, inFlight, outbox, refusals, graceMs }: Dra
 
 export interface Drained {
   readonly server: Server;
-  readonly inFlight: InFlight;
+  readonly inFlight: InFlight<Exchange>;
   readonly outbox: AuditOutbox;
   readonly refusals: Refusals;
   readonly graceMs: number;

@@ -1,3 +1,4 @@
+import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
@@ -53,7 +54,7 @@ export class Gateway {
   readonly #refusals = new Refusals({ submit: (record) => this.#outbox.submit(record, null), now: Date.now });
   readonly #client: Http1Client;
   /** Exchanges that are not both recorded and closed. */
-  readonly inFlight = new InFlight();
+  readonly inFlight = new InFlight<Exchange>();
   readonly #deadlines = new Deadlines();
   #policy: Policy;
   readonly #longAnswers: LongAnswers;

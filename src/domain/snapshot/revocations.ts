@@ -1,19 +1,6 @@
+import type { Revocation, RevocationRow } from "../token.ts";
 import { LayeredMap } from "./layered-map.ts";
 import { NOTHING_HELD, type Projection } from "./projection.ts";
-
-/** A token that was revoked before its time. */
-export interface Revocation {
-  /** Milliseconds since the epoch; see `lastRefusedExpiry` for when it may be forgotten. */
-  readonly expiresAt: number;
-}
-
-export interface RevocationRow extends Revocation {
-  readonly tokenId: string;
-}
-
-export interface RevocationChange extends RevocationRow {
-  readonly kind: "token.revoked";
-}
 
 /** Revoked tokens that would still be accepted, by token id. */
 export const revocations: Projection<RevocationRow, Revocation> = {

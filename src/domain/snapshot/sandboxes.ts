@@ -2,11 +2,6 @@ import type { Sandbox } from "../sandbox.ts";
 import { LayeredMap } from "./layered-map.ts";
 import { NOTHING_HELD, type Projection } from "./projection.ts";
 
-/** The sandbox whole, with its instances as they are now. */
-export type SandboxChange =
-  | { readonly kind: "sandbox.put"; readonly sandbox: Sandbox }
-  | { readonly kind: "sandbox.removed"; readonly sandboxId: string };
-
 /** By id. */
 export const sandboxes: Projection<Sandbox, Sandbox> = {
   from: (rows) => LayeredMap.from(rows.map((sandbox) => [sandbox.id, sandbox])),

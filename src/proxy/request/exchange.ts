@@ -8,7 +8,7 @@ import type { SketchKey } from "../../limits/sketch.ts";
 import type { SlotHolder } from "../../limits/streams.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
-import type { InFlight } from "./in-flight.ts";
+import type { InFlight, Placed } from "./in-flight.ts";
 
 /** Bytes of an answer that may wait for its client without a slot. */
 const SMALL_REST = 64 * 1024;
@@ -20,7 +20,7 @@ export type Stop = (error: GatewayError) => void;
  * One request on its way through the gateway: what has been learned and decided so far. Each step of the pipeline fills
  * in its part; the audit record is written from it.
  */
-export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
+export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly requestId: string;
@@ -65,7 +65,7 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   cutBy: GatewayError | undefined;
   /** Where InFlight keeps it; its own business. */
   place = -1;
-  readonly #inFlight: InFlight;
+  readonly #inFlight: InFlight<Exchange>;
   /** The step that works for it now. There is hardly ever another at the same time: those have an array. */
   #stop: Stop | undefined;
   #others: Stop[] | undefined;
@@ -73,7 +73,7 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder {
   #closed = false;
 
   /** Is in flight from now on. */
-  constructor(req: IncomingMessage, res: ServerResponse, requestId: string, inFlight: InFlight) {
+  constructor(req: IncomingMessage, res: ServerResponse, requestId: string, inFlight: InFlight<Exchange>) {
     this.req = req;
     this.res = res;
     this.requestId = requestId;

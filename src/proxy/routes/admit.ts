@@ -119,7 +119,7 @@ export class Admission {
  * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for; a call
  * to a sandbox that has gone ends unless it may have reached an instance, which then answers it to the end.
  */
-export function recheck(inFlight: InFlight, { revoked: tokens, sandboxes }: Snapshot): void {
+export function recheck(inFlight: InFlight<Exchange>, { revoked: tokens, sandboxes }: Snapshot): void {
   for (const exchange of inFlight) {
     const { principal, sandboxId, sent } = exchange;
     if (principal === undefined) continue;

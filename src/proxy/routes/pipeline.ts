@@ -21,7 +21,7 @@ import type { PeerSocket } from "../request/peer-socket.ts";
 
 export interface PipelineOptions {
   readonly snapshot: () => Snapshot;
-  readonly inFlight: InFlight;
+  readonly inFlight: InFlight<Exchange>;
   readonly headLimits: HeadLimits;
   readonly access: IpAccess;
   readonly connections: ConnectionCap;

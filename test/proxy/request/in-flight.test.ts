@@ -6,7 +6,7 @@ import { GatewayError } from "../../../src/errors.ts";
 import { Exchange } from "../../../src/proxy/request/exchange.ts";
 import { InFlight } from "../../../src/proxy/request/in-flight.ts";
 
-function newExchange(inFlight: InFlight): Exchange {
+function newExchange(inFlight: InFlight<Exchange>): Exchange {
   const req = new IncomingMessage(new Socket());
   return new Exchange(req, new ServerResponse(req), "req_1", inFlight);
 }
@@ -14,7 +14,7 @@ function newExchange(inFlight: InFlight): Exchange {
 test("whatever comes and goes in whatever order, exactly what is there is visited", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20), { maxLength: 60 }), (steps) => {
-      const inFlight = new InFlight();
+      const inFlight = new InFlight<Exchange>();
       const there: Exchange[] = [];
       for (const step of steps) {
         const leaving = there[step];
@@ -34,7 +34,7 @@ test("whatever comes and goes in whatever order, exactly what is there is visite
 
 describe("an exchange is in flight", () => {
   test("until it is both recorded and closed, in whichever order", () => {
-    const inFlight = new InFlight();
+    const inFlight = new InFlight<Exchange>();
     const [first, second] = [newExchange(inFlight), newExchange(inFlight)];
     first.audited(true);
     second.closed();
@@ -49,7 +49,7 @@ describe("a cut", () => {
   const gone = new GatewayError("PROXY_005");
 
   test("reaches every step that works for the exchange, and none that is done", () => {
-    const exchange = newExchange(new InFlight());
+    const exchange = newExchange(new InFlight<Exchange>());
     const stopped: string[] = [];
     const stops = ["a", "b", "c", "d"].map((name) => (error: GatewayError) => void stopped.push(name + error.code));
     for (const stop of stops) exchange.onCut(stop);
@@ -61,7 +61,7 @@ describe("a cut", () => {
   });
 
   test("reaches a step that begins after it at once", () => {
-    const exchange = newExchange(new InFlight());
+    const exchange = newExchange(new InFlight<Exchange>());
     exchange.cut(gone);
     const stopped: GatewayError[] = [];
     exchange.onCut((error) => void stopped.push(error));

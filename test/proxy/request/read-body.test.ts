@@ -21,7 +21,7 @@ async function reading(limits: BodyLimits) {
   const cap = new Cap({ lanes: memory.bodies, thread: 0, max: 1000, share: 1000 });
   const outcomes: (string | GatewayError)[] = [];
   const server = createServer((req, res) => {
-    const exchange = new Exchange(req, res, "req_1", new InFlight());
+    const exchange = new Exchange(req, res, "req_1", new InFlight<Exchange>());
     readBody(exchange, new BodyMemory({ cap, callerKey: null }), limits).then(
       (body) => void outcomes.push(body.toString()),
       (error: GatewayError) => void outcomes.push(error),
