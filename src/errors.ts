@@ -213,7 +213,7 @@ export interface GatewayErrorOptions {
   remediation?: string | undefined;
   /** What happened on the sandbox's side; default `no`. */
   executed?: Executed;
-  /** Seconds to wait before repeating, for Retry-After. */
+  /** Seconds to wait before repeating, for Retry-After; only where nothing was executed. */
   retryAfter?: number | undefined;
   /** Extra response header fields (`WWW-Authenticate`, `Allow`, `RateLimit`). */
   headers?: Readonly<Record<string, string>> | undefined;

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { ERRORS, GatewayError } from "../errors.ts";
 import type { Cap } from "./cap.ts";
 import type { Claim } from "./fair-queue.ts";
 
@@ -29,9 +29,14 @@ export class Streams {
    */
   begin(holder: SlotHolder): void {
     const taken = this.#move(holder);
-    if (taken === "over share") throw new GatewayError("RATE_004", { retryAfter: 1, executed: "maybe" });
+    // No Retry-After: the sandbox has had the call, and to repeat it may be to run it again.
+    if (taken === "over share") throw new GatewayError("RATE_004", { executed: "maybe" });
     if (taken === "full") {
-      throw new GatewayError("RATE_002", { details: "No place for another stream", retryAfter: 1, executed: "maybe" });
+      throw new GatewayError("RATE_002", {
+        details: "No place for another stream",
+        remediation: ERRORS.RATE_004.remediation,
+        executed: "maybe",
+      });
     }
   }
 
