@@ -48,11 +48,15 @@ export class Retention {
     this.#timer = setTimeout(() => this.#step(), isMore ? STEP_MS : BEAT_MS);
   }
 
+  /** True when there may be more to drop: also while another process writes. */
   #drop(): boolean {
     try {
-      const dropped = this.#log.transaction(() => this.#chain.dropBefore(this.#now() - this.#keepMs));
+      let dropped = 0;
+      const isDone = this.#log.transaction(() => {
+        dropped = this.#chain.dropBefore(this.#now() - this.#keepMs);
+      });
       this.#failing = false;
-      return dropped > 0;
+      return !isDone || dropped > 0;
     } catch (error) {
       if (!this.#failing) this.#onError(error);
       this.#failing = true;

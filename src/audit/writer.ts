@@ -1,9 +1,13 @@
+import { GatewayError } from "../errors.ts";
 import type { AuditLog } from "../store/audit-log.ts";
 import type { AuditChain } from "./chain.ts";
 import type { AuditBatch } from "./outbox.ts";
 import { lossRecord } from "./record.ts";
 
 const RETRY_MS = 250;
+/** How often a store in which another process writes is asked again, and for how long before that counts as a refusal. */
+const LOCK_PAUSE_MS = 2;
+const LOCK_LIMIT_MS = 5_000;
 /** Records kept for a later attempt while the disk refuses them. New calls are refused meanwhile, so few come in. */
 const BACKLOG_LIMIT = 100_000;
 /** No more than this many records are put together into one link: whoever reads the chain holds whole links in memory. */
@@ -53,6 +57,9 @@ export class AuditWriter {
   #missing: Dropped | undefined;
   #dropped = 0;
   #scheduled = false;
+  /** Since when another process has been writing (`performance.now`), and the next look. */
+  #lockedSince: number | undefined;
+  #look: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -95,44 +102,57 @@ export class AuditWriter {
    * turn of its own: whoever calls may come from a promise, and somebody's state transaction may be open.
    */
   async close(): Promise<number> {
-    await new Promise<void>((resolve) =>
-      setImmediate(() => {
-        this.#flush();
-        clearTimeout(this.#retry);
-        if (this.#kept > 0) this.#commitBacklog();
-        resolve();
-      }),
-    );
+    do await inATurnOfItsOwn(this.#flush);
+    while (this.#arrived.length > 0);
+    await inATurnOfItsOwn(() => {
+      clearTimeout(this.#retry);
+      if (this.#kept > 0) this.#commitBacklog();
+    });
     return this.#kept + (this.#missing?.records ?? 0);
   }
 
   /** Commits everything that has arrived. */
   readonly #flush = (): void => {
     this.#scheduled = false;
+    clearTimeout(this.#look);
     const arrived = this.#arrived;
     if (arrived.length === 0) return;
+    const outcome = this.#retry === undefined ? this.#commit(arrived) : "refused";
+    if (outcome === "locked") {
+      this.#scheduled = true;
+      this.#look = setTimeout(this.#flush, LOCK_PAUSE_MS);
+      return;
+    }
     const waiting = this.#waiting;
     this.#arrived = [];
     this.#waiting = new Map();
     const records = arrived.reduce((sum, { count }) => sum + count, 0);
     this.#waitMs = GROUPS.find(({ from }) => records >= from)?.waitMs ?? 0;
-    const written = this.#retry === undefined && this.#commit(arrived);
+    const written = outcome === "written";
     if (!written) this.#keep(arrived);
     for (const [acknowledge, last] of waiting) acknowledge(last, written);
   };
 
   /** One transaction, and almost always one link. */
-  #commit(batches: readonly Records[]): boolean {
+  #commit(batches: readonly Records[]): "written" | "locked" | "refused" {
     try {
       this.#requireWritable();
-      this.#log.transaction(() => {
+      const isFree = this.#log.transaction(() => {
         for (const { lines, count } of linksOf(batches)) this.#chain.append(lines, count);
       });
-      return true;
+      if (!isFree && this.#mayWait()) return "locked";
+      this.#lockedSince = undefined;
+      if (isFree) return "written";
+      throw new GatewayError("GW_008", { details: "another process keeps the audit log locked" });
     } catch (cause) {
       if (this.#retry === undefined) this.#onState(false, cause);
-      return false;
+      return "refused";
     }
+  }
+
+  #mayWait(): boolean {
+    this.#lockedSince ??= performance.now();
+    return performance.now() - this.#lockedSince < LOCK_LIMIT_MS;
   }
 
   #keep(batches: readonly Records[]): void {
@@ -167,7 +187,7 @@ export class AuditWriter {
   #commitBacklog(): boolean {
     const missing = this.#missing;
     const loss = missing === undefined ? [] : [{ lines: lossRecord({ ...missing, at: this.#now() }), count: 1 }];
-    const written = this.#commit([...this.#backlog, ...loss]);
+    const written = this.#commit([...this.#backlog, ...loss]) === "written";
     if (written) {
       this.#backlog = [];
       this.#kept = 0;
@@ -175,6 +195,15 @@ export class AuditWriter {
     }
     return written;
   }
+}
+
+function inATurnOfItsOwn(work: () => void): Promise<void> {
+  return new Promise((resolve) =>
+    setImmediate(() => {
+      work();
+      resolve();
+    }),
+  );
 }
 
 /** The batches in order, put together as far as LINK_LIMIT allows. */

@@ -47,8 +47,11 @@ export interface AuditTable {
  * Every method may throw GatewayError GW_005 (damaged) or GW_008 (unreadable, full, read-only).
  */
 export interface AuditLog extends AuditTable {
-  /** Runs `work` in one write transaction: commits when it returns, rolls back when it throws. Not reentrant. */
-  transaction<T>(work: () => T): T;
+  /**
+   * Runs `work` in one write transaction: commits when it returns, rolls back when it throws. Waits for nobody: false when
+   * another process writes just now, and then nothing was done. Not reentrant.
+   */
+  transaction(work: () => void): boolean;
   /** Runs `work`, which only reads, as soon as no state transaction is open. */
   read<T>(work: (table: AuditTable) => T): Promise<T>;
 }

@@ -1,11 +1,14 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { join } from "node:path";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { AuditChain } from "../../src/audit/chain.ts";
 import { entriesOf } from "../../src/audit/entries.ts";
 import { verifyChain } from "../../src/audit/verify.ts";
 import { AuditWriter } from "../../src/audit/writer.ts";
 import { GatewayError } from "../../src/errors.ts";
 import type { AuditHead, AuditLink, AuditLog, AuditTable } from "../../src/store/audit-log.ts";
+import { Connection } from "../../src/store/sqlite/engine/connection.ts";
 import { openTestStore } from "../support/stores.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const KEY = Buffer.alloc(32, 7);
 
@@ -24,9 +27,8 @@ function startWriter(log: AuditLog = openTestStore().audit) {
       transaction(work) {
         disk.transactions += 1;
         return log.transaction(() => {
-          const result = work();
+          work();
           if (disk.failing) throw new GatewayError("GW_008", { details: "the disk is full" });
-          return result;
         });
       },
     },
@@ -109,6 +111,58 @@ describe("what arrives in one turn", () => {
   });
 });
 
+/** A writer on a store that somebody else has locked. */
+function startLocked() {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const file = join(temporaryFolder(), "sandboxgw.db");
+  const started = startWriter(openTestStore(file).audit);
+  const other = new Connection(file, { busyTimeout: 0 });
+  onTestFinished(() => other.close());
+  other.begin();
+  return { ...started, other };
+}
+
+describe("while another process writes", () => {
+  test("responses wait for it, and the thread does not", async () => {
+    const { accept, acknowledged, log, other, states } = startLocked();
+    const startedAt = Date.now();
+    accept("a", 1, "1");
+    await turn();
+    accept("b", 1, "2");
+    vi.advanceTimersByTime(4_000);
+    expect(Date.now() - startedAt).toBeLessThan(2_000);
+    expect(acknowledged).toEqual([]);
+    other.rollback();
+    vi.advanceTimersByTime(2);
+    expect(acknowledged).toEqual(["a:1:true:2", "b:1:true:2"]);
+    expect(recordsIn(log)).toEqual(["1", "2"]);
+    expect(states).toEqual([]);
+  });
+
+  test("for five seconds, that is a refusal like any other", async () => {
+    const { accept, acknowledged, causes, log, other, states } = startLocked();
+    accept("a", 1, "1");
+    await turn();
+    vi.advanceTimersByTime(5_010);
+    expect(acknowledged).toEqual(["a:1:false:0"]);
+    expect(causes).toEqual([expect.objectContaining({ code: "GW_008" })]);
+    other.rollback();
+    vi.advanceTimersByTime(250);
+    expect(states).toEqual([false, true]);
+    expect(recordsIn(log)).toEqual(["1"]);
+  });
+
+  test("a writer that closes waits for it", async () => {
+    const { accept, acknowledged, other, writer } = startLocked();
+    accept("a", 1, "1");
+    const closed = writer.close();
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    other.rollback();
+    expect(await closed).toBe(0);
+    expect(acknowledged).toEqual(["a:1:true:1"]);
+  });
+});
+
 describe("while the store refuses", () => {
   test("responses are told so, and the records are written later, in order, before newer ones", async () => {
     stopClock();
@@ -165,7 +219,8 @@ describe("while the store refuses", () => {
       log: {
         transaction(work) {
           if (failing) throw new Error("full");
-          return work();
+          work();
+          return true;
         },
       },
       chain: new AuditChain({ table, key: KEY }),

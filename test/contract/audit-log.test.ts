@@ -79,7 +79,10 @@ describe.each(KINDS)("a $name audit log", ({ open }) => {
       });
     expect(work).toThrow(failure);
     expect(log.last(1)).toEqual([]);
-    expect(log.transaction(() => "works again")).toBe("works again");
+    expect(
+      log.transaction(() => undefined),
+      "works again",
+    ).toBe(true);
   });
 
   it("takes what a state transaction writes with that transaction, or not at all", async () => {

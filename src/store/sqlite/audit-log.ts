@@ -21,7 +21,7 @@ export function auditLog(options: { connection: Connection; table: AuditTable; t
   const { connection, table, turns } = options;
   return {
     ...auditTable(table, turns.between),
-    transaction: (work) => turns.between(() => connection.write(work)),
+    transaction: (work) => turns.between(() => connection.tryWrite(work)),
     read: (work) => turns.alone(() => work(table)),
   };
 }

@@ -13,7 +13,7 @@ export interface ConnectionOptions {
 
 /** One open SQLite file. Every error it throws is a GatewayError, except those that only a bug can cause. */
 export class Connection {
-  /** Milliseconds it waits for another connection's lock. */
+  /** Milliseconds it waits for another connection's lock, or whoever uses it does: see `stopWaiting`. */
   readonly busyTimeout: number;
   readonly #file: string;
   readonly #database: Database.Database;
@@ -21,8 +21,6 @@ export class Connection {
   readonly #beginImmediate: Query;
   readonly #commit: Query;
   readonly #rollback: Query;
-  readonly #waitNever: Query;
-  readonly #waitAgain: Query;
 
   /** @throws GatewayError GW_008 when the file cannot be opened, GW_005 when it is not a database. */
   constructor(file: string, { readonly = false, busyTimeout }: ConnectionOptions) {
@@ -37,8 +35,6 @@ export class Connection {
     this.#beginImmediate = this.prepare("BEGIN IMMEDIATE");
     this.#commit = this.prepare("COMMIT");
     this.#rollback = this.prepare("ROLLBACK");
-    this.#waitNever = this.prepare("PRAGMA busy_timeout = 0");
-    this.#waitAgain = this.prepare(`PRAGMA busy_timeout = ${busyTimeout}`);
   }
 
   prepare<Parameters extends Cell[] = [], Row = unknown>(sql: string): Query<Parameters, Row> {
@@ -89,19 +85,29 @@ export class Connection {
     return this.#transact(this.#beginImmediate, work);
   }
 
+  /** The same; false when another connection has the lock, and then nothing was done. */
+  tryWrite(work: () => void): boolean {
+    try {
+      this.begin();
+    } catch (error) {
+      if (isLocked(error)) return false;
+      throw error;
+    }
+    this.#finish(work);
+    return true;
+  }
+
   /** Runs `work` in one consistent view; inside a write transaction, in that one's. */
   read<T>(work: () => T): T {
     return this.#database.inTransaction ? work() : this.#transact(this.#begin, work);
   }
 
-  /** Runs `work` without waiting for another connection's lock: the thread has other things to do meanwhile. */
-  withoutWaiting<T>(work: () => T): T {
-    this.#waitNever.get();
-    try {
-      return work();
-    } finally {
-      this.#waitAgain.get();
-    }
+  /**
+   * From now on another connection's lock is an error at once: the thread has other things to do than to wait for it. Once
+   * for all, because a statement that asks for it costs a quarter of a commit.
+   */
+  stopWaiting(): void {
+    this.pragma("busy_timeout = 0");
   }
 
   close(): void {
@@ -110,6 +116,11 @@ export class Connection {
 
   #transact<T>(begin: Query, work: () => T): T {
     begin.run();
+    return this.#finish(work);
+  }
+
+  /** Ends the transaction that has been begun. */
+  #finish<T>(work: () => T): T {
     try {
       const result = work();
       this.commit();

@@ -36,6 +36,7 @@ export class Turns {
   #waiting = 0;
 
   constructor(connection: Connection) {
+    connection.stopWaiting();
     this.#connection = connection;
   }
 
@@ -81,7 +82,7 @@ export class Turns {
     const deadline = performance.now() + this.#connection.busyTimeout;
     for (;;) {
       try {
-        return this.#connection.withoutWaiting(work);
+        return work();
       } catch (error) {
         if (!isLocked(error) || performance.now() > deadline) throw error;
       }
