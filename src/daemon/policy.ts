@@ -119,6 +119,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     connectMs: config.PROXY_CONNECT_TIMEOUT,
     firstByteMs: config.PROXY_TIMEOUT,
     idleMs: config.PROXY_STREAM_IDLE_TIMEOUT,
+    wholeMs: Number.POSITIVE_INFINITY,
     sendMs: config.PROXY_SEND_TIMEOUT,
   };
   const transparent = new TransparentRoute({

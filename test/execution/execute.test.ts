@@ -445,6 +445,22 @@ describe("a sandbox", () => {
     expect(reply).toMatchObject({ status: 504, body: envelope("PROXY_003", { executed: "maybe", retryable: false }) });
   });
 
+  test("that trickles its answer gets 504 all the same: the whole of it has to come in time", async () => {
+    const gateway = await startTestGateway({ env: { PROXY_TIMEOUT: "200ms" } });
+    const url = await startUpstream((_, res) => {
+      res.writeHead(200, { "content-type": "application/json" });
+      const trickle = setInterval(() => res.write(" "), 20);
+      res.once("close", () => clearInterval(trickle));
+    });
+    await gateway.addSandbox("py", url);
+    const reply = await execute(gateway);
+    expect(reply).toMatchObject({
+      status: 504,
+      body: envelope("PROXY_003", { executed: "maybe", details: "The answer did not end in time" }),
+    });
+    expect(gateway.records()).toMatchObject([{ outcome: "PROXY_003", result: "" }]);
+  });
+
   test("that breaks after it got the call is not called a second time", async () => {
     const gateway = await startTestGateway();
     const bodies: string[] = [];

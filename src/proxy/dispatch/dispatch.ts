@@ -33,6 +33,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   readonly exchange: Exchange;
   deadline = Number.POSITIVE_INFINITY;
   place = -1;
+  /** When the whole answer must have come. */
+  #endBy = Number.POSITIVE_INFINITY;
   readonly #context: DispatchContext;
   readonly #sandbox: Sandbox;
   readonly #strategy: Strategy;
@@ -117,6 +119,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   onHead(status: number, fields: readonly string[]): void {
     this.#answered = true;
+    this.#endBy = performance.now() + this.#timeouts.wholeMs;
     this.#waitFor("instance", this.#timeouts.idleMs);
     this.#context.board.report(this.#instance as Instance, "answered");
     try {
@@ -128,7 +131,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   onData(chunk: Buffer): void {
     // More of what had been read when the client fell behind is no sign that it reads on.
-    if (this.#waitingFor === "instance") this.deadline = performance.now() + this.#timeouts.idleMs;
+    if (this.#waitingFor === "instance") this.#waitFor("instance", this.#timeouts.idleMs);
     try {
       this.#receiver.data(chunk);
     } catch (error) {
@@ -154,7 +157,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
         return this.#give(connectTimedOut());
       case "instance": {
         this.#context.board.report(this.#instance as Instance, "silent");
-        const details = this.#answered ? "The answer stopped in the middle" : "No answer before the deadline";
+        const details = this.#silence();
         return this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
       }
       case "client body":
@@ -163,6 +166,11 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
         return this.#fail(new GatewayError("PROXY_006", { details, executed: this.#executed }), "client_gone");
       }
     }
+  }
+
+  #silence(): string {
+    if (!this.#answered) return "No answer before the deadline";
+    return performance.now() < this.#endBy ? "The answer stopped in the middle" : "The answer did not end in time";
   }
 
   /** What is known of the sandbox's side while there is no whole answer. */
@@ -176,7 +184,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   #waitFor(whom: "pool" | "connect" | "instance" | "client body" | "client reading", ms: number): void {
     this.#waitingFor = whom;
-    this.deadline = performance.now() + ms;
+    this.deadline = Math.min(performance.now() + ms, this.#endBy);
   }
 
   /** `fresh`: not over a kept connection. */

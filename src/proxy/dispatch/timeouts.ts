@@ -11,6 +11,8 @@ export interface Timeouts {
   readonly firstByteMs: number;
   /** For an instance that falls silent in the middle of its answer. */
   readonly idleMs: number;
+  /** For the whole of an answer, counted from its head; Infinity for one that may go on. */
+  readonly wholeMs: number;
   /** For the client: to send more of its body, or to read on. */
   readonly sendMs: number;
 }

@@ -113,7 +113,8 @@ export class ExecuteRoute {
         body: call.body === "" ? null : call.body,
         idempotent: false,
       },
-      timeouts: { ...this.#o.timeouts, firstByteMs },
+      // A result is small and comes at once: who trickles it must not keep the slot.
+      timeouts: { ...this.#o.timeouts, firstByteMs, wholeMs: firstByteMs },
       receiver: collect,
     });
     dispatch.start();
