@@ -33,14 +33,12 @@ export function readKeptHead(file: string): AuditHead | undefined {
 export function writeKeptHead({ file, log }: HeadPlace, head: AuditHead): void {
   if (fs.existsSync(log)) syncToDiskNow(log);
   const draft = draftOf(file);
-  const fd = fs.openSync(draft, "w", 0o600);
   try {
-    fs.writeSync(fd, textOf(head));
-    fs.fdatasyncSync(fd);
+    fs.writeFileSync(draft, textOf(head), { mode: 0o600, flush: true });
+    fs.renameSync(draft, file);
   } finally {
-    fs.closeSync(fd);
+    fs.rmSync(draft, { force: true });
   }
-  fs.renameSync(draft, file);
 }
 
 /** What the chain lacks although the kept head proves that it was there; undefined when it has grown from that head. */

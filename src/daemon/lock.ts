@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, hasCode } from "../errors.ts";
 import { privateFile } from "../store/data-folder.ts";
 import { Connection, isLocked } from "../store/sqlite/engine/connection.ts";
 
@@ -22,7 +22,7 @@ const PATIENCE = 250;
 /**
  * Makes this process the data folder's only daemon. The lock is SQLite's own on an empty file: unlike a pid file it
  * cannot be left behind, and unlike bare POSIX locks it also holds within one process.
- * @throws GatewayError GW_004 when another daemon has it.
+ * @throws GatewayError GW_004 when another daemon has it, GW_008 when it cannot be written who has: the disk is full.
  */
 export function acquireDaemonLock(file: string): DaemonLock {
   privateFile(file);
@@ -33,7 +33,12 @@ export function acquireDaemonLock(file: string): DaemonLock {
     connection.close();
     throw isLocked(error) ? new GatewayError("GW_004", { details: describe(file), cause: error }) : error;
   }
-  writeHolder(file, { pid: process.pid, startedAt: Date.now() });
+  try {
+    writeHolder(file, { pid: process.pid, startedAt: Date.now() });
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
   return {
     release() {
       fs.rmSync(holderFile(file), { force: true });
@@ -77,8 +82,14 @@ function writeHolder(file: string, { pid, startedAt }: LockHolder): void {
   const target = holderFile(file);
   const draft = `${target}.${pid}`;
   privateFile(draft);
-  fs.writeFileSync(draft, `${JSON.stringify({ pid, started_at_ms: startedAt })}\n`);
-  fs.renameSync(draft, target);
+  try {
+    fs.writeFileSync(draft, `${JSON.stringify({ pid, started_at_ms: startedAt })}\n`);
+    fs.renameSync(draft, target);
+  } catch (cause) {
+    fs.rmSync(draft, { force: true });
+    const remediation = hasCode(cause, "ENOSPC") ? { remediation: "Free space on the disk, then repeat" } : {};
+    throw new GatewayError("GW_008", { details: `${target}: ${String(cause)}`, ...remediation, cause });
+  }
 }
 
 function readHolder(file: string): LockHolder | undefined {

@@ -11,12 +11,14 @@ export class Observer {
   readonly #look: () => Readonly<Record<string, unknown>>;
   readonly #onError: (error: unknown) => void;
   #written = "";
+  #failing = false;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
     store: Pick<StateStore, "observed">;
     look: () => Readonly<Record<string, unknown>>;
+    /** It could not be written. Tried again; told once until that works. */
     onError: (error: unknown) => void;
   }) {
     this.#store = options.store;
@@ -58,8 +60,10 @@ export class Observer {
       if (json === this.#written) return;
       await this.#store.observed.put("daemon", json, Date.now());
       this.#written = json;
+      this.#failing = false;
     } catch (error) {
-      this.#onError(error);
+      if (!this.#failing) this.#onError(error);
+      this.#failing = true;
     }
   }
 }

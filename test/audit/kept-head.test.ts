@@ -104,6 +104,13 @@ describe("the kept head", () => {
     expect(readKeptHead(place.file)).toBeUndefined();
   });
 
+  test("that cannot be written leaves no draft behind", () => {
+    const { file, place } = startChain();
+    mkdirSync(file);
+    expect(() => writeKeptHead(place, { seq: 1, hash: "", mac: "" })).toThrow("EISDIR");
+    expect(readdirSync(dirname(file)).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
   test.each(["", "{", "[]", '{"seq":"1","hash":"","mac":""}'])("that is %j is not understood, and says so", (text) => {
     const { file } = startChain();
     writeFileSync(file, text);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { acquireDaemonLock, findLockHolder, isDaemonRunning } from "../../src/daemon/lock.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -52,6 +52,17 @@ describe("the daemon's lock", () => {
     await once(child, "exit");
     expect(isDaemonRunning(file)).toBe(false);
     expect(findLockHolder(file)).toBeUndefined();
+    acquireDaemonLock(file).release();
+  });
+
+  it("is not taken by one who cannot write down that it is, and nothing is left behind", () => {
+    const file = newLock();
+    const holder = join(dirname(file), "daemon.json");
+    mkdirSync(holder);
+    expect(() => acquireDaemonLock(file)).toThrow(expect.objectContaining({ code: "GW_008" }));
+    expect(isDaemonRunning(file)).toBe(false);
+    rmdirSync(holder);
+    expect(readdirSync(dirname(file)).filter((name) => name.startsWith("daemon.json"))).toEqual([]);
     acquireDaemonLock(file).release();
   });
 

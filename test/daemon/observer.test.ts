@@ -60,12 +60,12 @@ test("what has not changed is not written again", async () => {
   expect(disk.writes).toBe(1);
 });
 
-test("what could not be written is told and written later", async () => {
+test("what could not be written is told once and written later", async () => {
   const { disk, errors, look, written } = await startObserver();
   disk.failing = true;
   look({ in_flight: 1 });
   await vi.advanceTimersByTimeAsync(2000);
-  expect(errors).toEqual(Array(2).fill(expect.objectContaining({ code: "GW_008" })));
+  expect(errors).toEqual([expect.objectContaining({ code: "GW_008" })]);
   disk.failing = false;
   await vi.advanceTimersByTimeAsync(1000);
   expect(await written()).toEqual({ in_flight: 1 });
