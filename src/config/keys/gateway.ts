@@ -45,7 +45,7 @@ export const gateway = section("gateway", "The listener that clients call.", {
   STREAM_AFTER: key(
     duration("1ms", LONGEST),
     "5s",
-    "An answer that goes on longer counts as a stream; text/event-stream does from its beginning.",
+    "A proxied answer that goes on longer is a stream; text/event-stream is one from its beginning.",
   ),
   MAX_CONNECTIONS: key(integer(1, 1_000_000), "10000", "Open client connections."),
   MAX_CONNECTIONS_PER_IP: key(

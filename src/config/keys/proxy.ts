@@ -25,5 +25,9 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
     "4s",
     "An idle connection to an instance is closed after this time; common servers close at 5 s.",
   ),
-  MAX_RETRIES: key(integer(0, 100), "3", "Further tries after a failure that is safe to repeat."),
+  MAX_RETRIES: key(
+    integer(0, 100),
+    "3",
+    "Further attempts at a call; one that may have reached an instance is repeated once at most.",
+  ),
 });
