@@ -16,7 +16,10 @@ export function auditLine(entry: AuditEntry): string {
   const at = record["at_ms"];
   const time = typeof at === "number" && Math.abs(at) <= 8.64e15 ? timestamp(at) : "-";
   const fields = FIELDS.get(record["kind"]) ?? CALL;
-  const words = fields.map((names) => asText(names.split("|").flatMap((name) => record[name] || [])[0]));
+  const words = fields.map((names) => {
+    const word = asText(names.split("|").flatMap((name) => record[name] || [])[0]);
+    return names === "count" ? `${word} times` : word;
+  });
   return printable([time, ...words.filter((word) => word !== "")].join("  "));
 }
 
