@@ -18,7 +18,8 @@ export function auditLine(entry: AuditEntry): string {
   const fields = FIELDS.get(record["kind"]) ?? CALL;
   const words = fields.map((names) => {
     const word = asText(names.split("|").flatMap((name) => record[name] || [])[0]);
-    return names === "count" ? `${word} times` : word;
+    if (names !== "count" || word === "") return word;
+    return word === "1" ? "once" : `${word} times`;
   });
   return printable([time, ...words.filter((word) => word !== "")].join("  "));
 }

@@ -26,9 +26,13 @@ describe("an audit record on one line", () => {
     );
   });
 
-  it("says of a sum how many times", () => {
-    const record = { kind: "refused", at_ms: 0, subject: "agent-1", decision: "deny", rule: "RATE_001", count: 5 };
-    expect(auditLine(row(record))).toBe("1970-01-01T00:00:00.000Z  agent-1  deny  RATE_001  5 times");
+  it.each([
+    [5, "  5 times"],
+    [1, "  once"],
+    [undefined, ""],
+  ])("says of a sum how many times: %s", (count, times) => {
+    const record = { kind: "refused", at_ms: 0, subject: "agent-1", decision: "deny", rule: "RATE_001", count };
+    expect(auditLine(row(record))).toBe(`1970-01-01T00:00:00.000Z  agent-1  deny  RATE_001${times}`);
   });
 
   it("names the address of a caller that nobody knows", () => {
