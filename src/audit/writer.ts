@@ -14,13 +14,12 @@ const BACKLOG_LIMIT = 100_000;
 const LINK_LIMIT = 1000;
 
 /**
- * A commit costs about 30 µs whatever it holds. When one held so many records, more are on their way, and the next one waits
- * for them: the longer, the more they are; a quiet gateway never waits. Milliseconds by the least number of records.
+ * A commit costs about 30 µs whatever it holds. When one held this many records, more are on their way, and the next one
+ * waits up to GROUP_MS for them; a quiet gateway never waits. Waiting twice as long saved 2 % of the processor's time and
+ * cost 15 % of the requests: callers that wait for their records send nothing new meanwhile.
  */
-const GROUPS: readonly { readonly from: number; readonly waitMs: number }[] = [
-  { from: 10, waitMs: 2 },
-  { from: 4, waitMs: 1 },
-];
+const GROUP_FROM = 4;
+const GROUP_MS = 1;
 
 type Records = Pick<AuditBatch, "lines" | "count">;
 /** Records that found no room in the backlog, and when the first and the last of them came (ms since the epoch). */
@@ -33,8 +32,8 @@ interface Dropped {
 type Acknowledge = (last: number, written: boolean) => void;
 
 /**
- * The control thread's end of the audit path: commits what arrived in one event-loop turn (or, under load, in one
- * or two milliseconds) as one transaction and then acknowledges it. When the store refuses, the responses are told so,
+ * The control thread's end of the audit path: commits what arrived in one event-loop turn (or, under load, one
+ * millisecond) as one transaction and then acknowledges it. When the store refuses, the responses are told so,
  * `onState(false)` closes the front door, and the records themselves, which tell of calls that did happen, are tried
  * again until they are in. What is more than BACKLOG_LIMIT is dropped, and a record behind the others says how many.
  */
@@ -48,8 +47,7 @@ export class AuditWriter {
   #arrived: Records[] = [];
   /** Whom to tell, and the last record of theirs that has arrived. */
   #waiting = new Map<Acknowledge, number>();
-  /** How long the next commit waits for company. */
-  #waitMs = 0;
+  #grouping = false;
   #backlog: Records[] = [];
   /** Records in the backlog. */
   #kept = 0;
@@ -93,7 +91,7 @@ export class AuditWriter {
     this.#waiting.set(acknowledge, batch.last);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    if (this.#waitMs > 0) setTimeout(this.#flush, this.#waitMs);
+    if (this.#grouping) setTimeout(this.#flush, GROUP_MS);
     else setImmediate(this.#flush);
   }
 
@@ -127,7 +125,7 @@ export class AuditWriter {
     this.#arrived = [];
     this.#waiting = new Map();
     const records = arrived.reduce((sum, { count }) => sum + count, 0);
-    this.#waitMs = GROUPS.find(({ from }) => records >= from)?.waitMs ?? 0;
+    this.#grouping = records >= GROUP_FROM;
     const written = outcome === "written";
     if (!written) this.#keep(arrived);
     for (const [acknowledge, last] of waiting) acknowledge(last, written);

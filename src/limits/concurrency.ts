@@ -145,7 +145,7 @@ export class ConcurrencyGate {
     this.#hold(claim, -1);
     this.#offer(claim);
     this.#passOn();
-    if (this.#wants(claim, this.#thread)) this.#serveFree();
+    if (this.#queue.size > 0 && this.#wants(claim, this.#thread)) this.#serveFree();
   }
 
   #mayGo({ callerKey, sandboxKey }: Claim): boolean {

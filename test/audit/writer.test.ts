@@ -232,7 +232,7 @@ describe("while the store refuses", () => {
     const accept = async (last: number, count: number): Promise<void> => {
       writer.accept({ last, count, lines: count === 1 ? "{}" : lines }, () => undefined);
       await turn();
-      vi.advanceTimersByTime(2);
+      vi.advanceTimersByTime(1);
       now += 1;
     };
     for (const last of [40_000, 80_000, 120_000]) await accept(last, 40_000);
