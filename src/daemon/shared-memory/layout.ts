@@ -1,5 +1,6 @@
 // The one place that knows how the SharedArrayBuffer between the threads is divided. Everybody else gets typed arrays.
 
+import type { GateWords } from "../../limits/concurrency.ts";
 import { SKETCH_ROWS } from "../../limits/sketch.ts";
 import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
 
@@ -14,22 +15,6 @@ const LINE_WORDS = 16;
 export interface RateCells {
   readonly keys: BigInt64Array;
   readonly arrivals: BigInt64Array;
-}
-
-/** Words of the global concurrency gate; the per-thread ones are spread with `stride`. */
-export interface SlotWords {
-  /** [0] slots taken over all threads, [stride] whose turn it is to be handed a freed slot. */
-  readonly shared: Int32Array;
-  /** Per thread: slots it holds, calls it keeps waiting, 1 when one of them lacks nothing but a slot. */
-  readonly held: Int32Array;
-  readonly waiting: Int32Array;
-  readonly ready: Int32Array;
-  /** Per thread: slots handed to it that it has not picked up yet, and what it is told; see ConcurrencyGate. */
-  readonly granted: Int32Array;
-  readonly stride: number;
-  /** Sketches, one a thread: the slots that each caller and each sandbox has, the calls of each that wait. */
-  readonly heldBy: readonly Int32Array[];
-  readonly wantedBy: readonly Int32Array[];
 }
 
 /** What is known of each instance, by the place it was given; see places.ts. */
@@ -74,7 +59,7 @@ export interface SharedMemory {
   /** Indexed by FLAG; 0 or 1, and a set of bits for auditDown. */
   readonly flags: Int32Array;
   readonly rate: RateCells;
-  readonly slots: SlotWords;
+  readonly slots: GateWords;
   readonly instances: InstanceWords;
   readonly connections: readonly PlaceWords[];
   readonly streams: readonly PlaceWords[];
