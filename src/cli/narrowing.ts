@@ -1,4 +1,4 @@
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../domain/value/nearest.ts";
 import { OPERATION_NAMES } from "../domain/operation.ts";
 import { matchesPattern } from "../domain/principal.ts";
 

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../domain/value/nearest.ts";
 import { EXIT } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { Cli, type Surroundings } from "./cli.ts";

@@ -1,4 +1,4 @@
-import type { Value } from "../config/values.ts";
+import type { Value } from "../domain/value/value.ts";
 import { GatewayError } from "../errors.ts";
 
 /** The command line itself is wrong: exit code 2. */

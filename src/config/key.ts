@@ -1,4 +1,4 @@
-import type { Value } from "./values.ts";
+import type { Value } from "../domain/value/value.ts";
 
 /** One configuration key. Its name is the property that holds it. */
 export interface Key<T> {

@@ -1,6 +1,6 @@
 import { asGatewayError } from "../errors.ts";
 import { type IniEntry, readIni } from "./ini.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../domain/value/nearest.ts";
 import { FILE_KEYS, isKeyName, isSecret, KEY_NAMES, type KeyName, SCHEMA } from "./schema.ts";
 
 /** One remark about a configuration file. Contains no secret. */

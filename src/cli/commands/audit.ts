@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { AuditEntry } from "../../audit/entries.ts";
-import { integer } from "../../config/values.ts";
+import { integer } from "../../domain/value/quantities.ts";
 import { GatewayError } from "../../errors.ts";
 import { auditJson, auditLine, auditView } from "../output/audit-line.ts";
 import type { Cli } from "../cli.ts";

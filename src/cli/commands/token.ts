@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { duration } from "../../config/values.ts";
+import { duration } from "../../domain/value/quantities.ts";
 import { ROLES } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import type { Cli } from "../cli.ts";

@@ -1,5 +1,5 @@
 import { key, section } from "../key.ts";
-import { networks } from "../values.ts";
+import { networks } from "../../domain/value/networks.ts";
 
 export const access = section("access", "Where calls may come from.", {
   IP_ALLOW_LIST: key(networks(), "", "Networks that may call; empty = all."),

@@ -1,5 +1,6 @@
 import { key, section } from "../key.ts";
-import { choice, duration, offOr } from "../values.ts";
+import { duration, offOr } from "../../domain/value/quantities.ts";
+import { choice } from "../../domain/value/words.ts";
 
 export const audit = section("audit", "The record of every call.", {
   AUDIT_MODE: key(choice("strict", "relaxed"), "strict", "strict: no answer ends before its record is written."),

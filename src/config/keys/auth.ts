@@ -1,5 +1,6 @@
 import { key, section } from "../key.ts";
-import { choice, duration, flag, integer, label, secret } from "../values.ts";
+import { duration, integer } from "../../domain/value/quantities.ts";
+import { choice, flag, label, secret } from "../../domain/value/words.ts";
 
 export const auth = section("auth", "Who may call.", {
   AUTH_ENABLED: key(flag(), "true", "false lets everyone in as an executor: for a closed network only."),

@@ -1,5 +1,5 @@
 import { key, LONGEST, section } from "../key.ts";
-import { duration, integer } from "../values.ts";
+import { duration, integer } from "../../domain/value/quantities.ts";
 
 export const execute = section("execute", "POST /api/v1/sandbox/execute.", {
   EXECUTE_MAX_TIMEOUT: key(duration("1ms", LONGEST), "300s", "Longest run a client may ask for."),

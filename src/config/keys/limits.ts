@@ -1,5 +1,6 @@
 import { key, section } from "../key.ts";
-import { autoOr, duration, flag, integer } from "../values.ts";
+import { autoOr, duration, integer } from "../../domain/value/quantities.ts";
+import { flag } from "../../domain/value/words.ts";
 
 const requests = integer(1, 10_000_000);
 const window = duration("1ms", "30d");

@@ -1,5 +1,5 @@
 import { key, section } from "../key.ts";
-import { choice } from "../values.ts";
+import { choice } from "../../domain/value/words.ts";
 
 export const log = section("log", "What the daemon says about itself.", {
   LOG_LEVEL: key(

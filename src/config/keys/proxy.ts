@@ -1,5 +1,5 @@
 import { key, LONGEST, section } from "../key.ts";
-import { duration, integer } from "../values.ts";
+import { duration, integer } from "../../domain/value/quantities.ts";
 
 export const proxy = section("proxy", "The way from the gateway to a sandbox's instances.", {
   PROXY_TIMEOUT: key(duration("1ms", LONGEST), "30", "Time an instance has to begin its answer."),

@@ -1,5 +1,5 @@
 import { key, LONGEST, section } from "../key.ts";
-import { duration, integer, size } from "../values.ts";
+import { duration, integer, size } from "../../domain/value/quantities.ts";
 
 export const sandbox = section("sandbox", "Limits of the embedded sandbox (driver wasm).", {
   SANDBOX_RUN_TIMEOUT: key(

@@ -1,5 +1,5 @@
 import { key, section } from "../key.ts";
-import { path } from "../values.ts";
+import { path } from "../../domain/value/words.ts";
 
 export const storage = section("storage", "Where state is kept.", {
   DATA_DIR: key(

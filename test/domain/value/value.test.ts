@@ -1,9 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { type KeyName, KEY_NAMES, SCHEMA } from "../../src/config/schema.ts";
-import { autoOr, choice, duration, flag, host, integer, networks, secret, size } from "../../src/config/values.ts";
-import type { Value } from "../../src/config/values.ts";
-import { GatewayError } from "../../src/errors.ts";
+import { type KeyName, KEY_NAMES, SCHEMA } from "../../../src/config/schema.ts";
+import { host, networks } from "../../../src/domain/value/networks.ts";
+import { autoOr, duration, integer, size } from "../../../src/domain/value/quantities.ts";
+import { choice, flag, secret } from "../../../src/domain/value/words.ts";
+import type { Value } from "../../../src/domain/value/value.ts";
+import { GatewayError } from "../../../src/errors.ts";
 
 const span = duration("0s", "3650d");
 const bytes = size("0b", "1024gb");

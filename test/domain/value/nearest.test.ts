@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { nearest } from "../../src/config/nearest.ts";
-import { KEY_NAMES } from "../../src/config/schema.ts";
+import { nearest } from "../../../src/domain/value/nearest.ts";
+import { KEY_NAMES } from "../../../src/config/schema.ts";
 
 test.each([
   ["GATEWAY_PROT", "GATEWAY_PORT"],

@@ -1,0 +1,42 @@
+import { isIP } from "node:net";
+import { shown, type Value, wrong } from "./value.ts";
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
+
+/** An address or name to listen on. */
+export function host(): Value<string> {
+  return {
+    hint: "IP address or host name",
+    parse(value) {
+      // A name of digits and dots only is a mistyped address, whatever DNS would make of it.
+      const named = HOST_NAME.test(value) && !/^[\d.]+$/.test(value);
+      if (isIP(value) === 0 && !named) throw wrong(`${shown(value)} is not an IP address or host name`);
+      return value;
+    },
+    format: (value) => value,
+  };
+}
+
+/** A list of networks, each written out as `address/prefix`: a single address gets /32 or /128. */
+export function networks(): Value<readonly string[]> {
+  return {
+    hint: "list of addresses and CIDR networks",
+    parse: (list) =>
+      list
+        .split(/[\s,]+/)
+        .filter((entry) => entry !== "")
+        .map(network),
+    format: (list) => list.join(", "),
+  };
+}
+
+function network(entry: string): string {
+  const [address = "", prefix, ...rest] = entry.split("/");
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+  // Zone indices (fe80::1%eth0) name an interface of one machine and match nothing.
+  if (bits === 0 || address.includes("%") || rest.length > 0 || length < 0 || length > bits) {
+    throw wrong(`${shown(entry)} is not an address or network such as 10.0.0.0/8 or 2001:db8::/32`);
+  }
+  return `${address}/${length}`;
+}
