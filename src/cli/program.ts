@@ -26,7 +26,7 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     load: async () => (await import("./commands/token.ts")).defineToken,
   },
   sandbox: {
-    summary: "add, list, show and remove sandboxes",
+    summary: "add, list, show, update and remove sandboxes",
     load: async () => (await import("./commands/sandbox.ts")).defineSandbox,
   },
   instance: {

@@ -1,4 +1,6 @@
 import { GatewayError } from "../errors.ts";
+import type { Labels } from "./labels.ts";
+import type { Settings } from "./settings/settings.ts";
 
 /** How to speak to a sandbox's instances; the names are in registry.ts. */
 export type RuntimeName = string;
@@ -16,6 +18,10 @@ export interface Instance {
   readonly url: string;
   /** Counts up over all instances ever added and is never reused. */
   readonly number: number;
+  /** Its share beside the others', where the strategy gives shares: 0 to 1,000, 1 unless set. */
+  readonly weight: number;
+  /** Gets nothing new; what it works on is finished. */
+  readonly draining: boolean;
   /** Its place in the daemon's shared memory, which the daemon gives it; the store knows of none. */
   readonly place?: number;
 }
@@ -27,6 +33,9 @@ export interface Sandbox {
   readonly driver: DriverName;
   /** Balancing strategy; null = LOAD_BALANCER_STRATEGY. */
   readonly strategy: StrategyName | null;
+  readonly labels: Labels;
+  /** What it has otherwise than the gateway's configuration says. */
+  readonly settings: Settings;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /** In the order they were added. */

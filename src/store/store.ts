@@ -64,10 +64,14 @@ export interface SandboxReads {
 
 export interface SandboxTable extends SandboxReads {
   create(sandbox: Omit<Sandbox, "instances">): Promise<void>;
+  /** Writes what may change of a sandbox. False when there was none. */
+  update(sandbox: Omit<Sandbox, "instances" | "driver" | "createdAt">): Promise<boolean>;
   /** Removes its instances too. False when there was none. */
   remove(id: string): Promise<boolean>;
   /** Returns the stored instance with its number, which is greater than any before it. */
   createInstance(instance: Omit<Instance, "number">): Promise<Instance>;
+  /** Writes what may change of an instance. False when there was none. */
+  updateInstance(instance: Pick<Instance, "id" | "weight" | "draining">): Promise<boolean>;
   /** False when there was none. */
   removeInstance(id: string): Promise<boolean>;
 }

@@ -20,6 +20,8 @@ const sandbox = (id: string) => ({
   runtime: "generic",
   driver: "static",
   strategy: null,
+  labels: {},
+  settings: {},
   createdAt: 0,
   instances: [],
 });

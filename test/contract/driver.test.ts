@@ -33,9 +33,18 @@ describe.each(KINDS)("the driver $name", ({ name, managed }) => {
 
   function sandboxOf(id: string): [Sandbox, Instance] {
     const url = managed ? `unix:${id}.sock` : "http://127.0.0.1:9";
-    const instance: Instance = { id, sandboxId: "box", url, number: 1 };
+    const instance: Instance = { id, sandboxId: "box", url, number: 1, weight: 1, draining: false };
     return [
-      { id: "box", runtime: "generic", driver: name, strategy: null, createdAt: 0, instances: [instance] },
+      {
+        id: "box",
+        runtime: "generic",
+        driver: name,
+        strategy: null,
+        labels: {},
+        settings: {},
+        createdAt: 0,
+        instances: [instance],
+      },
       instance,
     ];
   }

@@ -14,7 +14,15 @@ interface Kind {
 
 const KINDS: readonly Kind[] = [{ name: "sqlite", open: async (folder) => openSqliteStore(join(folder, "store.db")) }];
 
-const sandbox = (id: string) => ({ id, runtime: "generic", driver: "static", strategy: null, createdAt: 1000 });
+const sandbox = (id: string) => ({
+  id,
+  runtime: "generic",
+  driver: "static",
+  strategy: null,
+  labels: {},
+  settings: {},
+  createdAt: 1000,
+});
 
 const token = (fields: Partial<TokenRecord> = {}): TokenRecord => ({
   id: newId("tok"),
@@ -38,7 +46,8 @@ const ids = (sandboxes: readonly { id: string }[]): string[] => sandboxes.map(({
 const addSandbox = (store: StateStore, id: string, ...urls: string[]): Promise<void> =>
   store.transaction(async ({ sandboxes }) => {
     await sandboxes.create(sandbox(id));
-    for (const url of urls) await sandboxes.createInstance({ id: newId("ins"), sandboxId: id, url });
+    for (const url of urls)
+      await sandboxes.createInstance({ id: newId("ins"), sandboxId: id, url, weight: 1, draining: false });
   });
 
 const addTokens = (store: StateStore, ...records: TokenRecord[]): Promise<void> =>
@@ -71,6 +80,21 @@ describe.each(KINDS)("a $name store", ({ open }) => {
       expect(await store.sandboxes.findInstance("nope")).toBeUndefined();
     });
 
+    it("and their instances keep what is changed of them", async () => {
+      const { store, again } = await fresh();
+      await addSandbox(store, "py", "http://a:1");
+      const [instance] = (await store.sandboxes.find("py"))?.instances ?? [];
+      const changed = { ...sandbox("py"), strategy: "p2c", labels: { a: "b" }, settings: { firstByteTimeout: 5 } };
+      await store.transaction(async ({ sandboxes }) => {
+        expect(await sandboxes.update(changed)).toBe(true);
+        expect(await sandboxes.update({ ...changed, id: "nope" })).toBe(false);
+        expect(await sandboxes.updateInstance({ id: instance?.id ?? "", weight: 7, draining: true })).toBe(true);
+        expect(await sandboxes.updateInstance({ id: "nope", weight: 7, draining: true })).toBe(false);
+      });
+      const found = await (await again()).sandboxes.find("py");
+      expect(found).toEqual({ ...changed, instances: [{ ...instance, weight: 7, draining: true }] });
+    });
+
     it("are listed by id, each with its own instances", async () => {
       const { store } = await fresh();
       await addSandbox(store, "b", "http://h:1");
@@ -98,7 +122,13 @@ describe.each(KINDS)("a $name store", ({ open }) => {
       await addSandbox(store, "py");
       const add = (id: string) =>
         store.transaction(async ({ sandboxes }) => {
-          const { number } = await sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1` });
+          const { number } = await sandboxes.createInstance({
+            id,
+            sandboxId: "py",
+            url: `http://${id}:1`,
+            weight: 1,
+            draining: false,
+          });
           return number;
         });
       const first = await add("one");

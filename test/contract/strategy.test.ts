@@ -11,8 +11,19 @@ function sandboxOf(...numbers: number[]): Sandbox {
     sandboxId: "box",
     url: `http://127.0.0.1:${9000 + number}`,
     number,
+    weight: 1,
+    draining: false,
   }));
-  return { id: "box", runtime: "generic", driver: "static", strategy: null, createdAt: 0, instances };
+  return {
+    id: "box",
+    runtime: "generic",
+    driver: "static",
+    strategy: null,
+    labels: {},
+    settings: {},
+    createdAt: 0,
+    instances,
+  };
 }
 
 function requestOf(caller: number): PickRequest {

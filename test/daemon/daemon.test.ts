@@ -81,9 +81,17 @@ test.each([
   });
   const store = openTestStore(join(dataDir, "sandboxgw.db"));
   await store.transaction(async ({ sandboxes, changes }) => {
-    const sandbox = { id: "box", runtime: "generic", driver: "static", strategy: null, createdAt: 0 };
+    const sandbox = {
+      id: "box",
+      runtime: "generic",
+      driver: "static",
+      strategy: null,
+      labels: {},
+      settings: {},
+      createdAt: 0,
+    };
     await sandboxes.create(sandbox);
-    const instance = await sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url });
+    const instance = await sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url, weight: 1, draining: false });
     await changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [instance] } }, 0);
   });
   const call = (): Promise<Response> => fetch(`http://127.0.0.1:${daemon.port}/s/box/`);

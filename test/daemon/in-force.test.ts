@@ -18,7 +18,15 @@ async function start(env: Record<string, string> = {}) {
     /** Returns the revision. */
     change: (): Promise<number> =>
       store.transaction(({ changes }) => {
-        const sandbox = { id: `box-${added++}`, runtime: "generic", driver: "static", strategy: null, createdAt: 0 };
+        const sandbox = {
+          id: `box-${added++}`,
+          runtime: "generic",
+          driver: "static",
+          strategy: null,
+          labels: {},
+          settings: {},
+          createdAt: 0,
+        };
         return changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [] } }, Date.now());
       }),
   };

@@ -31,8 +31,17 @@ const sandbox = (id: string, instances: string[], driver = "wasm"): Sandbox => (
   runtime: "generic",
   driver,
   strategy: null,
+  labels: {},
+  settings: {},
   createdAt: 0,
-  instances: instances.map((name, number) => ({ id: `ins_${name}`, sandboxId: id, url: "unix:x.sock", number })),
+  instances: instances.map((name, number) => ({
+    id: `ins_${name}`,
+    sandboxId: id,
+    url: "unix:x.sock",
+    number,
+    weight: 1,
+    draining: false,
+  })),
 });
 
 /** What was asked for since the last look. */

@@ -16,7 +16,15 @@ const board = new SharedBoard({ words: attachSharedMemory(start.memory, 1).insta
 parentPort?.postMessage("started");
 let rounds = 0;
 for (let number = 0; number >= 0; number = Atomics.load(current, 0)) {
-  const instance = { id: `ins_${number}`, sandboxId: "x", url: "http://x:1", number, place: 0 };
+  const instance = {
+    id: `ins_${number}`,
+    sandboxId: "x",
+    url: "http://x:1",
+    number,
+    weight: 1,
+    draining: false,
+    place: 0,
+  };
   if (board.claim(instance)) board.release(instance);
   board.report(instance, "unreachable");
   rounds += 1;

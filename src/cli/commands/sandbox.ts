@@ -1,15 +1,19 @@
 import type { Command } from "commander";
+import { formatLabels } from "../../domain/labels.ts";
 import { isManaged, type Sandbox } from "../../domain/sandbox.ts";
+import { textsOf } from "../../domain/settings/settings.ts";
 import type { Access } from "../access.ts";
 import type { Cli } from "../cli.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { type States, sandboxState, sandboxView } from "../output/views.ts";
+import { defineSettings, settingTexts } from "../options/settings.ts";
+import { UsageError } from "../usage-error.ts";
 import { within } from "../within.ts";
 import { instanceTable } from "./instance.ts";
 
 export function defineSandbox(sandbox: Command, cli: Cli): void {
   sandbox.addHelpText("after", "\nExamples:\n  sandboxgw sandbox add demo --driver wasm\n  sandboxgw sandbox list");
-  sandbox
+  const adding = sandbox
     .command("add")
     .summary("add a sandbox")
     .description(
@@ -20,15 +24,38 @@ export function defineSandbox(sandbox: Command, cli: Cli): void {
     .option("--runtime <name>", "how to speak to it", "generic")
     .option("--driver <name>", "how it comes to life: static, wasm [default: static]")
     .option("--strategy <name>", "how an instance is chosen [default: LOAD_BALANCER_STRATEGY]")
+    .option("--label <name=value>", "what it is said to be, as language=python (repeatable)", collect)
     .option("--no-wait", "do not wait until a running gateway has it in force and has started it")
     .addHelpText(
       "after",
       `
 Examples:
   sandboxgw sandbox add demo --driver wasm
-  sandboxgw sandbox add py --url http://127.0.0.1:9000 --url http://127.0.0.1:9001`,
+  sandboxgw sandbox add py --url http://127.0.0.1:9000 --url http://127.0.0.1:9001
+  sandboxgw sandbox add py --url http://127.0.0.1:9000 --label language=python --first-byte-timeout 5s`,
     )
     .action((id: string, options: AddOptions) => add(cli, id, options));
+  defineSettings(adding);
+  const updating = sandbox
+    .command("update")
+    .summary("change a sandbox's settings and labels")
+    .description("Changes a sandbox. What is not named stays as it is; calls in flight go on as they began.")
+    .argument("<id>")
+    .option("--runtime <name>", "how to speak to it")
+    .option("--strategy <name>", "how an instance is chosen; default = LOAD_BALANCER_STRATEGY")
+    .option("--label <name=value>", "its labels, in place of those it had (repeatable); none = no label", collect)
+    .option("--unset <setting>", "a setting that goes back to the gateway's (repeatable)", collect)
+    .option("--no-wait", "do not wait until a running gateway has it in force")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sandboxgw sandbox update py --first-byte-timeout 5s
+  sandboxgw sandbox update py --label language=python --label tier=gpu
+  sandboxgw sandbox update py --unset first-byte-timeout`,
+    )
+    .action((id: string, options: UpdateOptions) => update(cli, id, options));
+  defineSettings(updating);
   sandbox
     .command("list")
     .alias("ls")
@@ -57,11 +84,21 @@ Examples:
     .action((id: string, options: RemoveOptions) => remove(cli, id, options));
 }
 
-interface AddOptions {
+/** The settings too, by their names. */
+interface AddOptions extends Readonly<Record<string, unknown>> {
   readonly url?: readonly string[];
   readonly runtime: string;
   readonly driver?: string;
   readonly strategy?: string | null;
+  readonly label?: readonly string[];
+  readonly wait: boolean;
+}
+
+interface UpdateOptions extends Readonly<Record<string, unknown>> {
+  readonly runtime?: string;
+  readonly strategy?: string;
+  readonly label?: readonly string[];
+  readonly unset?: readonly string[];
   readonly wait: boolean;
 }
 
@@ -73,15 +110,13 @@ interface RemoveOptions {
 /** A sandbox that the gateway starts is up in half a second, on a busy machine in a few. */
 const UP = { ms: 10_000, everyMs: 20 };
 
-async function add(
-  cli: Cli,
-  id: string,
-  { url = [], runtime, driver = "static", strategy = null, wait }: AddOptions,
-): Promise<void> {
+async function add(cli: Cli, id: string, options: AddOptions): Promise<void> {
+  const { url: urls = [], runtime, driver = "static", strategy = null, label = [], wait } = options;
+  const added = { id, runtime, driver, strategy, urls, labels: label.join(","), settings: settingTexts(options) };
   const { sandbox, states } = await cli.change(
     async (access) => {
       const { verbs, actor } = access;
-      const written = await verbs.sandboxes.create(actor, { id, runtime, driver, strategy, urls: url });
+      const written = await verbs.sandboxes.create(actor, added);
       return { ...written, states: wait ? await untilUp(cli, access, written.sandbox) : {} };
     },
     { create: true, wait },
@@ -142,14 +177,38 @@ async function show(cli: Cli, id: string): Promise<void> {
   ]);
 }
 
+async function update(cli: Cli, id: string, options: UpdateOptions): Promise<void> {
+  const { runtime, strategy, label, unset } = options;
+  const settings = settingTexts(options, unset);
+  if (runtime === undefined && strategy === undefined && label === undefined && Object.keys(settings).length === 0) {
+    throw new UsageError("nothing to change", `Name a setting; see sandboxgw sandbox update --help`);
+  }
+  const changed = {
+    ...(runtime !== undefined && { runtime }),
+    ...(strategy !== undefined && { strategy: strategy === "default" ? null : strategy }),
+    ...(label && { labels: label.filter((text) => text !== "none").join(",") }),
+    settings,
+  };
+  const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.update(actor, id, changed), options);
+  cli.output.print(sandboxView(sandbox), () => `${id} updated`);
+}
+
 async function remove(cli: Cli, id: string, options: RemoveOptions): Promise<void> {
   await cli.confirm(`Remove sandbox ${id} and its instances?`, options);
   const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.remove(actor, id), options);
   cli.output.print(sandboxView(sandbox), () => `${id} removed`);
 }
 
-function sandboxFields({ id, runtime, driver, strategy, createdAt }: Sandbox): string[] {
-  return fields({ id, runtime, driver, strategy: strategy ?? "default", created: timestamp(createdAt) });
+function sandboxFields({ id, runtime, driver, strategy, labels, settings, createdAt }: Sandbox): string[] {
+  return fields({
+    id,
+    runtime,
+    driver,
+    strategy: strategy ?? "default",
+    labels: formatLabels(labels) || "none",
+    created: timestamp(createdAt),
+    ...textsOf(settings),
+  });
 }
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {

@@ -3,7 +3,7 @@ import { duration } from "../../domain/value/quantities.ts";
 import { ROLES } from "../../domain/role.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import type { Cli } from "../cli.ts";
-import { absentNames } from "../narrowing.ts";
+import { absentNames } from "../options/narrowing.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { parsed, required, UsageError } from "../usage-error.ts";
 import { narrowed, tokenStatus, tokenView } from "../output/views.ts";

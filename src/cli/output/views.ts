@@ -1,6 +1,7 @@
 // Nouns as the command line prints them: JSON is snake_case with RFC 3339 times, and stable.
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { TokenRecord } from "../../domain/token.ts";
+import { settingsView } from "../../domain/settings/settings.ts";
 import { timestamp } from "./output.ts";
 
 export type TokenStatus = "active" | "expired" | "revoked";
@@ -29,9 +30,10 @@ export function tokenView(token: TokenRecord, now: number): Record<string, unkno
 export type States = Readonly<Record<string, string>>;
 
 export function sandboxView(sandbox: Sandbox, states: States = {}): Record<string, unknown> {
-  const { id, runtime, driver, strategy, createdAt } = sandbox;
+  const { id, runtime, driver, strategy, labels, createdAt } = sandbox;
   const instances = sandbox.instances.map((instance) => instanceView(instance, states));
-  return { id, runtime, driver, strategy, created_at: timestamp(createdAt), instances };
+  const settings = settingsView(sandbox.settings);
+  return { id, runtime, driver, strategy, labels, settings, created_at: timestamp(createdAt), instances };
 }
 
 /** `up`, `down`, … where all instances are the same, else how many of them are up: `2/3 up`. */
@@ -43,8 +45,9 @@ export function sandboxState({ instances }: Sandbox, states: States): string {
 }
 
 /** `state` is null when no daemon runs. */
-export function instanceView({ id, sandboxId, url, number }: Instance, states: States = {}): Record<string, unknown> {
-  return { id, sandbox_id: sandboxId, url, number, state: states[id] ?? null };
+export function instanceView(instance: Instance, states: States = {}): Record<string, unknown> {
+  const { id, sandboxId, url, number, weight, draining } = instance;
+  return { id, sandbox_id: sandboxId, url, number, weight, draining, state: states[id] ?? null };
 }
 
 /** A narrowing as a table cell. */

@@ -1,5 +1,7 @@
 import { newId } from "../../domain/id.ts";
 import { type Instance, isSandboxId, parseInstanceUrl, type Sandbox } from "../../domain/sandbox.ts";
+import { type Labels, NO_LABELS, parseLabels } from "../../domain/labels.ts";
+import { NO_SETTINGS, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
 import { GatewayError } from "../../errors.ts";
 import type { SandboxReads, StateStore } from "../../store/store.ts";
 import { type Actor, type Control, check, quoted, type Step } from "../control.ts";
@@ -20,6 +22,21 @@ export interface NewSandbox {
   readonly strategy: string | null;
   /** Instance addresses; none for a driver that starts its instances itself. */
   readonly urls: readonly string[];
+  /** `language=python,tier=gpu`; absent = none. */
+  readonly labels?: string;
+  /** As people write them; see `SETTINGS`. */
+  readonly settings?: SettingTexts;
+}
+
+/** What changes of a sandbox; what is absent stays. */
+export interface SandboxUpdate {
+  readonly runtime?: string;
+  /** null = LOAD_BALANCER_STRATEGY. */
+  readonly strategy?: string | null;
+  /** All of them, in place of those it had; "" = none. */
+  readonly labels?: string;
+  /** These alone change; null goes back to the gateway's configuration. */
+  readonly settings?: SettingTexts;
 }
 
 /** What a verb did to a sandbox. */
@@ -54,18 +71,17 @@ export class SandboxVerbs {
   }
 
   /** @throws GatewayError ROUTE_004 when there is a sandbox of that id. */
-  async create(actor: Actor, { id, runtime, driver, strategy, urls }: NewSandbox): Promise<SandboxWritten> {
-    const { runtimes, drivers, strategies } = await this.#catalogue();
+  async create(actor: Actor, sandbox: NewSandbox): Promise<SandboxWritten> {
+    const { id, runtime, driver, strategy, urls } = sandbox;
+    const { drivers } = await this.#catalogue();
     check(
       isSandboxId(id),
       `sandbox id ${quoted(id)}: expected 1 to 63 of A-Z a-z 0-9 . _ -, starting with a letter or digit`,
     );
-    check(runtimes.includes(runtime), `runtime ${quoted(runtime)}: expected ${runtimes.join(", ")}`);
     check(Object.hasOwn(drivers, driver), `driver ${quoted(driver)}: expected ${Object.keys(drivers).join(", ")}`);
-    check(
-      strategy === null || strategies.includes(strategy),
-      `strategy ${quoted(strategy)}: expected ${strategies.join(", ")}`,
-    );
+    await this.#checkNames(runtime, strategy);
+    const labels = labelsFrom(sandbox.labels ?? "");
+    const settings = withTexts(NO_SETTINGS, sandbox.settings ?? {});
     const managed = drivers[driver]?.managed === true;
     check(!managed || urls.length === 0, `driver ${driver} starts its instances itself and takes no URL`);
     if (!managed && urls.length === 0) {
@@ -79,12 +95,27 @@ export class SandboxVerbs {
     return await this.#control.write(actor, async (step) => {
       if ((await step.sandboxes.find(id)) !== undefined)
         throw new GatewayError("ROUTE_004", { details: `sandbox ${id}` });
-      await step.sandboxes.create({ id, runtime, driver, strategy, createdAt: step.now });
+      await step.sandboxes.create({ id, runtime, driver, strategy, labels, settings, createdAt: step.now });
       if (managed) await createInstance(step, id, ownAddress);
       for (const address of addresses) await createInstance(step, id, () => address);
       const written = await announceSandbox(step, id);
       const instances = written.sandbox.instances.map((instance) => instance.url);
-      step.record("sandbox.add", id, { runtime, driver, strategy, instances });
+      step.record("sandbox.add", id, { runtime, driver, strategy, labels, settings: textsOf(settings), instances });
+      return written;
+    });
+  }
+
+  /** Changes what `update` names. @throws GatewayError ROUTE_001, VAL_010 */
+  update(actor: Actor, id: string, update: SandboxUpdate): Promise<SandboxWritten> {
+    return this.#control.write(actor, async (step) => {
+      const before = await knownSandbox(step.sandboxes, id);
+      const { runtime = before.runtime, strategy = before.strategy } = update;
+      await this.#checkNames(runtime, strategy);
+      const labels = update.labels === undefined ? before.labels : labelsFrom(update.labels);
+      const settings = withTexts(before.settings, update.settings ?? {});
+      await step.sandboxes.update({ id, runtime, strategy, labels, settings });
+      const written = await announceSandbox(step, id);
+      step.record("sandbox.update", id, { runtime, strategy, labels, settings: textsOf(settings) });
       return written;
     });
   }
@@ -99,6 +130,19 @@ export class SandboxVerbs {
       return { sandbox, revision };
     });
   }
+
+  async #checkNames(runtime: string, strategy: string | null): Promise<void> {
+    const { runtimes, strategies } = await this.#catalogue();
+    check(runtimes.includes(runtime), `runtime ${quoted(runtime)}: expected ${runtimes.join(", ")}`);
+    check(
+      strategy === null || strategies.includes(strategy),
+      `strategy ${quoted(strategy)}: expected ${strategies.join(", ")}`,
+    );
+  }
+}
+
+function labelsFrom(text: string): Labels {
+  return text.trim() === "" ? NO_LABELS : parseLabels(text);
 }
 
 /** @throws GatewayError ROUTE_001 */
@@ -116,7 +160,7 @@ export async function announceSandbox(step: Step, id: string): Promise<SandboxWr
 
 export function createInstance(step: Step, sandboxId: string, address: (id: string) => string): Promise<Instance> {
   const id = newId("ins");
-  return step.sandboxes.createInstance({ id, sandboxId, url: address(id) });
+  return step.sandboxes.createInstance({ id, sandboxId, url: address(id), weight: 1, draining: false });
 }
 
 /** Where the daemon will have an instance of its own listen. */

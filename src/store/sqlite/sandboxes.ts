@@ -1,4 +1,6 @@
+import { type Labels, NO_LABELS } from "../../domain/labels.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
+import { NO_SETTINGS, type Settings } from "../../domain/settings/settings.ts";
 import type { SandboxTable } from "../store.ts";
 import type { Connection } from "./engine/connection.ts";
 import type { Access } from "./engine/turns.ts";
@@ -8,11 +10,19 @@ interface SandboxRow {
   readonly runtime: string;
   readonly driver: string;
   readonly strategy: string | null;
+  readonly labels: string;
+  readonly settings: string;
   readonly createdAt: number;
 }
 
-const SANDBOX = "id, runtime, driver, strategy, created_at AS createdAt";
-const INSTANCE = "id, sandbox_id AS sandboxId, url, number";
+interface InstanceRow extends Omit<Instance, "draining"> {
+  readonly draining: number;
+}
+
+const SANDBOX = "id, runtime, driver, strategy, labels, settings, created_at AS createdAt";
+const INSTANCE = "id, sandbox_id AS sandboxId, url, number, weight, draining";
+/** What nearly all of them have: nothing to parse, and one object for all. */
+const EMPTY = "{}";
 
 /** The statements are prepared once; a table is one caller's view of them. `list` is for snapshots. */
 export function prepareSandboxes(connection: Connection): {
@@ -21,41 +31,74 @@ export function prepareSandboxes(connection: Connection): {
 } {
   const find = connection.prepare<[id: string], SandboxRow>(`SELECT ${SANDBOX} FROM sandboxes WHERE id = ?`);
   const list = connection.prepare<[], SandboxRow>(`SELECT ${SANDBOX} FROM sandboxes ORDER BY id`);
-  const create = connection.prepare<[string, string, string, string | null, number]>(
-    "INSERT INTO sandboxes (id, runtime, driver, strategy, created_at) VALUES (?, ?, ?, ?, ?)",
+  const create = connection.prepare<[string, string, string, string | null, string, string, number]>(
+    "INSERT INTO sandboxes (id, runtime, driver, strategy, labels, settings, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  );
+  const update = connection.prepare<[string, string | null, string, string, id: string]>(
+    "UPDATE sandboxes SET runtime = ?, strategy = ?, labels = ?, settings = ? WHERE id = ?",
   );
   const remove = connection.prepare<[id: string]>("DELETE FROM sandboxes WHERE id = ?");
-  const instancesOf = connection.prepare<[sandboxId: string], Instance>(
+  const instancesOf = connection.prepare<[sandboxId: string], InstanceRow>(
     `SELECT ${INSTANCE} FROM instances WHERE sandbox_id = ? ORDER BY number`,
   );
-  const allInstances = connection.prepare<[], Instance>(`SELECT ${INSTANCE} FROM instances ORDER BY number`);
-  const createInstance = connection.prepare<[id: string, sandboxId: string, url: string]>(
-    "INSERT INTO instances (id, sandbox_id, url) VALUES (?, ?, ?)",
+  const allInstances = connection.prepare<[], InstanceRow>(`SELECT ${INSTANCE} FROM instances ORDER BY number`);
+  const createInstance = connection.prepare<
+    [id: string, sandboxId: string, url: string, weight: number, draining: number]
+  >("INSERT INTO instances (id, sandbox_id, url, weight, draining) VALUES (?, ?, ?, ?, ?)");
+  const updateInstance = connection.prepare<[weight: number, draining: number, id: string]>(
+    "UPDATE instances SET weight = ?, draining = ? WHERE id = ?",
   );
-  const findInstance = connection.prepare<[id: string], Instance>(`SELECT ${INSTANCE} FROM instances WHERE id = ?`);
+  const findInstance = connection.prepare<[id: string], InstanceRow>(`SELECT ${INSTANCE} FROM instances WHERE id = ?`);
   const removeInstance = connection.prepare<[id: string]>("DELETE FROM instances WHERE id = ?");
 
   const findWhole = (id: string): Sandbox | undefined => {
     const row = find.get(id);
-    return row && { ...row, instances: instancesOf.all(id) };
+    return row && sandboxFrom(row, instancesOf.all(id));
   };
   const listWhole = (): Sandbox[] => {
     const instances = Map.groupBy(allInstances.all(), (instance) => instance.sandboxId);
-    return list.all().map((row) => ({ ...row, instances: instances.get(row.id) ?? [] }));
+    return list.all().map((row) => sandboxFrom(row, instances.get(row.id) ?? []));
   };
 
   return {
     table: (access) => ({
       find: (id) => access(() => connection.read(() => findWhole(id))),
       list: () => access(() => connection.read(listWhole)),
-      findInstance: (id) => access(() => findInstance.get(id)),
-      create: ({ id, runtime, driver, strategy, createdAt }) =>
-        access(() => void create.run(id, runtime, driver, strategy, createdAt)),
+      findInstance: (id) =>
+        access(() => {
+          const row = findInstance.get(id);
+          return row && instanceFrom(row);
+        }),
+      create: ({ id, runtime, driver, strategy, labels, settings, createdAt }) =>
+        access(
+          () =>
+            void create.run(id, runtime, driver, strategy, JSON.stringify(labels), JSON.stringify(settings), createdAt),
+        ),
+      update: ({ id, runtime, strategy, labels, settings }) =>
+        access(() => update.run(runtime, strategy, JSON.stringify(labels), JSON.stringify(settings), id).changes > 0),
       remove: (id) => access(() => remove.run(id).changes > 0),
-      createInstance: ({ id, sandboxId, url }) =>
-        access(() => ({ id, sandboxId, url, number: Number(createInstance.run(id, sandboxId, url).lastInsertRowid) })),
+      createInstance: ({ id, sandboxId, url, weight, draining }) =>
+        access(() => {
+          const { lastInsertRowid } = createInstance.run(id, sandboxId, url, weight, Number(draining));
+          return { id, sandboxId, url, number: Number(lastInsertRowid), weight, draining };
+        }),
+      updateInstance: ({ id, weight, draining }) =>
+        access(() => updateInstance.run(weight, Number(draining), id).changes > 0),
       removeInstance: (id) => access(() => removeInstance.run(id).changes > 0),
     }),
     list: listWhole,
   };
+}
+
+function sandboxFrom({ labels, settings, ...row }: SandboxRow, instances: readonly InstanceRow[]): Sandbox {
+  return {
+    ...row,
+    labels: labels === EMPTY ? NO_LABELS : (JSON.parse(labels) as Labels),
+    settings: settings === EMPTY ? NO_SETTINGS : (JSON.parse(settings) as Settings),
+    instances: instances.map(instanceFrom),
+  };
+}
+
+function instanceFrom({ draining, ...row }: InstanceRow): Instance {
+  return { ...row, draining: draining === 1 };
 }

@@ -58,6 +58,36 @@ describe("sandboxes.create", () => {
   });
 });
 
+describe("sandboxes.update", () => {
+  it("changes what it names, announces the sandbox whole and leaves the rest", async () => {
+    const { store, verbs } = await openTestVerbs();
+    await verbs.sandboxes.create(ADA, { ...SANDBOX, labels: "tier=gpu", settings: { "first-byte-timeout": "5s" } });
+    const { sandbox, revision } = await verbs.sandboxes.update(ADA, "py", { labels: "language=python" });
+    expect(sandbox).toMatchObject({ labels: { language: "python" }, settings: { firstByteTimeout: 5000 } });
+    expect(await store.sandboxes.find("py")).toEqual(sandbox);
+    expect(await store.changes.since(revision - 1)).toEqual([{ revision, change: { kind: "sandbox.put", sandbox } }]);
+    expect(recordsIn(store).at(-1)).toMatchObject({ action: "sandbox.update", target: "py" });
+  });
+
+  it("takes a setting back", async () => {
+    const { verbs } = await openTestVerbs();
+    await verbs.sandboxes.create(ADA, { ...SANDBOX, settings: { "first-byte-timeout": "5s" } });
+    const { sandbox } = await verbs.sandboxes.update(ADA, "py", { settings: { "first-byte-timeout": null } });
+    expect(sandbox.settings).toEqual({});
+  });
+
+  it("refuses a sandbox that is not there, and values that cannot be, and writes nothing then", async () => {
+    const { store, verbs } = await openTestVerbs();
+    await verbs.sandboxes.create(ADA, SANDBOX);
+    const refused = (id: string, update: object, code: string) =>
+      expectUntouched(store, () => expect(verbs.sandboxes.update(ADA, id, update)).rejects.toEqual(refusal(code)));
+    await refused("nope", {}, "ROUTE_001");
+    await refused("py", { strategy: "best" }, "VAL_010");
+    await refused("py", { labels: "x" }, "VAL_010");
+    await refused("py", { settings: { "first-byte-timeout": "soon" } }, "VAL_010");
+  });
+});
+
 describe("sandboxes.remove", () => {
   it("removes it with its instances and says so to the data path", async () => {
     const { store, verbs } = await openTestVerbs();

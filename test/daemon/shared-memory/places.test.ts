@@ -28,8 +28,24 @@ function start(size: number) {
 }
 
 function sandbox(id: string, ...numbers: number[]): Sandbox {
-  const instances = numbers.map((number) => ({ id: `ins_${number}`, sandboxId: id, url: "http://x:1", number }));
-  return { id, runtime: "generic", driver: "static", strategy: null, createdAt: 0, instances };
+  const instances = numbers.map((number) => ({
+    id: `ins_${number}`,
+    sandboxId: id,
+    url: "http://x:1",
+    number,
+    weight: 1,
+    draining: false,
+  }));
+  return {
+    id,
+    runtime: "generic",
+    driver: "static",
+    strategy: null,
+    labels: {},
+    settings: {},
+    createdAt: 0,
+    instances,
+  };
 }
 
 function put(places: Places, revision: number, it: Sandbox): readonly Instance[] {

@@ -7,8 +7,17 @@ const box = (id: string, ...instances: string[]): Sandbox => ({
   runtime: "generic",
   driver: "static",
   strategy: null,
+  labels: {},
+  settings: {},
   createdAt: 1,
-  instances: instances.map((name, number) => ({ id: name, sandboxId: id, url: `http://${name}:1`, number })),
+  instances: instances.map((name, number) => ({
+    id: name,
+    sandboxId: id,
+    url: `http://${name}:1`,
+    number,
+    weight: 1,
+    draining: false,
+  })),
 });
 
 const TWO = sandboxes.from([box("a", "a1", "a2"), box("b", "b1")]);

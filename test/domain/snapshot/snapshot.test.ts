@@ -17,8 +17,17 @@ const sandbox = (id: string, createdAt: number, instances: readonly string[] = [
   runtime: "generic",
   driver: "static",
   strategy: null,
+  labels: {},
+  settings: {},
   createdAt,
-  instances: instances.map((name, number) => ({ id: `${id}-${name}`, sandboxId: id, url: "http://h:1", number })),
+  instances: instances.map((name, number) => ({
+    id: `${id}-${name}`,
+    sandboxId: id,
+    url: "http://h:1",
+    number,
+    weight: 1,
+    draining: false,
+  })),
 });
 
 const EMPTY = snapshotFrom({ revision: 0, sandboxes: [], revoked: [] });

@@ -17,12 +17,21 @@ export interface Reply {
 
 export type Result = Outcome & { readonly duration_ms: number };
 
-const INSTANCE: Instance = { id: "ins_1", sandboxId: "demo", url: "unix:ins_1.sock", number: 1 };
+const INSTANCE: Instance = {
+  id: "ins_1",
+  sandboxId: "demo",
+  url: "unix:ins_1.sock",
+  number: 1,
+  weight: 1,
+  draining: false,
+};
 const SANDBOX: Sandbox = {
   id: "demo",
   runtime: "generic",
   driver: "wasm",
   strategy: null,
+  labels: {},
+  settings: {},
   createdAt: 0,
   instances: [INSTANCE],
 };

@@ -9,8 +9,19 @@ function sandboxOf(id: string, count: number): Sandbox {
     sandboxId: id,
     url: "http://127.0.0.1:9000",
     number: index,
+    weight: 1,
+    draining: false,
   }));
-  return { id, runtime: "generic", driver: "static", strategy: null, createdAt: 0, instances };
+  return {
+    id,
+    runtime: "generic",
+    driver: "static",
+    strategy: null,
+    labels: {},
+    settings: {},
+    createdAt: 0,
+    instances,
+  };
 }
 
 const request: PickRequest = { principal: undefined, address: "127.0.0.1", field: () => undefined };

@@ -11,6 +11,8 @@ const instance = (number: number): Instance => ({
   sandboxId: "box",
   url: "http://127.0.0.1:9000",
   number,
+  weight: 1,
+  draining: false,
   place: number,
 });
 

@@ -84,7 +84,16 @@ describe("an error", () => {
   test("inside the gateway is reported once and ends its own request only", async () => {
     const gateway = await startTestGateway();
     await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end("fine")));
-    const sandbox = { id: "odd", runtime: "generic", driver: "static", strategy: "none", createdAt: 0, instances: [] };
+    const sandbox = {
+      id: "odd",
+      runtime: "generic",
+      driver: "static",
+      strategy: "none",
+      labels: {},
+      settings: {},
+      createdAt: 0,
+      instances: [],
+    };
     gateway.gateway.apply([{ revision: 9, change: { kind: "sandbox.put", sandbox } }]);
     const headers = { authorization: await gateway.authorization() };
     const response = await fetch(`${gateway.url}/s/odd/`, { headers });

@@ -10,8 +10,27 @@ import { eventually } from "../../support/eventually.ts";
 function sandboxes(count: number): LayeredMap<Sandbox> {
   const all = Array.from({ length: count }, (_, number): [string, Sandbox] => {
     const id = `box-${number}`;
-    const instance = { id: `ins_${number}`, sandboxId: id, url: "http://127.0.0.1:1", number };
-    return [id, { id, runtime: "generic", driver: "static", strategy: null, createdAt: 0, instances: [instance] }];
+    const instance = {
+      id: `ins_${number}`,
+      sandboxId: id,
+      url: "http://127.0.0.1:1",
+      number,
+      weight: 1,
+      draining: false,
+    };
+    return [
+      id,
+      {
+        id,
+        runtime: "generic",
+        driver: "static",
+        strategy: null,
+        labels: {},
+        settings: {},
+        createdAt: 0,
+        instances: [instance],
+      },
+    ];
   });
   return LayeredMap.from(all);
 }

@@ -4,7 +4,15 @@ import type { Transaction } from "../../../src/store/store.ts";
 
 const store = openSqliteStore(process.argv[2] ?? "");
 const add = async ({ sandboxes, changes }: Transaction, id: string): Promise<void> => {
-  await sandboxes.create({ id, runtime: "generic", driver: "static", strategy: null, createdAt: 1 });
+  await sandboxes.create({
+    id,
+    runtime: "generic",
+    driver: "static",
+    strategy: null,
+    labels: {},
+    settings: {},
+    createdAt: 1,
+  });
   await changes.append({ kind: "sandbox.removed", sandboxId: id }, 1);
 };
 await store.transaction((tables) => add(tables, "committed"));

@@ -80,6 +80,12 @@ export const MIGRATIONS: readonly string[] = [
     mac        TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE sandboxes ADD COLUMN labels   TEXT NOT NULL DEFAULT '{}'; -- JSON
+  ALTER TABLE sandboxes ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'; -- JSON: only what is set, as the program has it
+  ALTER TABLE instances ADD COLUMN weight   INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE instances ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /**

@@ -10,8 +10,17 @@ async function filled(): Promise<string> {
   const file = join(temporaryFolder(), "sandboxgw.db");
   const store = openSqliteStore(file);
   await store.transaction(async ({ sandboxes }) => {
-    await sandboxes.create({ id: "py", runtime: "generic", driver: "static", strategy: null, createdAt: 1 });
-    for (const id of ["ins_1", "ins_2"]) await sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1` });
+    await sandboxes.create({
+      id: "py",
+      runtime: "generic",
+      driver: "static",
+      strategy: null,
+      labels: {},
+      settings: {},
+      createdAt: 1,
+    });
+    for (const id of ["ins_1", "ins_2"])
+      await sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1`, weight: 1, draining: false });
   });
   await store.close();
   return file;
@@ -74,7 +83,7 @@ test("a store that is open holds references", async () => {
   const store = openSqliteStore(file);
   onTestFinished(() => store.close());
   const orphan = store.transaction(({ sandboxes }) =>
-    sandboxes.createInstance({ id: "ins_3", sandboxId: "nobody", url: "http://h:1" }),
+    sandboxes.createInstance({ id: "ins_3", sandboxId: "nobody", url: "http://h:1", weight: 1, draining: false }),
   );
   await expect(orphan).rejects.toThrow(/FOREIGN KEY/);
 });

@@ -79,11 +79,21 @@ test("a transaction that the disk had no room for is undone whole, also when its
   const create = (id: string, runtime: string) =>
     store.transaction(async ({ sandboxes, changes }) => {
       await changes.append({ kind: "sandbox.removed", sandboxId: id }, 1);
-      const failed = await sandboxes.create({ id, runtime, driver: "d", strategy: null, createdAt: 1 }).then(
-        () => undefined,
-        (error: GatewayError) => error.code,
-      );
-      await sandboxes.create({ id: "goes on", runtime: "r", driver: "d", strategy: null, createdAt: 1 });
+      const failed = await sandboxes
+        .create({ id, runtime, driver: "d", strategy: null, labels: {}, settings: {}, createdAt: 1 })
+        .then(
+          () => undefined,
+          (error: GatewayError) => error.code,
+        );
+      await sandboxes.create({
+        id: "goes on",
+        runtime: "r",
+        driver: "d",
+        strategy: null,
+        labels: {},
+        settings: {},
+        createdAt: 1,
+      });
       return failed;
     });
   connection.pragma(`max_page_count = ${Number(connection.pragma("page_count")) + 2}`);

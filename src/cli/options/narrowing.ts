@@ -1,6 +1,6 @@
-import { nearest } from "../domain/value/nearest.ts";
-import { OPERATION_NAMES } from "../domain/operation.ts";
-import { matchesPattern } from "../domain/principal.ts";
+import { nearest } from "../../domain/value/nearest.ts";
+import { OPERATION_NAMES } from "../../domain/operation.ts";
+import { matchesPattern } from "../../domain/principal.ts";
 
 /**
  * What a token is narrowed to and is not there: mostly a slip, and then the token is good for nothing. It may be meant,

@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import { GROUPS, optionOf, SETTING_NAMES, type SettingTexts } from "../../domain/settings/settings.ts";
+import type { Setting } from "../../domain/settings/setting.ts";
+
+/** Adds an option for every setting, in groups; `route`: only for those that a custom route may have. */
+export function defineSettings(command: Command, { route = false } = {}): void {
+  for (const { title, settings } of GROUPS.filter((group) => group.route || !route)) {
+    command.optionsGroup(`${title}:`);
+    for (const [name, { value, doc }] of Object.entries<Setting<unknown>>(settings)) {
+      const argument = value.hint === "true or false" ? "[true|false]" : "<value>";
+      command.option(`--${optionOf(name)} ${argument}`, `${doc} (${value.hint})`);
+    }
+  }
+  command.optionsGroup("Options:");
+}
+
+/** The settings among a command's options, as texts. `unset`: names of those that go back to the gateway's. */
+export function settingTexts(options: Readonly<Record<string, unknown>>, unset: readonly string[] = []): SettingTexts {
+  const given = SETTING_NAMES.filter((name) => options[name] !== undefined);
+  return {
+    ...Object.fromEntries(unset.map((option) => [option.replace(/^--/, ""), null])),
+    ...Object.fromEntries(given.map((name) => [optionOf(name), String(options[name])])),
+  };
+}
