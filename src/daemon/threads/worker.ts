@@ -2,6 +2,7 @@
 
 import { parentPort } from "node:worker_threads";
 import { threadData } from "../../executable.ts";
+import { warmUp } from "../../execution/warm-up.ts";
 import { Gateway } from "./gateway.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
@@ -52,7 +53,10 @@ send({ kind: "ready" });
 
 function serve(atPort: number): void {
   gateway.listen({ port: atPort, reusePort: start.reusePort }).then(
-    (bound) => send({ kind: "listening", port: bound }),
+    (bound) => {
+      send({ kind: "listening", port: bound });
+      void warmUp();
+    },
     (error: unknown) => send({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
   );
 }
