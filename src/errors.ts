@@ -67,6 +67,7 @@ export const ERRORS = {
   VAL_008: entry(408, "Request not received in time", "Send the whole request faster", true),
   VAL_009: entry(417, "Expectation not supported", "Send no Expect header, or Expect: 100-continue"),
   VAL_010: entry(400, "Invalid value", "Correct the value that is named"),
+  VAL_011: entry(400, "Address not allowed as a target", "Name another address, or change TARGET_ALLOW / TARGET_DENY"),
 
   ROUTE_001: entry(404, "Unknown sandbox", "List what exists: GET /api/v1/sandboxes, or sandboxgw sandbox list"),
   ROUTE_002: entry(404, "No such page", "See the README for the paths the gateway serves"),
@@ -101,6 +102,16 @@ export const ERRORS = {
     "No connection to the instance came free in time",
     "Wait the seconds given in Retry-After and repeat, or raise PROXY_POOL_SIZE",
     true,
+  ),
+  PROXY_008: entry(
+    502,
+    "The instance's address is not allowed",
+    "Look where its name leads, or change TARGET_ALLOW / TARGET_DENY",
+  ),
+  PROXY_009: entry(
+    502,
+    "The instance's certificate was not accepted",
+    "Give the authority that signed it (--tls-ca) or the name it is for (--tls-server-name)",
   ),
 
   EXEC_001: entry(
@@ -156,6 +167,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   AUTH_004: EXIT.auth,
   VAL_003: EXIT.usage,
   VAL_010: EXIT.usage,
+  VAL_011: EXIT.usage,
   ROUTE_001: EXIT.notFound,
   ROUTE_005: EXIT.notFound,
   ROUTE_006: EXIT.notFound,

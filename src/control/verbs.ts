@@ -1,6 +1,7 @@
 import type { HeadPlace } from "../audit/kept-head.ts";
 import type { KeyRing } from "../auth/keys.ts";
 import type { Config } from "../config/schema.ts";
+import { targetPolicy } from "../domain/target-policy.ts";
 import type { AuditLog } from "../store/audit-log.ts";
 import type { StateStore } from "../store/store.ts";
 import { Control } from "./control.ts";
@@ -17,7 +18,10 @@ export interface VerbsOptions {
   readonly auditHead: HeadPlace;
   /** Asked for when first needed: most reading needs no key. */
   readonly keys: () => Promise<KeyRing>;
-  readonly config: Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY">;
+  readonly config: Pick<
+    Config,
+    "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY" | "TARGET_ALLOW" | "TARGET_DENY"
+  >;
   /** Asked for when something is added: knowing all plug-ins takes longer than the other verbs do. */
   readonly catalogue: () => Promise<Catalogue>;
   /** The daemon that serves this state; undefined when none does. */
@@ -54,10 +58,11 @@ export function createVerbs({
   now = Date.now,
 }: VerbsOptions): Verbs {
   const control = new Control({ store, keys, now });
+  const targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
-    sandboxes: new SandboxVerbs({ control, store, catalogue }),
-    instances: new InstanceVerbs({ control, store, catalogue }),
+    sandboxes: new SandboxVerbs({ control, store, catalogue, targets }),
+    instances: new InstanceVerbs({ control, store, catalogue, targets }),
     audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead }),
     status: new StatusVerbs({ store, audit, daemon }),
   };

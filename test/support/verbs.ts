@@ -45,7 +45,14 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
     audit: store.audit,
     auditHead: { file: folder.auditHead, log: folder.databaseLog },
     keys: async () => keys,
-    config: { TOKEN_ISSUER: "iss", TOKEN_AUDIENCE: "aud", TOKEN_CLOCK_SKEW: 30_000, AUTH_TOKEN_EXPIRY: 3_600_000 },
+    config: {
+      TOKEN_ISSUER: "iss",
+      TOKEN_AUDIENCE: "aud",
+      TOKEN_CLOCK_SKEW: 30_000,
+      AUTH_TOKEN_EXPIRY: 3_600_000,
+      TARGET_ALLOW: [],
+      TARGET_DENY: ["192.0.2.66/32"],
+    },
     catalogue: async () => ({
       runtimes: ["generic"],
       strategies: ["round-robin"],

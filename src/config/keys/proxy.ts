@@ -1,4 +1,5 @@
 import { key, LONGEST, section } from "../key.ts";
+import { networks } from "../../domain/value/networks.ts";
 import { duration, integer } from "../../domain/value/quantities.ts";
 
 export const proxy = section("proxy", "The way from the gateway to a sandbox's instances.", {
@@ -25,6 +26,8 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
     "4s",
     "An idle connection to an instance is closed after this time; common servers close at 5 s.",
   ),
+  TARGET_ALLOW: key(networks(), "", "The networks instances may be in; empty = all. Never link-local addresses."),
+  TARGET_DENY: key(networks(), "", "Networks in which no instance may be."),
   MAX_RETRIES: key(
     integer(0, 100),
     "3",

@@ -1,4 +1,5 @@
 import { type Instance, parseInstanceUrl } from "../../domain/sandbox.ts";
+import { checkTarget, type TargetPolicy } from "../../domain/target-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import type { SandboxReads, StateStore } from "../../store/store.ts";
 import { type Actor, type Control, check } from "../control.ts";
@@ -19,15 +20,19 @@ export class InstanceVerbs {
   readonly #control: Control;
   readonly #store: Pick<StateStore, "sandboxes">;
   readonly #catalogue: () => Promise<Catalogue>;
+  readonly #targets: TargetPolicy;
 
   constructor(options: {
     control: Control;
     store: Pick<StateStore, "sandboxes">;
     catalogue: () => Promise<Catalogue>;
+    /** Where instances may be. */
+    targets: TargetPolicy;
   }) {
     this.#control = options.control;
     this.#store = options.store;
     this.#catalogue = options.catalogue;
+    this.#targets = options.targets;
   }
 
   /** @throws GatewayError ROUTE_006 */
@@ -42,10 +47,11 @@ export class InstanceVerbs {
     return (await sandboxes.list()).flatMap((sandbox) => sandbox.instances);
   }
 
-  /** @throws GatewayError ROUTE_001, or ROUTE_004 when the sandbox has that address already. */
+  /** @throws GatewayError ROUTE_001, or ROUTE_004 when the sandbox has that address already, VAL_011 when it is not allowed. */
   async create(actor: Actor, { sandboxId, url }: NewInstance): Promise<InstanceWritten> {
     const { drivers } = await this.#catalogue();
     const address = parseInstanceUrl(url);
+    checkTarget(address, this.#targets, "administrator");
     return await this.#control.write(actor, async (step) => {
       const { driver, instances } = await knownSandbox(step.sandboxes, sandboxId);
       check(drivers[driver]?.managed !== true, `driver ${driver} starts its instances itself and takes no URL`);

@@ -2,6 +2,7 @@ import { newId } from "../../domain/id.ts";
 import { type Instance, isSandboxId, parseInstanceUrl, type Sandbox } from "../../domain/sandbox.ts";
 import { type Labels, NO_LABELS, parseLabels } from "../../domain/labels.ts";
 import { NO_SETTINGS, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
+import { checkTarget, type TargetPolicy } from "../../domain/target-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import type { SandboxReads, StateStore } from "../../store/store.ts";
 import { type Actor, type Control, check, quoted, type Step } from "../control.ts";
@@ -49,15 +50,19 @@ export class SandboxVerbs {
   readonly #control: Control;
   readonly #store: Pick<StateStore, "sandboxes">;
   readonly #catalogue: () => Promise<Catalogue>;
+  readonly #targets: TargetPolicy;
 
   constructor(options: {
     control: Control;
     store: Pick<StateStore, "sandboxes">;
     catalogue: () => Promise<Catalogue>;
+    /** Where instances may be. */
+    targets: TargetPolicy;
   }) {
     this.#control = options.control;
     this.#store = options.store;
     this.#catalogue = options.catalogue;
+    this.#targets = options.targets;
   }
 
   /** @throws GatewayError ROUTE_001 */
@@ -70,7 +75,7 @@ export class SandboxVerbs {
     return this.#store.sandboxes.list();
   }
 
-  /** @throws GatewayError ROUTE_004 when there is a sandbox of that id. */
+  /** @throws GatewayError ROUTE_004 when there is a sandbox of that id, VAL_011 for an address that is not allowed. */
   async create(actor: Actor, sandbox: NewSandbox): Promise<SandboxWritten> {
     const { id, runtime, driver, strategy, urls } = sandbox;
     const { drivers } = await this.#catalogue();
@@ -92,6 +97,7 @@ export class SandboxVerbs {
     }
     const addresses = urls.map(parseInstanceUrl);
     check(new Set(addresses).size === addresses.length, "the same URL is given twice");
+    for (const address of addresses) checkTarget(address, this.#targets, "administrator");
     return await this.#control.write(actor, async (step) => {
       if ((await step.sandboxes.find(id)) !== undefined)
         throw new GatewayError("ROUTE_004", { details: `sandbox ${id}` });

@@ -59,3 +59,15 @@ describe("instances", () => {
     await expect(verbs.instances.list(ADA, { sandboxId: "nope" })).rejects.toEqual(refusal("ROUTE_001"));
   });
 });
+
+it.each(["http://169.254.169.254", "http://[::ffff:a9fe:a9fe]", "http://[fe80::1]:80", "http://192.0.2.66:1"])(
+  "an instance at %s is refused, with its sandbox or later",
+  async (url) => {
+    const { verbs } = await openTestVerbs();
+    const refused = expect.objectContaining({ code: "VAL_011" });
+    await expect(verbs.sandboxes.create(ADA, { ...SANDBOX, urls: [url] })).rejects.toEqual(refused);
+    await verbs.sandboxes.create(ADA, SANDBOX);
+    await expect(verbs.instances.create(ADA, { sandboxId: "py", url })).rejects.toEqual(refused);
+    expect((await verbs.instances.list(ADA)).map((instance) => instance.url)).toEqual(["http://h:1"]);
+  },
+);
