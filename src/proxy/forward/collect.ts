@@ -1,3 +1,4 @@
+import { whole } from "../../execution/whole.ts";
 import { GatewayError } from "../../errors.ts";
 import type { RuntimeReply } from "../../runtimes/runtime.ts";
 import type { Receiver } from "../dispatch/receiver.ts";
@@ -38,10 +39,16 @@ export class Collect implements Receiver {
   }
 
   end(): void {
-    this.#resolve({ status: this.#status, contentType: this.#contentType, body: Buffer.concat(this.#chunks) });
+    const body = whole(this.#chunks, this.#size);
+    if (body instanceof Promise) void body.then((all) => this.#answer(all));
+    else this.#answer(body);
   }
 
   failed(error: GatewayError): void {
     this.#reject(error);
+  }
+
+  #answer(body: Buffer): void {
+    this.#resolve({ status: this.#status, contentType: this.#contentType, body });
   }
 }

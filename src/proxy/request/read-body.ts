@@ -1,3 +1,4 @@
+import { whole } from "../../execution/whole.ts";
 import { GatewayError } from "../../errors.ts";
 import type { BodyMemory } from "../../limits/body-memory.ts";
 import type { Exchange } from "./exchange.ts";
@@ -64,7 +65,7 @@ export function readBody(exchange: Exchange, memory: BodyMemory, limits: BodyLim
     };
     const onEnd = (): void => {
       stop();
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+      resolve(whole(chunks, size));
     };
     req.on("data", onData).once("end", onEnd);
     exchange.onCut(fail);
