@@ -14,7 +14,7 @@ export interface Instance {
   /** `ins_…` */
   readonly id: string;
   readonly sandboxId: string;
-  /** `http://host:port`, or `unix:<name>.sock` in the data folder's `run` directory for instances the daemon starts. */
+  /** `http://host:port`, `https://host:port`, or `unix:<name>.sock` in the data folder's `run` directory for instances the daemon starts. */
   readonly url: string;
   /** Counts up over all instances ever added and is never reused. */
   readonly number: number;
@@ -61,7 +61,7 @@ export function isSandboxId(value: string): boolean {
 
 /**
  * An instance address as it is stored: scheme, host and port, nothing else.
- * @throws GatewayError VAL_010 when it is not `http://host[:port]`, or carries credentials, a path, a query or a fragment.
+ * @throws GatewayError VAL_010 when it is not `http://host[:port]` or `https://host[:port]`, or carries credentials, a path, a query or a fragment.
  */
 export function parseInstanceUrl(text: string): string {
   const shown = JSON.stringify(text.replace(/^(.*?\/\/)?.*@/s, "$1…@")); // never repeat a password
@@ -70,7 +70,7 @@ export function parseInstanceUrl(text: string): string {
   if (/^[^/@]+$/.test(text) && URL.canParse(`http://${text}`)) throw wrong(`write http://${text}`);
   if (!URL.canParse(text)) throw wrong("not a URL; expected http://host:port");
   const url = new URL(text);
-  if (url.protocol !== "http:") throw wrong("only http:// is supported");
+  if (url.protocol !== "http:" && url.protocol !== "https:") throw wrong("only http:// and https:// are supported");
   if (url.username !== "" || url.password !== "") throw wrong("must not carry credentials");
   if ((url.pathname !== "/" && url.pathname !== "") || url.search !== "" || url.hash !== "") {
     throw wrong("must not carry a path, query or fragment");

@@ -24,6 +24,9 @@ describe("an instance URL", () => {
     ["http://box:80", "http://box"],
     ["http://[2001:DB8::1]:9000", "http://[2001:db8::1]:9000"],
     ["http://127.1:9000", "http://127.0.0.1:9000"],
+    ["https://box", "https://box"],
+    ["https://box:443", "https://box"],
+    ["https://box:9443/", "https://box:9443"],
   ])("%s is kept as %s", (text, stored) => {
     expect(parseInstanceUrl(text)).toBe(stored);
     expect(parseInstanceUrl(stored)).toBe(stored);
@@ -38,7 +41,6 @@ describe("an instance URL", () => {
     ["::1", "not a URL"],
     ["box:99999", "only http://"],
     ["box:9000/path", "only http://"],
-    ["https://box", "only http://"],
     ["unix:/run/box.sock", "only http://"],
     ["file:///etc/passwd", "only http://"],
     ["http://", "not a URL"],

@@ -1,6 +1,16 @@
 import { onTestFinished } from "vitest";
+import { targetPolicy } from "../../src/domain/target-policy.ts";
 import { Http1Client, type Http1ClientOptions } from "../../src/proxy/upstream/http1/client.ts";
+import { createLookup } from "../../src/proxy/upstream/reach/lookup.ts";
+import { Names } from "../../src/proxy/upstream/reach/names.ts";
+import type { TlsTrust } from "../../src/proxy/upstream/reach/secure.ts";
 import type { UpstreamControl, UpstreamRequest } from "../../src/proxy/upstream/upstream.ts";
+
+/** Every target that an administrator may name. */
+export const EVERYWHERE = targetPolicy([], []);
+
+/** The public authorities. */
+export const PUBLIC_TRUST: TlsTrust = { verify: true, ca: "", serverName: "", certificate: "", key: "" };
 
 /** What became of one request. */
 export interface UpstreamOutcome {
@@ -20,7 +30,14 @@ export interface AskOptions extends Partial<UpstreamRequest> {
 
 /** A real upstream client and one instance to ask; gone when the test is over. */
 export function startUpstreamClient(url: string, options: Partial<Http1ClientOptions> = {}) {
-  const defaults = { connections: 4, keepAliveMs: 4_000, socketFolder: "/" };
+  const defaults = {
+    connections: 4,
+    keepAliveMs: 4_000,
+    socketFolder: "/",
+    names: new Names(createLookup({ servers: [] })),
+    targets: () => EVERYWHERE,
+    trust: () => PUBLIC_TRUST,
+  };
   const client = new Http1Client({ ...defaults, ...options });
   onTestFinished(() => client.close());
   const instance = { id: "ins_1", sandboxId: "box", url, number: 1, weight: 1, draining: false };

@@ -1,6 +1,7 @@
 import { key, LONGEST, section } from "../key.ts";
-import { networks } from "../../domain/value/networks.ts";
+import { networks, servers } from "../../domain/value/networks.ts";
 import { duration, integer } from "../../domain/value/quantities.ts";
+import { path } from "../../domain/value/words.ts";
 
 export const proxy = section("proxy", "The way from the gateway to a sandbox's instances.", {
   PROXY_TIMEOUT: key(duration("1ms", LONGEST), "30", "Time an instance has to begin its answer."),
@@ -28,6 +29,14 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
   ),
   TARGET_ALLOW: key(networks(), "", "The networks instances may be in; empty = all. Never link-local addresses."),
   TARGET_DENY: key(networks(), "", "Networks in which no instance may be."),
+  PROXY_DNS_SERVERS: key(servers(), "", "Who is asked for names of instances; empty = as the system asks."),
+  PROXY_TLS_CA_FILE: key(
+    path(),
+    "",
+    "Authorities that sign certificates of https:// instances; empty = the public ones.",
+  ),
+  PROXY_TLS_CERT_FILE: key(path(), "", "The gateway's own certificate for instances that ask for one, in PEM."),
+  PROXY_TLS_KEY_FILE: key(path(), "", "The key of that certificate, in PEM."),
   MAX_RETRIES: key(
     integer(0, 100),
     "3",

@@ -13,6 +13,8 @@ import {
   type SnapshotData,
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
+import { NO_SETTINGS } from "../../domain/settings/settings.ts";
+import { type TargetPolicy, targetPolicy } from "../../domain/target-policy.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import { ConcurrencyGate } from "../../limits/concurrency.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
@@ -24,7 +26,11 @@ import { InFlight } from "../../proxy/request/in-flight.ts";
 import { LongAnswers } from "../../proxy/routes/long-answers.ts";
 import { recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
+import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
+import { Names } from "../../proxy/upstream/reach/names.ts";
+import type { TlsTrust } from "../../proxy/upstream/reach/secure.ts";
 import { drain } from "./drain.ts";
+import { readTrust, trustWith } from "./trust.ts";
 import { gateLimits } from "../limits.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
 import type { PulseWords, SharedMemory } from "../shared-memory/layout.ts";
@@ -58,6 +64,9 @@ export class Gateway {
   readonly #deadlines = new Deadlines();
   #policy: Policy;
   readonly #longAnswers: LongAnswers;
+  /** Where instances may be, and how those behind TLS are known. */
+  #targets: TargetPolicy;
+  #trust: TlsTrust;
   #snapshot: Snapshot;
   #drained: Promise<void> | undefined;
 
@@ -70,10 +79,16 @@ export class Gateway {
       strict: config.AUDIT_MODE === "strict",
       onError: (error) => onInternalError(asGatewayError(error), ""),
     });
+    this.#targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
+    this.#trust = readTrust(config);
     this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
       socketFolder: options.socketFolder,
+      names: new Names(createLookup({ servers: config.PROXY_DNS_SERVERS })),
+      targets: () => this.#targets,
+      trust: ({ sandboxId }) =>
+        trustWith(this.#trust, this.#snapshot.sandboxes.get(sandboxId)?.settings ?? NO_SETTINGS),
     });
     this.#shell = {
       memory,
@@ -147,9 +162,14 @@ export class Gateway {
   /**
    * Builds a policy from another configuration beside the present one and swaps them: every request from now on follows the
    * new one, on open connections too; exchanges in flight end under the one they began with. What is counted stays counted.
-   * The listener's address, the upstream client's pools, AUDIT_MODE and STREAM_AFTER stay until a restart.
+   * Instances are connected to anew, as far as their connections are idle. The listener's address, the size of the upstream
+   * client's pools, PROXY_DNS_SERVERS, AUDIT_MODE and STREAM_AFTER stay until a restart.
+   * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
    */
   reconfigure(config: Config): void {
+    this.#trust = readTrust(config);
+    this.#targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
+    this.#client.retain(new Set());
     this.#policy = createPolicy(config, this.#shell);
     this.#shell.gate.configure(gateLimits(config));
     limitServer(this.#server, this.#policy.serverLimits);

@@ -2,13 +2,15 @@ import { GatewayError } from "../../errors.ts";
 import { nearest } from "../value/nearest.ts";
 import type { Setting } from "./setting.ts";
 import { timeouts } from "./timeouts.ts";
+import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
-export const GROUPS = [timeouts] as const;
+export const GROUPS = [timeouts, upstream] as const;
 
 /** Every setting, once. */
 export const SETTINGS = {
   ...timeouts.settings,
+  ...upstream.settings,
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof SETTINGS;

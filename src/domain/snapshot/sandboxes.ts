@@ -1,4 +1,6 @@
 import type { Sandbox } from "../sandbox.ts";
+import type { SettingName } from "../settings/settings.ts";
+import { upstream } from "../settings/upstream.ts";
 import { LayeredMap } from "./layered-map.ts";
 import { NOTHING_HELD, type Projection } from "./projection.ts";
 
@@ -17,8 +19,10 @@ export const sandboxes: Projection<Sandbox, Sandbox> = {
   dropped(map, change) {
     if (change.kind !== "sandbox.put" && change.kind !== "sandbox.removed") return NOTHING_HELD;
     const [id, kept] = change.kind === "sandbox.put" ? [change.sandbox.id, change.sandbox] : [change.sandboxId];
-    const stays = new Set(kept?.instances.map((instance) => instance.id));
-    const had = map.get(id)?.instances ?? [];
+    const before = map.get(id);
+    const had = before?.instances ?? [];
+    const isReachedAsBefore = before !== undefined && kept !== undefined && sameConnections(before, kept);
+    const stays = new Set(isReachedAsBefore ? kept.instances.map((instance) => instance.id) : []);
     return { instances: had.map((instance) => instance.id).filter((instanceId) => !stays.has(instanceId)) };
   },
 
@@ -26,3 +30,10 @@ export const sandboxes: Projection<Sandbox, Sandbox> = {
     instances: [...map.values()].flatMap(({ instances }) => instances.map((instance) => instance.id)),
   }),
 };
+
+const OF_CONNECTIONS = Object.keys(upstream.settings) as readonly SettingName[];
+
+/** Whether connections to the instances that were made before would be made the same way now. */
+function sameConnections({ settings: before }: Sandbox, { settings: now }: Sandbox): boolean {
+  return OF_CONNECTIONS.every((name) => before[name] === now[name]);
+}

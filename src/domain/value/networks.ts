@@ -30,6 +30,28 @@ export function networks(): Value<readonly string[]> {
   };
 }
 
+/** A list of DNS servers: addresses, with a port or without. */
+export function servers(): Value<readonly string[]> {
+  return {
+    hint: "list of addresses, with a port or without",
+    parse: (list) =>
+      list
+        .split(/[\s,]+/)
+        .filter((entry) => entry !== "")
+        .map(server),
+    format: (list) => list.join(", "),
+  };
+}
+
+function server(entry: string): string {
+  const [, six, four, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::(\d{1,5}))?$/.exec(entry) ?? [];
+  const address = six ?? four ?? entry;
+  if (isIP(address) === 0 || address.includes("%") || Number(port ?? 53) > 65_535 || Number(port ?? 53) === 0) {
+    throw wrong(`${shown(entry)} is not the address of a server such as 10.0.0.53, 10.0.0.53:5353 or [fd00::53]:5353`);
+  }
+  return entry;
+}
+
 function network(entry: string): string {
   const [address = "", prefix, ...rest] = entry.split("/");
   const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;

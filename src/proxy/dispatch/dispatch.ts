@@ -228,7 +228,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
       }
     }
     const error = failureError(failure, this.#reached);
-    this.#fail(error, error.code === "PROXY_001" || error.code === "PROXY_007" ? "unreachable" : "broken");
+    this.#fail(error, error.executed === "no" ? "unreachable" : "broken");
   }
 
   #next({ kind }: Failure): Instance | undefined {

@@ -1,6 +1,7 @@
 // What a failed attempt means to the client.
 
 import { GatewayError } from "../../errors.ts";
+import { CertificateRefused, TargetRefused } from "../upstream/reach/dial.ts";
 import { ProtocolError } from "../upstream/upstream.ts";
 
 /**
@@ -46,6 +47,8 @@ export function failureError({ kind, cause }: Failure, reached: Failure | undefi
     case "busy":
       return new GatewayError("PROXY_007", { retryAfter: 1, cause });
     case "unreachable":
+      if (cause instanceof TargetRefused) return new GatewayError("PROXY_008", { cause });
+      if (cause instanceof CertificateRefused) return new GatewayError("PROXY_009", { details, cause });
       return new GatewayError("PROXY_001", { details, retryAfter: 1, cause });
     case "broken":
       return new GatewayError("PROXY_002", { details, executed: "maybe", cause });
@@ -57,5 +60,6 @@ export function failureError({ kind, cause }: Failure, reached: Failure | undefi
 /** What a client may know of an upstream error: no addresses, no paths. */
 function reason(cause: Error): string {
   if (cause instanceof ProtocolError) return cause.message;
+  if (cause instanceof TargetRefused) return "address not allowed";
   return "code" in cause && typeof cause.code === "string" ? cause.code : "connection failed";
 }

@@ -1,7 +1,10 @@
-import { join } from "node:path";
 import type { Instance } from "../../../domain/sandbox.ts";
+import type { TargetPolicy } from "../../../domain/target-policy.ts";
+import type { Names } from "../reach/names.ts";
+import { reach } from "../reach/reach.ts";
+import type { TlsTrust } from "../reach/secure.ts";
 import type { UpstreamClient, UpstreamControl, UpstreamHandler, UpstreamRequest } from "../upstream.ts";
-import { type Address, Attempt } from "./connection.ts";
+import { Attempt } from "./connection.ts";
 import { Pool } from "./pool.ts";
 
 /** Large enough for a whole read of the kernel's, small enough to stay in the processor's cache. */
@@ -15,6 +18,12 @@ export interface Http1ClientOptions {
   readonly keepAliveMs: number;
   /** Where the sockets of `unix:` instances are. */
   readonly socketFolder: string;
+  /** Where instances may be. */
+  readonly targets: () => TargetPolicy;
+  /** Where names of instances lead. */
+  readonly names: Names;
+  /** How an instance behind TLS is known, as its sandbox says. */
+  readonly trust: (instance: Instance) => TlsTrust;
 }
 
 /**
@@ -59,24 +68,19 @@ export class Http1Client implements UpstreamClient {
   }
 
   #open(instance: Instance): Pool {
-    const { connections, socketFolder } = this.#options;
-    const { address, host } = addressOf(instance, socketFolder);
-    const pool = new Pool({ address, host, buffer: this.#buffer, connections });
+    const { connections, socketFolder, targets, names, trust } = this.#options;
+    const { dialer, host } = reach(instance.url, () => trust(instance), { names, targets, socketFolder });
+    const pool = new Pool({ dialer, host, buffer: this.#buffer, connections });
     this.#pools.set(instance.id, pool);
     return pool;
   }
 
   #sweep(): void {
     const before = performance.now() - this.#options.keepAliveMs;
-    for (const pool of this.#pools.values()) pool.closeIdle(before);
+    for (const pool of this.#pools.values()) {
+      pool.closeIdle(before);
+      pool.follow();
+    }
+    this.#options.names.prune();
   }
-}
-
-function addressOf({ url }: Instance, socketFolder: string): { address: Address; host: string } {
-  if (url.startsWith("unix:")) {
-    return { address: { path: join(socketFolder, url.slice("unix:".length)) }, host: "localhost" };
-  }
-  const { hostname, port, host } = new URL(url);
-  const plain = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
-  return { address: { host: plain, port: port === "" ? 80 : Number(port) }, host };
 }

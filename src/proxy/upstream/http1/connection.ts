@@ -1,14 +1,13 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { GatewayError } from "../../../errors.ts";
+import type { Dialer, Dialing } from "../reach/dial.ts";
 import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from "../upstream.ts";
 import { type ResponseEvents, ResponseParser } from "./response-parser.ts";
 
-/** Where an instance listens. */
-export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
-
 export interface ConnectionOptions {
-  readonly address: Address;
+  /** Makes the connection. */
+  readonly dialer: Dialer;
   /** The Host field of every request. */
   readonly host: string;
   /** Read into by all connections of a thread in turn: what is kept of it is copied first. */
@@ -55,7 +54,12 @@ export class Attempt implements UpstreamControl {
 /** One connection to an instance: connects for its first attempt, then serves one at a time. */
 export class Connection implements ResponseEvents {
   readonly #options: ConnectionOptions;
-  readonly #socket: Socket;
+  readonly #dialing: Dialing;
+  /** There is one as soon as it is connected. */
+  #socket: Socket | undefined;
+  #address = "";
+  /** Serves nothing new. */
+  #retired = false;
   readonly #parser = new ResponseParser(this);
   #gone = false;
   #attempt: Attempt | undefined;
@@ -71,35 +75,41 @@ export class Connection implements ResponseEvents {
     this.#options = options;
     this.#attempt = first;
     first.assign(this);
-    this.#socket = connect({
-      ...options.address,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-      onread: { buffer: options.buffer, callback: (length, buffer) => this.#onRead(length, buffer as Buffer) },
-    });
-    this.#socket
-      .once("connect", () => this.#onConnect())
-      .on("error", (error) => this.#fail(error))
-      .on("end", () => this.#onEnd())
-      .on("close", () => this.#fail(closed()));
+    this.#dialing = options.dialer.dial(
+      { buffer: options.buffer, callback: (length, buffer) => this.#onRead(length, buffer as Buffer) },
+      {
+        onConnected: (socket, address) => this.#onConnect(socket, address),
+        onFailed: (error) => this.#fail(error),
+      },
+    );
+  }
+
+  /** The IP address at its other end; "" before it is connected, and for a socket in the file system. */
+  get address(): string {
+    return this.#address;
   }
 
   /** Serves another attempt. The connection must be free. */
   serve(attempt: Attempt): void {
     attempt.assign(this);
     this.#attempt = attempt;
-    this.#send(attempt);
+    this.#send(attempt, this.#socket as Socket);
+  }
+
+  /** Ends when the attempt it serves has: at once when there is none. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#attempt === undefined) this.destroy();
   }
 
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
+    this.#socket?.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    this.#socket.resume();
+    this.#socket?.resume();
   }
 
   /** Ends it and the attempt it serves. */
@@ -125,34 +135,39 @@ export class Connection implements ResponseEvents {
     attempt.handler.onEnd();
   }
 
-  #onConnect(): void {
-    if (this.#attempt !== undefined) this.#send(this.#attempt);
+  #onConnect(socket: Socket, address: string): void {
+    this.#socket = socket;
+    this.#address = address;
+    socket
+      .on("error", (error) => this.#fail(error))
+      .on("end", () => this.#onEnd())
+      .on("close", () => this.#fail(closed()));
+    if (this.#attempt !== undefined) this.#send(this.#attempt, socket);
   }
 
-  #send(attempt: Attempt): void {
+  #send(attempt: Attempt, socket: Socket): void {
     attempt.handler.onSent();
     const { request } = attempt;
     this.#parser.expect(request.method);
     const { body } = request;
     try {
-      if (body === null) this.#socket.write(headOf(request, this.#options.host, ""), "latin1");
-      else if (typeof body === "string") this.#sendWhole(request, body);
-      else this.#sendStream(request, body);
+      if (body === null) socket.write(headOf(request, this.#options.host, ""), "latin1");
+      else if (typeof body === "string") this.#sendWhole(request, body, socket);
+      else this.#sendStream(request, body, socket);
     } catch (error) {
       this.#fail(error as Error); // it would end the thread: nobody stands above us
     }
   }
 
-  #sendWhole(request: UpstreamRequest, body: string): void {
-    this.#socket.cork();
+  #sendWhole(request: UpstreamRequest, body: string, socket: Socket): void {
+    socket.cork();
     const length = `content-length: ${Buffer.byteLength(body)}\r\n`;
-    this.#socket.write(headOf(request, this.#options.host, length), "latin1");
-    this.#socket.write(body, "utf8");
-    this.#socket.uncork();
+    socket.write(headOf(request, this.#options.host, length), "latin1");
+    socket.write(body, "utf8");
+    socket.uncork();
   }
 
-  #sendStream(request: UpstreamRequest, body: Readable): void {
-    const socket = this.#socket;
+  #sendStream(request: UpstreamRequest, body: Readable, socket: Socket): void {
     const chunked = !hasField(request.headers, "content-length");
     const framing = chunked ? "transfer-encoding: chunked\r\n" : "";
     socket.write(headOf(request, this.#options.host, framing), "latin1");
@@ -193,7 +208,7 @@ export class Connection implements ResponseEvents {
 
   #free(): void {
     // Also when the instance has answered without taking all of the body: the next request would wait behind the rest.
-    if (!this.#reusable || this.#socket.writableLength > 0) return this.#fail(closed());
+    if (!this.#reusable || this.#retired || (this.#socket as Socket).writableLength > 0) return this.#fail(closed());
     this.#reusable = false;
     // The read that completed the answer may also have paused it: nobody else would read on.
     if (this.#paused) this.resume();
@@ -217,7 +232,8 @@ export class Connection implements ResponseEvents {
     this.#attempt = undefined;
     this.#sending?.destroy();
     this.#sending = undefined;
-    this.#socket.destroy();
+    this.#dialing.cancel();
+    this.#socket?.destroy();
     const broken = attempt !== undefined && !attempt.ended;
     this.#options.onGone(this, broken);
     if (!broken) return;

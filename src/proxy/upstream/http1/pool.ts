@@ -36,6 +36,16 @@ export class Pool {
     while (this.#idle[0] !== undefined && this.#idle[0].freeSince < time) this.#idle[0].destroy();
   }
 
+  /** Learns where the instance is by now, and lets go of connections to where it was. */
+  follow(): void {
+    const { dialer } = this.#options;
+    if (dialer.hasLeft === undefined || this.#all.size === 0) return;
+    dialer.refresh?.();
+    for (const connection of this.#all) {
+      if (connection.address !== "" && dialer.hasLeft(connection.address)) connection.retire();
+    }
+  }
+
   /** Starts nothing new once its attempts are done; connections end with the attempts they serve. */
   retire(): void {
     this.#retired = true;
