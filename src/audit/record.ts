@@ -69,8 +69,18 @@ export interface RequestFacts {
   readonly bytesOut: number;
   readonly durationMs: number;
   readonly execution: ExecutionFacts | undefined;
+  /** What became of each, in order; null when there was only one, of which everything else tells. */
+  readonly tries: readonly Try[] | null;
   /** It has a start record. */
   readonly started: boolean;
+}
+
+/** One try of a call at an instance. */
+export interface Try {
+  readonly instanceId: string;
+  /** The answer's status, or why there was none. */
+  readonly outcome: string;
+  readonly durationMs: number;
 }
 
 export interface ExecutionFacts {
@@ -111,12 +121,17 @@ export function requestRecord(facts: RequestFacts): string {
   if (facts.outcome !== "") text += `,"outcome":"${facts.outcome}"`;
   text += `,"bytes_in":${facts.bytesIn},"bytes_out":${facts.bytesOut},"duration_ms":${facts.durationMs.toFixed(1)}`;
   if (execution !== undefined) text += `${executionFields(execution)},"result":"${execution.status}"`;
+  if (facts.tries !== null) text += `,"tries":[${facts.tries.map(tryText).join(",")}]`;
   if (facts.started) text += STARTED;
   return `${text}}`;
 }
 
 /** How the record of a call's end says that there is one of its start. */
 export const STARTED = ',"started":true';
+
+function tryText({ instanceId, outcome, durationMs }: Try): string {
+  return `{"instance":"${instanceId}","outcome":"${outcome}","ms":${durationMs.toFixed(1)}}`;
+}
 
 function callFields({ requestId, address, method, path, principal }: RequestFacts): string {
   const text = `,"request_id":"${requestId}","address":"${address}","method":"${method}","path":${quoted(path)}`;

@@ -122,6 +122,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     wholeMs: Number.POSITIVE_INFINITY,
     sendMs: config.PROXY_SEND_TIMEOUT,
   };
+  const bodyMemory = new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) });
   const transparent = new TransparentRoute({
     admission,
     strategies,
@@ -134,6 +135,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       deliveries,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
+      bodyMemory,
       minimumRate: minimumRate(config),
     },
     recorder,
@@ -147,7 +149,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     dispatching,
     recorder,
     responder,
-    bodyMemory: new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) }),
+    bodyMemory,
     bodyLimits: { size: config.MAX_BODY_SIZE, silenceMs: config.PROXY_SEND_TIMEOUT, rate: minimumRate(config) },
     maxResponseSize: config.MAX_RESPONSE_SIZE,
     limits: { maxTimeoutMs: config.EXECUTE_MAX_TIMEOUT, maxMembers: config.MAX_JSON_MEMBERS },

@@ -32,6 +32,7 @@ const FACTS: RequestFacts = {
   bytesOut: 120,
   durationMs: 1.26,
   execution: undefined,
+  tries: null,
   started: false,
 };
 

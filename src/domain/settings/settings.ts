@@ -1,15 +1,17 @@
 import { GatewayError } from "../../errors.ts";
 import { nearest } from "../value/nearest.ts";
 import type { Setting } from "./setting.ts";
+import { retries } from "./retries.ts";
 import { timeouts } from "./timeouts.ts";
 import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
-export const GROUPS = [timeouts, upstream] as const;
+export const GROUPS = [timeouts, retries, upstream] as const;
 
 /** Every setting, once. */
 export const SETTINGS = {
   ...timeouts.settings,
+  ...retries.settings,
   ...upstream.settings,
 } as const satisfies Record<string, Setting<unknown>>;
 

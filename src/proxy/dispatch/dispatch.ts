@@ -6,12 +6,22 @@ import type { InstanceBoard } from "../health/board.ts";
 import type { Deadlines, Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamClient, UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
-import { connectTimedOut, type Failure, failureError, failureOf, noFreeConnection } from "./failure.ts";
+import { backoffMs } from "./backoff.ts";
+import {
+  answeredUnavailable,
+  connectTimedOut,
+  type Failure,
+  failureError,
+  failureOf,
+  noFreeConnection,
+} from "./failure.ts";
 import type { BodyControl, Outbound } from "./outbound.ts";
 import type { AnswerControl, Receiver } from "./receiver.ts";
-import { retryAfter } from "./retry.ts";
+import { askedWaitMs, type Ending, isUnavailable, retryAfter } from "./retry.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { Timeouts } from "./timeouts.ts";
+
+type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client reading";
 
 /** What every dispatch of a thread shares. */
 export interface DispatchContext {
@@ -46,6 +56,13 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #instance: Instance | undefined;
   /** The instance's count holds this request. */
   #claimed = false;
+  /** When the current attempt began; negative when there is none. */
+  #attemptedAt = -1;
+  /** It has a connection of its own making. */
+  #connecting = false;
+  /** Until the next attempt. */
+  #pause: NodeJS.Timeout | undefined;
+  #status = 0;
   #control: UpstreamControl | undefined;
   /** The current attempt may have reached its instance. */
   #sent = false;
@@ -56,7 +73,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #answered = false;
   #done = false;
   /** Whom we are waiting for: decides what a passed deadline means. */
-  #waitingFor: "pool" | "connect" | "instance" | "client body" | "client reading" = "pool";
+  #waitingFor: Whom = "pool";
 
   constructor(options: {
     context: DispatchContext;
@@ -81,7 +98,13 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     if (this.#done) return;
     this.#context.deadlines.watch(this);
     this.#context.repeats.earn();
-    this.#attempt(this.#pick(), false);
+    const instance = this.#pick();
+    if (instance === undefined) {
+      const details = "The sandbox has no instance";
+      return this.#fail(new GatewayError("PROXY_001", { details, retryAfter: 1 }), "unreachable");
+    }
+    this.#claim(instance);
+    this.#attempt(instance, false);
   }
 
   /** Ends the call from this side: the client left, or it must not go on. The receiver is told `error`. */
@@ -107,6 +130,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   }
 
   onConnecting(): void {
+    this.#connecting = true;
     this.#waitFor("connect", this.#timeouts.connectMs);
   }
 
@@ -118,7 +142,10 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   }
 
   onHead(status: number, fields: readonly string[]): void {
+    this.#status = status;
+    if (isUnavailable(status) && this.#isTriedElsewhere(fields)) return;
     this.#answered = true;
+    this.#outbound.kept?.drop();
     this.#endBy = performance.now() + this.#timeouts.wholeMs;
     this.#waitFor("instance", this.#timeouts.idleMs);
     this.#context.board.report(this.#instance as Instance, "answered");
@@ -151,6 +178,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   expire(): void {
     switch (this.#waitingFor) {
+      case "pause":
+        return this.#fail(new GatewayError("PROXY_003", { executed: this.#executed }), "timeout");
       case "pool":
         return this.#give(noFreeConnection());
       case "connect":
@@ -182,23 +211,24 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     return this.#strategy.pick(this.#sandbox, this.exchange, this.#context.board, this.#tried);
   }
 
-  #waitFor(whom: "pool" | "connect" | "instance" | "client body" | "client reading", ms: number): void {
+  #waitFor(whom: Whom, ms: number): void {
     this.#waitingFor = whom;
     this.deadline = Math.min(performance.now() + ms, this.#endBy);
   }
 
-  /** `fresh`: not over a kept connection. */
-  #attempt(instance: Instance | undefined, fresh: boolean): void {
-    if (instance === undefined) {
-      const details = "The sandbox has no instance";
-      return this.#fail(new GatewayError("PROXY_001", { details, retryAfter: 1 }), "unreachable");
-    }
+  #claim(instance: Instance): void {
     this.#tried.push(instance);
     this.#instance = instance;
+    this.#claimed = this.#context.board.claim(instance);
+  }
+
+  /** The instance is claimed. `fresh`: not over a kept connection. */
+  #attempt(instance: Instance, fresh: boolean): void {
     this.exchange.instance = instance;
     this.#sent = false;
+    this.#connecting = false;
+    this.#attemptedAt = performance.now();
     this.#waitFor("pool", this.#timeouts.poolMs);
-    this.#claimed = this.#context.board.claim(instance);
     const { method, path, headers, body } = this.#outbound;
     this.#control = this.#context.client.start(
       instance,
@@ -215,33 +245,76 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   /** The attempt has failed. Another one, or the end. */
   #failed(failure: Failure): void {
-    const { kind } = failure;
-    const instance = this.#instance as Instance;
-    this.#context.board.report(instance, kind);
+    this.#context.board.report(this.#instance as Instance, failure.kind);
     if (!this.#answered) {
-      const next = this.#next(failure);
-      if (next !== undefined) {
-        if (this.#sent) this.#reached = failure;
-        this.#context.lane.retry();
-        this.#release();
-        return this.#attempt(next, kind === "broken");
-      }
+      const next = this.#next(failure.kind);
+      if (next !== undefined) return this.#again(next, failure, this.#isStale(failure) ? 0 : this.#backoff());
     }
+    if (this.exchange.tries !== null) this.#noteTry(failure.kind);
     const error = failureError(failure, this.#reached);
     this.#fail(error, error.executed === "no" ? "unreachable" : "broken");
   }
 
-  #next({ kind }: Failure): Instance | undefined {
-    const { idempotent, body } = this.#outbound;
+  /** A kept connection broke: the instance may have closed it long ago, and is asked anew without a pause. */
+  #isStale({ kind }: Failure): boolean {
+    return kind === "broken" && !this.#connecting;
+  }
+
+  #backoff(): number {
+    return backoffMs(this.#tried.length);
+  }
+
+  /** The instance says that it cannot serve now, and the sandbox wants such calls to be tried again: whether that is done. */
+  #isTriedElsewhere(fields: readonly string[]): boolean {
+    if (this.#sandbox.settings.retryUnavailable !== true) return false;
+    const asked = askedWaitMs(fields, Date.now());
+    if (asked === undefined || performance.now() + asked >= this.#endBy) return false;
+    const last = this.#instance as Instance;
+    const next = this.#next("unavailable");
+    if (next === undefined) return false;
+    this.#context.board.report(last, "answered");
+    this.#control?.abort();
+    this.#again(next, answeredUnavailable(this.#status), Math.max(this.#backoff(), next === last ? asked : 0));
+    return true;
+  }
+
+  /** Another attempt, after a pause in which the call holds its place at the instance. */
+  #again(next: Instance, failure: Failure, pauseMs: number): void {
+    if (this.#sent) this.#reached = failure;
+    this.#noteTry(this.#status > 0 ? String(this.#status) : failure.kind);
+    this.#status = 0;
+    this.#context.lane.retry();
+    this.#release();
+    this.#claim(next);
+    const fresh = failure.kind === "broken";
+    if (pauseMs === 0) return this.#attempt(next, fresh);
+    this.#waitFor("pause", Number.POSITIVE_INFINITY);
+    this.#pause = setTimeout(() => this.#attempt(next, fresh), pauseMs);
+  }
+
+  /** Notes for the record what became of the current attempt. */
+  #noteTry(outcome: string): void {
+    if (this.#attemptedAt < 0) return;
+    const durationMs = performance.now() - this.#attemptedAt;
+    this.#attemptedAt = -1;
+    (this.exchange.tries ??= []).push({ instanceId: this.exchange.instanceId, outcome, durationMs });
+  }
+
+  #next(kind: Ending): Instance | undefined {
+    const { idempotent, body, kept } = this.#outbound;
     const retry = retryAfter({
       kind,
       attempts: this.#tried.length,
       sends: this.#sends,
-      repeatable: idempotent && typeof body !== "function",
+      repeatable: idempotent && (typeof body !== "function" || kept?.whole === true),
       maxRetries: this.#context.maxRetries,
     });
-    if (retry === "no" || (retry === "again" && !this.#context.repeats.spend())) return undefined;
+    if (retry === "no" || (retry === "again" && !this.#spend())) return undefined;
     return this.#pick() ?? (retry === "again" ? this.#instance : undefined);
+  }
+
+  #spend(): boolean {
+    return this.#context.repeats.spend(this.#sandbox, performance.now());
   }
 
   /** The call cannot go on: an error that escaped into the client's callbacks would be lost there. */
@@ -258,6 +331,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   #finish(outcome: Outcome): void {
     this.#done = true;
+    clearTimeout(this.#pause);
+    if (this.exchange.tries !== null) this.#noteTry(outcome === "delivered" ? String(this.#status) : outcome);
     this.#context.deadlines.unwatch(this);
     this.#release();
     this.#context.lane.outcome(outcome);

@@ -28,6 +28,11 @@ export function noFreeConnection(): Failure {
   return { kind: "busy", cause: new Error("no connection came free in time") };
 }
 
+/** What the client is told of an answer that was not passed on, should the attempts after it fail. */
+export function answeredUnavailable(status: number): Failure {
+  return { kind: "broken", cause: Object.assign(new Error("unavailable"), { code: `status ${status}` }) };
+}
+
 export function connectTimedOut(): Failure {
   const cause = Object.assign(new Error("the instance did not accept in time"), { code: "ETIMEDOUT" });
   return { kind: "unreachable", cause };

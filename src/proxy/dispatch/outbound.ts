@@ -7,10 +7,12 @@ export interface Outbound {
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
-  /** null: none. A stream is made anew for each attempt, and cannot be sent twice once any of it has been read. */
+  /** null: none. A stream is made anew for each attempt; once any of it has been read, only `kept` can send it again. */
   readonly body: string | ((control: BodyControl) => Readable) | null;
-  /** May be sent again after it may have reached an instance (RFC 9110 section 9.2.2). */
+  /** May be sent again after it may have reached an instance: RFC 9110 section 9.2.2, or its Idempotency-Key says so. */
   readonly idempotent: boolean;
+  /** What has been read of a streamed body; null when it is not kept. */
+  readonly kept: { readonly whole: boolean; drop(): void } | null;
 }
 
 /** How a streamed body tells where it stands. */

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { GatewayError } from "../../errors.ts";
 import type { BodyControl } from "../dispatch/outbound.ts";
 import type { Exchange } from "../request/exchange.ts";
+import type { KeptBody } from "./kept-body.ts";
 import { checkTrailers } from "../request/head.ts";
 import { type MinimumRate, TransferRate } from "../request/transfer-rate.ts";
 import { tooLarge } from "../request/read-body.ts";
@@ -10,7 +11,8 @@ import { tooLarge } from "../request/read-body.ts";
 /**
  * A client's body on its way to an instance, streamed: counted, bounded, with its trailers checked before the end is
  * passed on. It reads nothing before it is read itself, so an attempt that never got a connection leaves the request
- * untouched for the next one; and its destruction does not destroy the request, as undici would.
+ * untouched for the next one; and its destruction does not destroy the request, as undici would. What an earlier attempt
+ * has read is sent again from `kept`; without that, nothing may have been read.
  */
 export class RequestBody extends Readable {
   readonly #exchange: Exchange;
@@ -18,10 +20,18 @@ export class RequestBody extends Readable {
   readonly #control: BodyControl;
   readonly #limit: number;
   readonly #rate: TransferRate;
+  readonly #kept: KeptBody | null;
   #attached = false;
 
-  constructor(options: { exchange: Exchange; control: BodyControl; limit: number; minimumRate: MinimumRate }) {
+  constructor(options: {
+    exchange: Exchange;
+    control: BodyControl;
+    limit: number;
+    minimumRate: MinimumRate;
+    kept: KeptBody | null;
+  }) {
     super();
+    this.#kept = options.kept;
     this.#rate = new TransferRate(options.minimumRate);
     this.#exchange = options.exchange;
     this.#req = options.exchange.req;
@@ -32,6 +42,8 @@ export class RequestBody extends Readable {
   override _read(): void {
     if (!this.#attached) {
       this.#attached = true;
+      if (this.#kept !== null) for (const chunk of this.#kept.chunks) this.push(chunk);
+      if (this.#req.readableEnded) return this.#onEnd();
       this.#req.on("data", this.#onData).once("end", this.#onEnd);
     }
     this.#control.bodyProgress("client");
@@ -49,6 +61,7 @@ export class RequestBody extends Readable {
   readonly #onData = (chunk: Buffer): void => {
     this.#exchange.bytesIn += chunk.length;
     if (this.#exchange.bytesIn > this.#limit) return this.#refuse(tooLarge(this.#limit));
+    this.#kept?.add(chunk);
     this.#rate.moved(chunk.length);
     const now = performance.now();
     if (this.#rate.isTooSlow(now)) return this.#refuse(new GatewayError("PROXY_006", { details: "too slow" }));

@@ -1,7 +1,10 @@
 import type { AuditReceiver } from "../../audit/outbox.ts";
 import type { GatewayError } from "../../errors.ts";
 import type { Streams } from "../../limits/streams.ts";
+import { BodyMemory } from "../../limits/body-memory.ts";
+import type { Cap } from "../../limits/cap.ts";
 import { RequestBody } from "./body.ts";
+import { KEPT_MOST, KeptBody } from "./kept-body.ts";
 import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
 import type { AnswerControl, Receiver } from "../dispatch/receiver.ts";
 import { isIdempotent } from "../dispatch/retry.ts";
@@ -24,6 +27,8 @@ export interface ForwardContext {
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
+  /** Of all bodies together, in units of BODY_UNIT bytes. */
+  readonly bodyMemory: Cap;
   /** Of a client's body. */
   readonly minimumRate: MinimumRate;
 }
@@ -33,6 +38,9 @@ const ONE_WRITE = 4096;
 
 /** The request as it goes to an instance. `path` is the part of the target that is the sandbox's own. */
 export function outbound(exchange: Exchange, head: Head, path: string, context: ForwardContext): Outbound {
+  const idempotent = isIdempotent(exchange.method) || head.idempotencyKey !== undefined;
+  const kept = idempotent && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST ? keep(exchange, context) : null;
+  const { maxBodySize: limit, minimumRate } = context;
   return {
     method: exchange.method,
     path,
@@ -40,10 +48,16 @@ export function outbound(exchange: Exchange, head: Head, path: string, context: 
     body:
       head.bodyLength === 0
         ? null
-        : (control: BodyControl) =>
-            new RequestBody({ exchange, control, limit: context.maxBodySize, minimumRate: context.minimumRate }),
-    idempotent: isIdempotent(exchange.method),
+        : (control: BodyControl) => new RequestBody({ exchange, control, limit, minimumRate, kept }),
+    idempotent,
+    kept,
   };
+}
+
+function keep(exchange: Exchange, context: ForwardContext): KeptBody {
+  const memory = new BodyMemory({ cap: context.bodyMemory, callerKey: exchange.callerKey });
+  exchange.bodyMemory = memory;
+  return new KeptBody(memory);
 }
 
 /**

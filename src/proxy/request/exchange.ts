@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AuditReceiver } from "../../audit/outbox.ts";
-import type { ExecutionFacts, RequestFacts } from "../../audit/record.ts";
+import type { ExecutionFacts, RequestFacts, Try } from "../../audit/record.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
@@ -44,6 +44,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   instance: Instance | undefined;
   /** Some of it may have reached an instance. */
   sent = false;
+  /** What became of each try; null while the first is not over, and when there was no other. */
+  tries: Try[] | null = null;
   execution: ExecutionFacts | undefined;
   started = false;
   status = 0;

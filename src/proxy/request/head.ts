@@ -9,6 +9,7 @@ export interface Head extends Destination {
   readonly authorization: string | undefined;
   readonly sandboxToken: string | undefined;
   readonly sandboxId: string | undefined;
+  readonly idempotencyKey: string | undefined;
   readonly contentType: string | undefined;
   readonly forwardedFor: string | undefined;
   readonly forwardedProto: string | undefined;
@@ -115,6 +116,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   let authorization: string | undefined;
   let sandboxToken: string | undefined;
   let sandboxId: string | undefined;
+  let idempotencyKey: string | undefined;
   let contentType: string | undefined;
   let contentLength: string | undefined;
   let transferEncoding: string | undefined;
@@ -157,6 +159,9 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
         case "x-sandbox-id":
           sandboxId = value;
           break;
+        case "idempotency-key":
+          idempotencyKey = value;
+          break;
         case "expect":
           expect = value;
           break;
@@ -186,6 +191,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
     authorization,
     sandboxToken,
     sandboxId,
+    idempotencyKey,
     contentType,
     forwardedFor,
     forwardedProto,

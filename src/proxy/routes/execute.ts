@@ -112,6 +112,7 @@ export class ExecuteRoute {
         headers,
         body: call.body === "" ? null : call.body,
         idempotent: false,
+        kept: null,
       },
       // A result is small and comes at once: who trickles it must not keep the slot.
       timeouts: { ...this.#o.timeouts, firstByteMs, wholeMs: firstByteMs },

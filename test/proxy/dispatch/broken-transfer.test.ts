@@ -41,7 +41,7 @@ const REQUESTS = {
     method: "PUT",
     rest: "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     end: "0\r\n\r\n",
-    mostSends: 1,
+    mostSends: 2,
   },
 } as const;
 

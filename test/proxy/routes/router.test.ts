@@ -7,6 +7,7 @@ function head(target: string, sandboxId?: string): Head {
   return {
     target,
     sandboxId,
+    idempotencyKey: undefined,
     host: "x",
     authorization: undefined,
     sandboxToken: undefined,
