@@ -23,6 +23,7 @@ import { NamedStrategies } from "../proxy/balance/strategies.ts";
 import type { Deadlines } from "../proxy/request/deadlines.ts";
 import { Deliveries } from "../proxy/request/delivery.ts";
 import { RetryBudget } from "../proxy/dispatch/retry-budget.ts";
+import { type Timeouts, TimeoutsBySettings } from "../proxy/dispatch/timeouts.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
 import type { SharedBoard } from "../proxy/health/board.ts";
 import type { ListenerPolicy, ServerLimits } from "../proxy/listener/server.ts";
@@ -114,13 +115,14 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     maxRetries: config.MAX_RETRIES,
     repeats: new RetryBudget(),
   };
-  const timeouts = {
+  const timeouts: Timeouts = {
     poolMs: config.PROXY_POOL_TIMEOUT,
     connectMs: config.PROXY_CONNECT_TIMEOUT,
     firstByteMs: config.PROXY_TIMEOUT,
     idleMs: config.PROXY_STREAM_IDLE_TIMEOUT,
     wholeMs: Number.POSITIVE_INFINITY,
     sendMs: config.PROXY_SEND_TIMEOUT,
+    totalMs: config.PROXY_TOTAL_TIMEOUT === "off" ? Number.POSITIVE_INFINITY : config.PROXY_TOTAL_TIMEOUT,
   };
   const bodyMemory = new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) });
   const transparent = new TransparentRoute({
@@ -139,7 +141,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       minimumRate: minimumRate(config),
     },
     recorder,
-    timeouts,
+    timeouts: new TimeoutsBySettings(timeouts),
     maxBodySize: config.MAX_BODY_SIZE,
   });
   const execute = new ExecuteRoute({
@@ -154,7 +156,8 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     maxResponseSize: config.MAX_RESPONSE_SIZE,
     limits: { maxTimeoutMs: config.EXECUTE_MAX_TIMEOUT, maxMembers: config.MAX_JSON_MEMBERS },
     ownLimitsMs: runLimits(config),
-    timeouts,
+    timeouts: new TimeoutsBySettings({ ...timeouts, totalMs: Number.POSITIVE_INFINITY }),
+    defaultTimeoutMs: config.PROXY_TIMEOUT,
   });
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });
   const pipeline = new Pipeline({

@@ -1,11 +1,16 @@
 import { key, LONGEST, section } from "../key.ts";
 import { networks, servers } from "../../domain/value/networks.ts";
-import { duration, integer } from "../../domain/value/quantities.ts";
+import { duration, integer, offOr } from "../../domain/value/quantities.ts";
 import { path } from "../../domain/value/words.ts";
 
 export const proxy = section("proxy", "The way from the gateway to a sandbox's instances.", {
   PROXY_TIMEOUT: key(duration("1ms", LONGEST), "30", "Time an instance has to begin its answer."),
   PROXY_CONNECT_TIMEOUT: key(duration("1ms", LONGEST), "5s", "Time to connect to an instance."),
+  PROXY_TOTAL_TIMEOUT: key(
+    offOr(duration("1ms", LONGEST)),
+    "off",
+    "Time for all of a proxied call, queue and tries included; a client may ask for less.",
+  ),
   PROXY_SEND_TIMEOUT: key(
     duration("1ms", LONGEST),
     "60s",

@@ -44,7 +44,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   deadline = Number.POSITIVE_INFINITY;
   place = -1;
   /** When the whole answer must have come. */
-  #endBy = Number.POSITIVE_INFINITY;
+  #endBy: number;
   readonly #context: DispatchContext;
   readonly #sandbox: Sandbox;
   readonly #strategy: Strategy;
@@ -91,12 +91,14 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#outbound = options.outbound;
     this.#timeouts = options.timeouts;
     this.#receiver = options.receiver;
+    this.#endBy = options.exchange.endBy;
   }
 
   start(): void {
     this.exchange.onCut((error) => this.cancel(error, error.code === "PROXY_005" ? "client_gone" : "cut"));
     if (this.#done) return;
     this.#context.deadlines.watch(this);
+    if (this.#endBy !== Number.POSITIVE_INFINITY && performance.now() >= this.#endBy) return this.#overdue();
     this.#context.repeats.earn();
     const instance = this.#pick();
     if (instance === undefined) {
@@ -146,7 +148,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     if (isUnavailable(status) && this.#isTriedElsewhere(fields)) return;
     this.#answered = true;
     this.#outbound.kept?.drop();
-    this.#endBy = performance.now() + this.#timeouts.wholeMs;
+    this.#endBy = Math.min(this.#endBy, performance.now() + this.#timeouts.wholeMs);
     this.#waitFor("instance", this.#timeouts.idleMs);
     this.#context.board.report(this.#instance as Instance, "answered");
     try {
@@ -177,9 +179,10 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   }
 
   expire(): void {
+    if (performance.now() >= this.exchange.endBy) return this.#overdue();
     switch (this.#waitingFor) {
       case "pause":
-        return this.#fail(new GatewayError("PROXY_003", { executed: this.#executed }), "timeout");
+        return; // only the end of the call's time ends it
       case "pool":
         return this.#give(noFreeConnection());
       case "connect":
@@ -195,6 +198,20 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
         return this.#fail(new GatewayError("PROXY_006", { details, executed: this.#executed }), "client_gone");
       }
     }
+  }
+
+  /** The time for all of the call is over, whatever it waits for. */
+  #overdue(): void {
+    if (this.#hadItsTime) this.#context.board.report(this.#instance as Instance, "silent");
+    const details = this.#answered ? "The answer did not end in time" : "No answer in the time the call may take";
+    this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
+  }
+
+  /** Only then is a call that took too long the instance's fault: not when its client or the queue left it next to nothing. */
+  get #hadItsTime(): boolean {
+    if (this.#answered || this.#waitingFor !== "instance" || this.exchange.head?.requestTimeout !== undefined)
+      return false;
+    return performance.now() - this.#attemptedAt > this.#timeouts.totalMs / 2;
   }
 
   #silence(): string {

@@ -32,7 +32,7 @@ export const FROM_CLIENT: readonly Dropped[] = [
   },
   {
     because: "a credential of the gateway, or steers it",
-    names: ["authorization", "x-sandbox-*"],
+    names: ["authorization", "x-sandbox-*", "x-request-timeout-ms"],
   },
   {
     because: "says from where a request comes, and how, in the words of one front or another",

@@ -30,6 +30,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   readonly startedAt: number;
   route: RouteKind = "none";
   address = "";
+  /** When all of it must be over, monotonic ms; Infinity while nobody has said so. */
+  endBy = Number.POSITIVE_INFINITY;
   /** How the client speaks to the first of us. */
   scheme: "http" | "https" = "http";
   head: Head | undefined;

@@ -10,6 +10,8 @@ export interface Head extends Destination {
   readonly sandboxToken: string | undefined;
   readonly sandboxId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** Its X-Request-Timeout-Ms. */
+  readonly requestTimeout: string | undefined;
   readonly contentType: string | undefined;
   readonly forwardedFor: string | undefined;
   readonly forwardedProto: string | undefined;
@@ -48,6 +50,7 @@ const SINGLETONS: ReadonlySet<string> = new Set([
   "x-sandbox-port",
   "x-sandbox-token",
   "idempotency-key",
+  "x-request-timeout-ms",
   "origin",
   "referer",
   "user-agent",
@@ -117,6 +120,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   let sandboxToken: string | undefined;
   let sandboxId: string | undefined;
   let idempotencyKey: string | undefined;
+  let requestTimeout: string | undefined;
   let contentType: string | undefined;
   let contentLength: string | undefined;
   let transferEncoding: string | undefined;
@@ -162,6 +166,9 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
         case "idempotency-key":
           idempotencyKey = value;
           break;
+        case "x-request-timeout-ms":
+          requestTimeout = value;
+          break;
         case "expect":
           expect = value;
           break;
@@ -192,6 +199,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
     sandboxToken,
     sandboxId,
     idempotencyKey,
+    requestTimeout,
     contentType,
     forwardedFor,
     forwardedProto,

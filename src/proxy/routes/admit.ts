@@ -49,7 +49,7 @@ export class Admission {
   enter(exchange: Exchange, caller: Caller, sandbox: Sandbox | null): Promise<void> | undefined {
     exchange.callerKey = caller.shareKey;
     exchange.sandboxKey = sandbox === null ? null : this.#keyOf(sandbox);
-    if (!this.#gate.tryAcquire(exchange)) return this.#waitForSlot(exchange);
+    if (!this.#gate.tryAcquire(exchange)) return this.#waitForSlot(exchange, sandbox);
     exchange.slot = this.#gate;
     return undefined;
   }
@@ -68,7 +68,7 @@ export class Admission {
     exchange.slot = null;
     this.#gate.release(exchange);
     exchange.sandboxKey = key;
-    return this.#waitForSlot(exchange);
+    return this.#waitForSlot(exchange, sandbox);
   }
 
   /**
@@ -100,19 +100,39 @@ export class Admission {
     return key;
   }
 
-  async #waitForSlot(exchange: Exchange): Promise<void> {
+  async #waitForSlot(exchange: Exchange, sandbox: Sandbox | null): Promise<void> {
     const left = new AbortController();
     const leave = (): void => left.abort();
     exchange.onCut(leave);
+    const most = sandbox?.settings.queueTimeout ?? Number.POSITIVE_INFINITY;
+    const rest = exchange.endBy - performance.now();
+    const over = deadline(Math.min(most, rest), () => exchange.cut(most < rest ? waitedInVain() : noTimeLeft()));
     try {
       await this.#gate.acquire(exchange, left.signal);
     } catch (error) {
       throw exchange.cutBy ?? error;
     } finally {
+      clearTimeout(over);
       exchange.offCut(leave);
     }
     exchange.slot = this.#gate;
   }
+}
+
+/** No timer where there is no end. */
+function deadline(ms: number, over: () => void): NodeJS.Timeout | undefined {
+  return ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(over, Math.max(0, ms));
+}
+
+function waitedInVain(): GatewayError {
+  return new GatewayError("RATE_002", {
+    details: "Waited in vain for as long as this sandbox lets calls wait",
+    retryAfter: 1,
+  });
+}
+
+function noTimeLeft(): GatewayError {
+  return new GatewayError("PROXY_003", { details: "The call's time was over before it was its turn", executed: "no" });
 }
 
 /**

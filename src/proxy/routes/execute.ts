@@ -11,7 +11,7 @@ import { Turns } from "../../execution/turns.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
-import type { Timeouts } from "../dispatch/timeouts.ts";
+import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import { Collect } from "../forward/collect.ts";
 import type { Exchange } from "../request/exchange.ts";
 import { checkTrailers, type Head } from "../request/head.ts";
@@ -32,7 +32,9 @@ export interface ExecuteOptions {
   readonly bodyLimits: BodyLimits;
   readonly maxResponseSize: number;
   readonly limits: ExecuteLimits;
-  readonly timeouts: Timeouts;
+  readonly timeouts: TimeoutsBySettings;
+  /** Where neither the call nor its sandbox says how long it may run. */
+  readonly defaultTimeoutMs: number;
   /** By driver, where it is known: the longest run of a call that sets no `timeout_ms`. */
   readonly ownLimitsMs: Readonly<Partial<Record<DriverName, number>>>;
 }
@@ -60,6 +62,8 @@ export class ExecuteRoute {
     authorize(principal, "sandbox:execute");
     checkContentType(head.contentType);
     checkBodyLength(head.bodyLength, this.#o.bodyLimits.size);
+    const asked = totalOf(head.requestTimeout, this.#o.limits.maxTimeoutMs);
+    if (head.requestTimeout !== undefined) exchange.endBy = exchange.startedAt + asked;
     await this.#o.admission.enter(exchange, caller, null);
     if (head.expectsContinue) exchange.res.writeContinue();
     const memory = new BodyMemory({ cap: this.#o.bodyMemory, callerKey: caller.shareKey });
@@ -72,7 +76,14 @@ export class ExecuteRoute {
     exchange.sandboxId = request.sandboxId;
     exchange.execution = facts;
     authorizeOperation(principal, request.operation);
-    await this.#o.admission.enterSandbox(exchange, this.#o.admission.find(principal, request.sandboxId));
+    const found = this.#o.admission.find(principal, request.sandboxId);
+    const { totalMs } = this.#o.timeouts.of(found.settings);
+    totalOf(head.requestTimeout, totalMs); // its sandbox is known only now
+    if ((request.timeoutMs ?? 0) > totalMs) {
+      throw new GatewayError("VAL_010", { details: `timeout_ms: a call here may take ${totalMs} ms` });
+    }
+    exchange.endBy = Math.min(exchange.endBy, exchange.startedAt + totalMs);
+    await this.#o.admission.enterSandbox(exchange, found);
     await this.#o.recorder.begin(exchange);
     const sandbox = this.#o.admission.admit(exchange, principal, request.sandboxId);
     const result = await execute({
@@ -82,7 +93,7 @@ export class ExecuteRoute {
       turns: this.#turns,
       send: (call, firstByteMs) => this.#call({ exchange, sandbox, call, executionId: facts.id, firstByteMs }),
       ownLimitMs: this.#o.ownLimitsMs[sandbox.driver],
-      defaultTimeoutMs: this.#o.timeouts.firstByteMs,
+      defaultTimeoutMs: sandbox.settings.firstByteTimeout ?? this.#o.defaultTimeoutMs,
     });
     exchange.execution = { ...facts, status: result.status };
     const answer = JSON.stringify({
@@ -115,7 +126,7 @@ export class ExecuteRoute {
         kept: null,
       },
       // A result is small and comes at once: who trickles it must not keep the slot.
-      timeouts: { ...this.#o.timeouts, firstByteMs, wholeMs: firstByteMs },
+      timeouts: { ...this.#o.timeouts.of(sandbox.settings), firstByteMs, wholeMs: firstByteMs },
       receiver: collect,
     });
     dispatch.start();

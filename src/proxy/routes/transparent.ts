@@ -3,7 +3,7 @@ import { authorize, authorizeProxy } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
-import type { Timeouts } from "../dispatch/timeouts.ts";
+import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
@@ -18,7 +18,7 @@ export interface TransparentOptions {
   readonly dispatching: DispatchContext;
   readonly forwarding: ForwardContext;
   readonly recorder: Recorder;
-  readonly timeouts: Timeouts;
+  readonly timeouts: TimeoutsBySettings;
   readonly maxBodySize: number;
 }
 
@@ -41,6 +41,8 @@ export class TransparentRoute {
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
+    const { totalMs } = this.#o.timeouts.of(sandbox.settings);
+    exchange.endBy = exchange.startedAt + totalOf(head.requestTimeout, totalMs);
     const waiting = this.#o.admission.enter(exchange, caller, sandbox);
     if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, path));
     return this.#begin(exchange, head, principal, path);
@@ -63,7 +65,7 @@ export class TransparentRoute {
       sandbox,
       strategy: this.#o.strategies.of(sandbox),
       outbound: outbound(exchange, head, path, this.#o.forwarding),
-      timeouts: this.#o.timeouts,
+      timeouts: this.#o.timeouts.of(sandbox.settings),
       receiver: forward,
     });
     dispatch.start();

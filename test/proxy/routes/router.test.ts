@@ -8,6 +8,7 @@ function head(target: string, sandboxId?: string): Head {
     target,
     sandboxId,
     idempotencyKey: undefined,
+    requestTimeout: undefined,
     host: "x",
     authorization: undefined,
     sandboxToken: undefined,
