@@ -15,6 +15,10 @@ export type RouteKind = (typeof ROUTES)[number];
 export const OUTCOMES = ["delivered", "unreachable", "broken", "timeout", "client_gone", "cut"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** What became of a try that was followed by another. */
+export const RETRY_REASONS = ["busy", "unreachable", "broken", "unavailable"] as const;
+export type RetryReason = (typeof RETRY_REASONS)[number];
+
 export const AUTH_FAILURES = ["missing", "malformed", "expired", "revoked", "invalid", "forbidden"] as const;
 export type AuthFailure = (typeof AUTH_FAILURES)[number];
 
@@ -30,12 +34,13 @@ const ERROR = AUTH_FAILURE + AUTH_FAILURES.length;
 const RETRIES = ERROR + ERROR_CODES.length;
 
 /** Length of one thread's lane, in numbers. */
-export const METRIC_SLOTS = RETRIES + 1;
+export const METRIC_SLOTS = RETRIES + RETRY_REASONS.length;
 
 const ROUTE_INDEX = indexOf(ROUTES);
 const OUTCOME_INDEX = indexOf(OUTCOMES);
 const AUTH_FAILURE_INDEX = indexOf(AUTH_FAILURES);
 const ERROR_INDEX = indexOf(ERROR_CODES);
+const RETRY_INDEX = indexOf(RETRY_REASONS);
 
 /** One thread's counters. Only that thread writes them. */
 export class MetricLane {
@@ -71,8 +76,8 @@ export class MetricLane {
     this.#add(ERROR + ERROR_INDEX[code], 1);
   }
 
-  retry(): void {
-    this.#add(RETRIES, 1);
+  retry(reason: RetryReason): void {
+    this.#add(RETRIES + RETRY_INDEX[reason], 1);
   }
 
   #add(slot: number, amount: number): void {
@@ -116,8 +121,8 @@ export class MetricTotals {
     return this.#sum(ERROR + ERROR_INDEX[code]);
   }
 
-  retries(): number {
-    return this.#sum(RETRIES);
+  retries(reason: RetryReason): number {
+    return this.#sum(RETRIES + RETRY_INDEX[reason]);
   }
 
   #sum(slot: number): number {

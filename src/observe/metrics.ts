@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 import type { Metric } from "prom-client";
 import { ERROR_CODES } from "../errors.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
-import { AUTH_FAILURES, LATENCY_BUCKETS, type MetricTotals, OUTCOMES, ROUTES } from "./metric-slots.ts";
+import { AUTH_FAILURES, LATENCY_BUCKETS, type MetricTotals, OUTCOMES, RETRY_REASONS, ROUTES } from "./metric-slots.ts";
 
 /** How many sandboxes, and instances of all of them, have series of their own: the page must not grow with the fleet. */
 const MAX_SANDBOX_LABELS = 200;
@@ -52,11 +52,12 @@ export function createMetrics(sources: MetricSources): Registry {
     }),
     new Counter({
       name: "sandboxgw_retries_total",
-      help: "Further attempts after a failed one.",
+      help: "Further attempts after a failed one, by what became of that.",
+      labelNames: ["reason"],
       registers,
       collect() {
         this.reset();
-        this.inc(totals.retries());
+        for (const reason of RETRY_REASONS) this.inc({ reason }, totals.retries(reason));
       },
     }),
     new Counter({

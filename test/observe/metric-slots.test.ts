@@ -7,6 +7,7 @@ import {
   MetricLane,
   MetricTotals,
   OUTCOMES,
+  RETRY_REASONS,
   ROUTES,
 } from "../../src/observe/metric-slots.ts";
 
@@ -25,7 +26,10 @@ const COUNTS: readonly (readonly [name: string, count: Count, read: (totals: Met
     (one) => [one, (lane: MetricLane) => lane.error(one), (totals: MetricTotals) => totals.error(one)] as const,
   ),
   ["auth success", (lane) => lane.authSuccess(), (totals) => totals.authSuccess()],
-  ["retries", (lane) => lane.retry(), (totals) => totals.retries()],
+  ...RETRY_REASONS.map(
+    (one) =>
+      [`retry ${one}`, (lane: MetricLane) => lane.retry(one), (totals: MetricTotals) => totals.retries(one)] as const,
+  ),
   ...ROUTES.flatMap((route) =>
     [1, 2, 3, 4, 5].map(
       (hundred) =>

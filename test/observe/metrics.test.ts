@@ -76,7 +76,7 @@ describe("the metrics page", () => {
     const families = await setUp().page();
     const counters = [...families.values()].filter(({ type }) => type !== "gauge").flatMap(({ samples }) => samples);
     expect(counters.filter(({ value }) => value !== 0)).toEqual([]);
-    expect(valueOf(families, "sandboxgw_retries_total")).toBe(0);
+    expect(valueOf(families, "sandboxgw_retries_total", { reason: "broken" })).toBe(0);
     expect(valueOf(families, "sandboxgw_http_responses_total", { route: "execute", class: "5xx" })).toBe(0);
     expect(families.get("sandboxgw_auth_failures_total")?.samples.map(({ labels }) => labels["reason"])).toEqual([
       "missing",
@@ -97,7 +97,7 @@ describe("the metrics page", () => {
       one.authSuccess();
       one.authFailure("expired");
       one.error("PROXY_002");
-      one.retry();
+      one.retry("broken");
     }
     other.outcome("client_gone");
     await page();
@@ -112,7 +112,8 @@ describe("the metrics page", () => {
     expect(count("auth_failures_total", { reason: "expired" })).toBe(2);
     expect(count("errors_total", { code: "PROXY_002" })).toBe(2);
     expect(families.get("sandboxgw_errors_total")?.samples).toHaveLength(1);
-    expect(count("retries_total")).toBe(2);
+    expect(count("retries_total", { reason: "broken" })).toBe(2);
+    expect(count("retries_total", { reason: "busy" })).toBe(0);
     expect(count("http_request_duration_seconds_count", { route: "proxy" })).toBe(4);
   });
 

@@ -1,6 +1,6 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
-import type { MetricLane, Outcome } from "../../observe/metric-slots.ts";
+import type { MetricLane, Outcome, RetryReason } from "../../observe/metric-slots.ts";
 import type { Strategy } from "../balance/strategy.ts";
 import type { InstanceBoard } from "../health/board.ts";
 import type { Deadlines, Watched } from "../request/deadlines.ts";
@@ -299,8 +299,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #again(next: Instance, failure: Failure, pauseMs: number): void {
     if (this.#sent) this.#reached = failure;
     this.#noteTry(this.#status > 0 ? String(this.#status) : failure.kind);
+    // What was not HTTP is never tried again.
+    this.#context.lane.retry(this.#status > 0 ? "unavailable" : (failure.kind as RetryReason));
     this.#status = 0;
-    this.#context.lane.retry();
     this.#release();
     this.#claim(next);
     const fresh = failure.kind === "broken";

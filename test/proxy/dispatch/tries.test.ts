@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { MetricTotals, RETRY_REASONS } from "../../../src/observe/metric-slots.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../../support/gateway.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
@@ -90,6 +91,8 @@ test("the record of a call tells of every try, and the metrics count them", asyn
   expect(tries.map(({ outcome }) => outcome)).toEqual(["unreachable", "broken", "200"]);
   expect(new Set(tries.map((one) => one["instance"])).size).toBe(3);
   expect(tries[2]).toMatchObject({ instance, ms: expect.any(Number) });
+  const totals = new MetricTotals(gateway.memory.metrics);
+  expect(RETRY_REASONS.map((reason) => totals.retries(reason))).toEqual([0, 1, 1, 0]);
 });
 
 test("one try leaves no list of tries", async () => {

@@ -18,6 +18,9 @@ export interface ConnectionOptions {
   readonly onGone: (connection: Connection, broken: boolean) => void;
 }
 
+/** A request that is on its way when the instance closes would be lost. */
+const CLOSING_MARGIN_MS = 1_000;
+
 /** One try of a call at an instance: waits for a connection, or is served by one. */
 export class Attempt implements UpstreamControl {
   readonly request: UpstreamRequest;
@@ -87,6 +90,11 @@ export class Connection implements ResponseEvents {
   /** The IP address at its other end; "" before it is connected, and for a socket in the file system. */
   get address(): string {
     return this.#address;
+  }
+
+  /** When the instance may close it although nothing is wrong: some time before it said it would. `performance.now()`. */
+  get goodUntil(): number {
+    return this.freeSince + this.#parser.keepsAliveMs - CLOSING_MARGIN_MS;
   }
 
   /** Serves another attempt. The connection must be free. */

@@ -77,7 +77,7 @@ export class Pool {
       const attempt = attempts[next] as Attempt;
       if (attempt.ended) continue;
       const { fresh } = attempt.request;
-      const idle = fresh ? undefined : this.#idle.pop();
+      const idle = fresh ? undefined : this.#takeIdle();
       if (idle !== undefined) idle.serve(attempt);
       else if (!fresh && attempts.length - next <= this.#resting.length) break;
       else if (this.#hasRoom()) this.#connect(attempt);
@@ -86,6 +86,15 @@ export class Pool {
     this.#waiting = next === attempts.length ? [] : attempts.slice(next);
     if (this.#resting.length > 0) this.#rested();
   };
+
+  /** One that its instance still keeps. When the last one used is not, none is: they are let go of. */
+  #takeIdle(): Connection | undefined {
+    const last = this.#idle.pop();
+    if (last === undefined || last.goodUntil > performance.now()) return last;
+    last.destroy();
+    this.closeIdle(Number.POSITIVE_INFINITY);
+    return undefined;
+  }
 
   #connect(attempt: Attempt): void {
     attempt.handler.onConnecting();

@@ -25,6 +25,8 @@ const LENGTH = /^\d{1,15}$/;
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
 const BARE_CR = /\r(?!\n|$)/;
 const BARE_LF = /(?:^|[^\r])\n/;
+/** As servers write it in Keep-Alive: never standardised beyond a draft, and common (Node, Apache). */
+const KEEPS_FOR = "timeout=";
 const CLOSE = /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i;
 
 type State = "head" | "length" | "until close" | "chunk size" | "chunk" | "chunk end" | "trailer" | "complete";
@@ -40,6 +42,8 @@ export class ResponseParser {
   #bodiless = false;
   #informational = 0;
   #reusable = false;
+  /** How long the instance keeps a connection that is idle, as it last said; ms. */
+  keepsAliveMs = Number.POSITIVE_INFINITY;
   /** Bytes of the body, or of the chunk, still to come. */
   #left = 0;
   #trailers = 0;
@@ -143,6 +147,9 @@ export class ResponseParser {
         chunked = true;
       } else if (name === "connection" && CLOSE.test(value)) {
         persistent = false;
+      } else if (name === "keep-alive" && value.startsWith(KEEPS_FOR)) {
+        const seconds = Number.parseInt(value.slice(KEEPS_FOR.length), 10);
+        if (seconds >= 0) this.keepsAliveMs = seconds * 1_000;
       }
       fields.push(name, value);
     }

@@ -109,3 +109,24 @@ test("never has more connections than it may, and serves who waits in the order 
   expect(served).toEqual(paths);
   expect(numbers.size).toBe(3);
 });
+
+test.each([
+  ["timeout=1", [1, 2, 3]], // gone before a request could be there
+  ["timeout=60, max=100", [1, 1, 1]],
+  ["timeout=soon", [1, 1, 1]],
+  ["max=5", [1, 1, 1]],
+])(
+  "an instance that says it keeps idle connections for %s is asked over connections %o",
+  async (keepAlive, expected) => {
+    let connections = 0;
+    const numbers = new WeakMap<Socket, number>();
+    const url = await startScriptedUpstream((_head, socket) => {
+      if (!numbers.has(socket)) numbers.set(socket, ++connections);
+      return `HTTP/1.1 200 OK\r\nKeep-Alive: ${keepAlive}\r\nContent-Length: 1\r\n\r\n${numbers.get(socket)}`;
+    });
+    const { ask } = startUpstreamClient(url);
+    const asked: number[] = [];
+    for (let call = 0; call < 3; call++) asked.push(Number((await ask({})).body));
+    expect(asked).toEqual(expected);
+  },
+);
