@@ -242,6 +242,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   /** The instance is claimed. `fresh`: not over a kept connection. */
   #attempt(instance: Instance, fresh: boolean): void {
     this.exchange.instance = instance;
+    this.exchange.pausing = false;
     this.#sent = false;
     this.#connecting = false;
     this.#attemptedAt = performance.now();
@@ -307,6 +308,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     const fresh = failure.kind === "broken";
     if (pauseMs === 0) return this.#attempt(next, fresh);
     this.#waitFor("pause", Number.POSITIVE_INFINITY);
+    this.exchange.pausing = true;
     this.#pause = setTimeout(() => this.#attempt(next, fresh), pauseMs);
   }
 

@@ -30,6 +30,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   readonly startedAt: number;
   route: RouteKind = "none";
   address = "";
+  /** Between two tries: what was sent is over, and what comes next has not begun. */
+  pausing = false;
   /** When all of it must be over, monotonic ms; Infinity while nobody has said so. */
   endBy = Number.POSITIVE_INFINITY;
   /** How the client speaks to the first of us. */

@@ -170,4 +170,17 @@ describe("an instance that answers 503", () => {
     expect(calls).toBe(1);
     expect(gateway.memory.slots.shared[0]).toBe(0);
   });
+
+  test("is not asked again when its sandbox is removed meanwhile, and the client learns what may have happened", async () => {
+    const gateway = await withRetries("Retry-After: 5\r\n");
+    const answer = plain(gateway);
+    await eventually("it was asked", () => calls === 1);
+    await eventually("the call waits", () => [...gateway.gateway.inFlight].some(({ pausing }) => pausing));
+    await gateway.verbs.sandboxes.remove(ACTOR, "box");
+    await gateway.feed.wake();
+    const { status, text } = await answer;
+    expect(status).toBe(404);
+    expect(JSON.parse(text)).toMatchObject({ error: { code: "ROUTE_001", executed: "maybe", retryable: false } });
+    expect(calls).toBe(1);
+  });
 });
