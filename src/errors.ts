@@ -114,6 +114,13 @@ export const ERRORS = {
     "Give the authority that signed it (--tls-ca) or the name it is for (--tls-server-name)",
   ),
 
+  PROXY_010: entry(
+    503,
+    "All instances have as many requests as they may",
+    "Wait the seconds given in Retry-After and repeat, add an instance, or raise --hard-limit",
+    true,
+  ),
+
   EXEC_001: entry(
     502,
     "The instance's answer could not be understood",

@@ -5,7 +5,15 @@ import type { Driver, InstanceReport } from "./drivers/driver.ts";
 import { StaticDriver } from "./drivers/static.ts";
 import { WasmDriver } from "./drivers/wasm/driver.ts";
 import { ANSWER_MARGIN_MS } from "./execution/execute.ts";
-import { RoundRobin } from "./proxy/balance/round-robin.ts";
+import { ConsistentHash } from "./proxy/balance/strategies/consistent-hash.ts";
+import { hashKey } from "./proxy/balance/strategies/hash-key.ts";
+import { IpHash } from "./proxy/balance/strategies/ip-hash.ts";
+import { LeastRequests } from "./proxy/balance/strategies/least-requests.ts";
+import { PeakEwma } from "./proxy/balance/strategies/peak-ewma.ts";
+import { PowerOfTwo } from "./proxy/balance/strategies/power-of-two.ts";
+import { Random } from "./proxy/balance/strategies/random.ts";
+import { RoundRobin } from "./proxy/balance/strategies/round-robin.ts";
+import { Weighted } from "./proxy/balance/strategies/weighted.ts";
 import type { Strategy } from "./proxy/balance/strategy.ts";
 import { GenericRuntime } from "./runtimes/generic.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
@@ -15,14 +23,34 @@ export const RUNTIME_NAMES = ["generic"] as const;
 /** `managed`: the daemon starts the instances itself. */
 export const DRIVERS = { static: { managed: false }, wasm: { managed: true } } as const;
 
-export const STRATEGY_NAMES = ["round-robin"] as const;
+export const STRATEGY_NAMES = [
+  "round-robin",
+  "weighted",
+  "least-requests",
+  "p2c",
+  "peak-ewma",
+  "random",
+  "ip-hash",
+  "consistent-hash",
+] as const;
 
 export function createRuntimes(config: Config): Record<(typeof RUNTIME_NAMES)[number], Runtime> {
   return { generic: new GenericRuntime({ members: config.MAX_JSON_MEMBERS }) };
 }
 
-export function createStrategies(): Record<(typeof STRATEGY_NAMES)[number], Strategy> {
-  return { "round-robin": new RoundRobin() };
+export function createStrategies(
+  config: Pick<Config, "LOAD_BALANCER_HASH_KEY">,
+): Record<(typeof STRATEGY_NAMES)[number], Strategy> {
+  return {
+    "round-robin": new RoundRobin(),
+    weighted: new Weighted(),
+    "least-requests": new LeastRequests(),
+    p2c: new PowerOfTwo(),
+    "peak-ewma": new PeakEwma(),
+    random: new Random(),
+    "ip-hash": new IpHash(),
+    "consistent-hash": new ConsistentHash({ key: hashKey(config.LOAD_BALANCER_HASH_KEY) }),
+  };
 }
 
 /** By driver: the longest run of a call that sets no `timeout_ms`, ms. What others' instances allow is not known. */

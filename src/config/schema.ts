@@ -3,12 +3,13 @@ import { access } from "./keys/access.ts";
 import { admin } from "./keys/admin.ts";
 import { audit } from "./keys/audit.ts";
 import { auth } from "./keys/auth.ts";
-import { balancer } from "./keys/balancer.ts";
+import { balancer } from "./keys/upstream/balancer.ts";
+import { circuit } from "./keys/upstream/circuit.ts";
 import { execute } from "./keys/execute.ts";
 import { gateway } from "./keys/gateway.ts";
 import { limits } from "./keys/limits.ts";
 import { log } from "./keys/log.ts";
-import { proxy } from "./keys/proxy.ts";
+import { proxy } from "./keys/upstream/proxy.ts";
 import { sandbox } from "./keys/sandbox.ts";
 import { storage } from "./keys/storage.ts";
 
@@ -18,6 +19,7 @@ export const SECTIONS = [
   admin,
   proxy,
   balancer,
+  circuit,
   execute,
   auth,
   limits,
@@ -34,6 +36,7 @@ export const SCHEMA = {
   ...admin.keys,
   ...proxy.keys,
   ...balancer.keys,
+  ...circuit.keys,
   ...execute.keys,
   ...auth.keys,
   ...limits.keys,

@@ -6,6 +6,7 @@ import { lastRefusedExpiry } from "../domain/token.ts";
 import { Fleet } from "../lifecycle/fleet.ts";
 import { MetricTotals } from "../observe/metric-slots.ts";
 import { createMetrics } from "../observe/metrics.ts";
+import { Circuits } from "../proxy/health/circuits.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
 import { createDrivers } from "../registry.ts";
 import { ChangeFeed } from "../store/change-feed.ts";
@@ -14,6 +15,7 @@ import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
 import { InForce } from "./in-force.ts";
+import { circuitLimits } from "./limits.ts";
 import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
@@ -80,13 +82,14 @@ async function startParts({ config, log }: DaemonOptions, parts: Parts): Promise
   );
   const keys = await openKeys({ folder, store, config });
   const memory = createSharedMemory(workerCount(config));
-  const board = new SharedBoard({ words: memory.instances });
+  const board = new SharedBoard({ words: memory.instances, circuits: circuitLimits(config) });
 
   const writer = await startAuditPath(parts, { audit: store.audit, folder, keys, config, memory, log });
 
   const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
   const places = new Places({
     words: memory.instances,
+    circuits: new Circuits({ words: memory.instances.circuits, limits: circuitLimits(config) }),
     onFull: ({ id }) => log.warn({ instance: id }, "too many instances: this one is not counted"),
   });
   const picture = new Picture({ places, initial: await wholeSnapshot() });

@@ -1,6 +1,7 @@
 // What follows from the configuration by arithmetic: "auto" worked out, and limits that depend on others.
 
 import type { Config } from "../config/schema.ts";
+import type { CircuitLimits } from "../proxy/health/circuits.ts";
 import { BODY_UNIT } from "../limits/body-memory.ts";
 import type { GateLimits } from "../limits/concurrency.ts";
 import type { Rate, RateKind } from "../limits/rate-limits.ts";
@@ -71,4 +72,18 @@ function rate(requests: number, windowMs: number, burst: "auto" | number): Rate 
 
 function orElse(chosen: "auto" | number, automatic: number): number {
   return chosen === "auto" ? automatic : chosen;
+}
+
+/** When the circuit of an instance opens. */
+export function circuitLimits(config: Config): CircuitLimits {
+  return {
+    failures: config.CIRCUIT_FAILURE_THRESHOLD,
+    errorRate: config.CIRCUIT_ERROR_RATE / 100,
+    windowMs: config.CIRCUIT_WINDOW,
+    minRequests: config.CIRCUIT_MIN_REQUESTS,
+    openMs: config.CIRCUIT_OPEN_DURATION,
+    maxOpenMs: config.CIRCUIT_OPEN_MAX,
+    // Whoever tries it hears within this time whether it answers.
+    probeMs: config.PROXY_POOL_TIMEOUT + config.PROXY_CONNECT_TIMEOUT + config.PROXY_TIMEOUT,
+  };
 }

@@ -19,13 +19,13 @@ import { RateLimits } from "../limits/rate-limits.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import { Streams } from "../limits/streams.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
-import { NamedStrategies } from "../proxy/balance/strategies.ts";
+import { Balancer } from "../proxy/balance/balancer.ts";
 import type { Deadlines } from "../proxy/request/deadlines.ts";
 import { Deliveries } from "../proxy/request/delivery.ts";
 import { RetryBudget } from "../proxy/dispatch/retry-budget.ts";
 import { type Timeouts, TimeoutsBySettings } from "../proxy/dispatch/timeouts.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
-import type { SharedBoard } from "../proxy/health/board.ts";
+import { SharedBoard } from "../proxy/health/board.ts";
 import type { ListenerPolicy, ServerLimits } from "../proxy/listener/server.ts";
 import type { InFlight } from "../proxy/request/in-flight.ts";
 import { Recorder } from "../proxy/request/record.ts";
@@ -38,7 +38,7 @@ import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
-import { bodyMemoryLimits, longestSilence, minimumRate, ratesOf, streamLimits } from "./limits.ts";
+import { bodyMemoryLimits, circuitLimits, longestSilence, minimumRate, ratesOf, streamLimits } from "./limits.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
@@ -57,7 +57,6 @@ export interface Shell {
   readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
   readonly lane: MetricLane;
-  readonly board: SharedBoard;
   /** Slots that are taken and calls that wait outlive a policy. */
   readonly gate: ConcurrencyGate;
   /** Milliseconds since the epoch. */
@@ -72,7 +71,7 @@ export interface Policy extends ListenerPolicy {
 
 /** Everything that follows from the configuration, around what the shell has. */
 export function createPolicy(config: Config, shell: Shell): Policy {
-  const { memory, thread, salt, snapshot, gate, lane, board, onInternalError } = shell;
+  const { memory, thread, salt, snapshot, gate, lane, onInternalError } = shell;
   const keyOf = (name: string): bigint => rateKey(salt, name);
   const shareKeyOf = (name: string): SketchKey => sketchKey(salt, name, memory.slots.heldBy[0]?.length as number);
   const recorder = new Recorder({ outbox: shell.outbox, refusals: shell.refusals, lane, intent: config.AUDIT_INTENT });
@@ -99,7 +98,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const streams = new Streams({ cap: new Cap({ lanes: memory.streams, thread, ...streamLimits(config) }) });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
-  const strategies = new NamedStrategies({ byName: createStrategies(), initial: config.LOAD_BALANCER_STRATEGY });
+  const board = new SharedBoard({ words: memory.instances, thread, circuits: circuitLimits(config) });
+  const balancer = new Balancer({
+    board,
+    byName: createStrategies(config),
+    initial: config.LOAD_BALANCER_STRATEGY,
+    slowStartMs: config.SLOW_START,
+  });
   const admission = new Admission({
     snapshot,
     gate,
@@ -109,6 +114,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   });
   const dispatching = {
     client: shell.client,
+    balancer,
     board,
     deadlines: shell.deadlines,
     lane,
@@ -127,7 +133,6 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const bodyMemory = new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) });
   const transparent = new TransparentRoute({
     admission,
-    strategies,
     dispatching,
     forwarding: {
       recorder,
@@ -147,7 +152,6 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const execute = new ExecuteRoute({
     admission,
     runtimes: createRuntimes(config),
-    strategies,
     dispatching,
     recorder,
     responder,

@@ -22,6 +22,8 @@ export interface Instance {
   readonly weight: number;
   /** Gets nothing new; what it works on is finished. */
   readonly draining: boolean;
+  /** Its circuit was opened by hand: gets nothing new until it is closed by hand. */
+  readonly tripped: boolean;
   /** Its place in the daemon's shared memory, which the daemon gives it; the store knows of none. */
   readonly place?: number;
 }

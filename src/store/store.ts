@@ -69,9 +69,9 @@ export interface SandboxTable extends SandboxReads {
   /** Removes its instances too. False when there was none. */
   remove(id: string): Promise<boolean>;
   /** Returns the stored instance with its number, which is greater than any before it. */
-  createInstance(instance: Omit<Instance, "number">): Promise<Instance>;
+  createInstance(instance: Pick<Instance, "id" | "sandboxId" | "url" | "weight">): Promise<Instance>;
   /** Writes what may change of an instance. False when there was none. */
-  updateInstance(instance: Pick<Instance, "id" | "weight" | "draining">): Promise<boolean>;
+  updateInstance(instance: Pick<Instance, "id" | "weight" | "draining" | "tripped">): Promise<boolean>;
   /** False when there was none. */
   removeInstance(id: string): Promise<boolean>;
 }

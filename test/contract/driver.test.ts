@@ -33,7 +33,7 @@ describe.each(KINDS)("the driver $name", ({ name, managed }) => {
 
   function sandboxOf(id: string): [Sandbox, Instance] {
     const url = managed ? `unix:${id}.sock` : "http://127.0.0.1:9";
-    const instance: Instance = { id, sandboxId: "box", url, number: 1, weight: 1, draining: false };
+    const instance: Instance = { id, sandboxId: "box", url, number: 1, weight: 1, draining: false, tripped: false };
     return [
       {
         id: "box",

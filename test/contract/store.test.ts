@@ -46,8 +46,7 @@ const ids = (sandboxes: readonly { id: string }[]): string[] => sandboxes.map(({
 const addSandbox = (store: StateStore, id: string, ...urls: string[]): Promise<void> =>
   store.transaction(async ({ sandboxes }) => {
     await sandboxes.create(sandbox(id));
-    for (const url of urls)
-      await sandboxes.createInstance({ id: newId("ins"), sandboxId: id, url, weight: 1, draining: false });
+    for (const url of urls) await sandboxes.createInstance({ id: newId("ins"), sandboxId: id, url, weight: 1 });
   });
 
 const addTokens = (store: StateStore, ...records: TokenRecord[]): Promise<void> =>
@@ -88,11 +87,13 @@ describe.each(KINDS)("a $name store", ({ open }) => {
       await store.transaction(async ({ sandboxes }) => {
         expect(await sandboxes.update(changed)).toBe(true);
         expect(await sandboxes.update({ ...changed, id: "nope" })).toBe(false);
-        expect(await sandboxes.updateInstance({ id: instance?.id ?? "", weight: 7, draining: true })).toBe(true);
-        expect(await sandboxes.updateInstance({ id: "nope", weight: 7, draining: true })).toBe(false);
+        expect(
+          await sandboxes.updateInstance({ id: instance?.id ?? "", weight: 7, draining: true, tripped: true }),
+        ).toBe(true);
+        expect(await sandboxes.updateInstance({ id: "nope", weight: 7, draining: true, tripped: true })).toBe(false);
       });
       const found = await (await again()).sandboxes.find("py");
-      expect(found).toEqual({ ...changed, instances: [{ ...instance, weight: 7, draining: true }] });
+      expect(found).toEqual({ ...changed, instances: [{ ...instance, weight: 7, draining: true, tripped: true }] });
     });
 
     it("are listed by id, each with its own instances", async () => {
@@ -127,7 +128,6 @@ describe.each(KINDS)("a $name store", ({ open }) => {
             sandboxId: "py",
             url: `http://${id}:1`,
             weight: 1,
-            draining: false,
           });
           return number;
         });

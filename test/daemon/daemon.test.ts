@@ -91,7 +91,7 @@ test.each([
       createdAt: 0,
     };
     await sandboxes.create(sandbox);
-    const instance = await sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url, weight: 1, draining: false });
+    const instance = await sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url, weight: 1 });
     await changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [instance] } }, 0);
   });
   const call = (): Promise<Response> => fetch(`http://127.0.0.1:${daemon.port}/s/box/`);

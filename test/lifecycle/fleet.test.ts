@@ -41,6 +41,7 @@ const sandbox = (id: string, instances: string[], driver = "wasm"): Sandbox => (
     number,
     weight: 1,
     draining: false,
+    tripped: false,
   })),
 });
 

@@ -11,7 +11,15 @@ function fleet(sandboxes: number, instancesEach: number): Sandbox[] {
     const id = `box-${index}`;
     const instances = Array.from({ length: instancesEach }, (): Instance => {
       number += 1;
-      return { id: `ins_${number}`, sandboxId: id, url: "http://127.0.0.1:9000", number, weight: 1, draining: false };
+      return {
+        id: `ins_${number}`,
+        sandboxId: id,
+        url: "http://127.0.0.1:9000",
+        number,
+        weight: 1,
+        draining: false,
+        tripped: false,
+      };
     });
     return {
       id,

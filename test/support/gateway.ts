@@ -1,3 +1,5 @@
+import { CIRCUITS } from "./circuits.ts";
+import { Circuits } from "../../src/proxy/health/circuits.ts";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -67,7 +69,11 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     chain: new AuditChain({ table: store.audit, key: keys.auditKey }),
     onState: (working) => void Atomics.store(memory.flags, 1, working ? 0 : 1),
   });
-  const places = new Places({ words: memory.instances, onFull: () => undefined });
+  const places = new Places({
+    words: memory.instances,
+    circuits: new Circuits({ words: memory.instances.circuits, limits: CIRCUITS }),
+    onFull: () => undefined,
+  });
   const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
   const snapshot = places.replace(await wholeSnapshot());
   const gateway: Gateway = new Gateway({

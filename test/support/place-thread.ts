@@ -1,5 +1,6 @@
 // A thread that claims, reports and releases an instance whose place may be another's by now, as fast as it can.
 
+import { CIRCUITS, SOME_SANDBOX } from "./circuits.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { SharedBoard } from "../../src/proxy/health/board.ts";
@@ -12,7 +13,7 @@ export interface PlaceThreadStart {
 
 const start: PlaceThreadStart = workerData;
 const current = new Int32Array(start.current);
-const board = new SharedBoard({ words: attachSharedMemory(start.memory, 1).instances, thread: 0 });
+const board = new SharedBoard({ words: attachSharedMemory(start.memory, 1).instances, thread: 0, circuits: CIRCUITS });
 parentPort?.postMessage("started");
 let rounds = 0;
 for (let number = 0; number >= 0; number = Atomics.load(current, 0)) {
@@ -23,10 +24,11 @@ for (let number = 0; number >= 0; number = Atomics.load(current, 0)) {
     number,
     weight: 1,
     draining: false,
+    tripped: false,
     place: 0,
   };
-  if (board.claim(instance)) board.release(instance);
-  board.report(instance, "unreachable");
+  if (board.claim(instance, 0) >= 0) board.release(instance, 0);
+  board.report(SOME_SANDBOX, instance, 0, "unreachable");
   rounds += 1;
 }
 Atomics.store(current, 1, rounds);

@@ -40,7 +40,7 @@ export function startUpstreamClient(url: string, options: Partial<Http1ClientOpt
   };
   const client = new Http1Client({ ...defaults, ...options });
   onTestFinished(() => client.close());
-  const instance = { id: "ins_1", sandboxId: "box", url, number: 1, weight: 1, draining: false };
+  const instance = { id: "ins_1", sandboxId: "box", url, number: 1, weight: 1, draining: false, tripped: false };
   const ask = ({ onData, onSent, ...request }: AskOptions = {}): Promise<UpstreamOutcome> =>
     new Promise((resolve) => {
       const events: string[] = [];

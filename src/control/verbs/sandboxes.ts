@@ -166,7 +166,7 @@ export async function announceSandbox(step: Step, id: string): Promise<SandboxWr
 
 export function createInstance(step: Step, sandboxId: string, address: (id: string) => string): Promise<Instance> {
   const id = newId("ins");
-  return step.sandboxes.createInstance({ id, sandboxId, url: address(id), weight: 1, draining: false });
+  return step.sandboxes.createInstance({ id, sandboxId, url: address(id), weight: 1 });
 }
 
 /** Where the daemon will have an instance of its own listen. */

@@ -1,6 +1,7 @@
 import type { Revised } from "../../domain/change.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
+import type { Circuits } from "../../proxy/health/circuits.ts";
 import { NOBODY, stateWord } from "../../proxy/health/state-word.ts";
 import type { InstanceWords } from "./layout.ts";
 
@@ -17,6 +18,7 @@ interface Leaving {
  */
 export class Places {
   readonly #words: InstanceWords;
+  readonly #circuits: Pick<Circuits, "clear">;
   readonly #onFull: (instance: Instance) => void;
   /** Places that are nobody's, a ring: the one that has been free for longest is given out first. */
   readonly #free: Int32Array;
@@ -31,10 +33,12 @@ export class Places {
 
   constructor(options: {
     words: InstanceWords;
+    circuits: Pick<Circuits, "clear">;
     /** There is none left for this instance: it serves, but is neither counted nor known to be down. */
     onFull: (instance: Instance) => void;
   }) {
     this.#words = options.words;
+    this.#circuits = options.circuits;
     this.#onFull = options.onFull;
     this.#free = Int32Array.from({ length: options.words.size }, (_, place) => place);
     this.#freeCount = options.words.size;
@@ -107,6 +111,7 @@ export class Places {
     const place = this.#free[this.#firstFree] as number;
     this.#firstFree = (this.#firstFree + 1) % this.#free.length;
     this.#freeCount -= 1;
+    this.#circuits.clear(place);
     Atomics.store(this.#words.state, place, stateWord(instance, "unknown"));
     return { ...instance, place };
   }

@@ -20,7 +20,6 @@ import { ConcurrencyGate } from "../../limits/concurrency.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
 import { Deadlines } from "../../proxy/request/deadlines.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
-import { SharedBoard } from "../../proxy/health/board.ts";
 import { createGatewayServer, limitServer } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
 import { LongAnswers } from "../../proxy/routes/long-answers.ts";
@@ -104,7 +103,6 @@ export class Gateway {
       deadlines: this.#deadlines,
       heads: new HeadFlusher(),
       lane: new MetricLane(memory.metrics[thread] as Float64Array),
-      board: new SharedBoard({ words: memory.instances, thread }),
       gate: new ConcurrencyGate({ words: memory.slots, thread, threads: memory.threads, limits: gateLimits(config) }),
       startedAt: Date.now(),
     };

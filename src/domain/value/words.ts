@@ -66,3 +66,18 @@ export function secret(leastBytes: number): Value<string> {
     secret: true,
   };
 }
+
+// Names of fields and cookies are tokens (RFC 9110 section 5.6.2).
+const HASH_KEY = /^(?:user|ip|(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$/;
+
+/** What of a request a hash is made of. */
+export function hashKeyText(): Value<string> {
+  return {
+    hint: "user, ip, header:NAME or cookie:NAME",
+    parse(text) {
+      if (!HASH_KEY.test(text)) throw wrong(`${shown(text)} is none of: user, ip, header:NAME, cookie:NAME`);
+      return text;
+    },
+    format: (text) => text,
+  };
+}

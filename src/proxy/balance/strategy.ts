@@ -5,10 +5,19 @@ import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 /** Chooses which of a sandbox's instances does the next request. One object per thread; it may keep state. */
 export interface Strategy {
   /**
-   * One of the sandbox's instances that is not in `tried`, or undefined when there is none left. What it prefers is its own
-   * business, but it never keeps an instance back: one that seems sick may be the only one that is not.
+   * One of `candidates`, which are instances of the sandbox that may be used now and have not been tried for this request: at
+   * least one. Whether they may be is for whoever calls; the strategy says only which of them is the best.
    */
-  pick(sandbox: Sandbox, request: PickRequest, board: PickBoard, tried: readonly Instance[]): Instance | undefined;
+  pick(candidates: readonly Instance[], situation: Situation): Instance;
+  /** How long an instance took to begin its answer, ms. Only where a strategy wants to know. */
+  observe?(instance: Instance, ms: number): void;
+}
+
+/** What a strategy may know. */
+export interface Situation {
+  readonly sandbox: Sandbox;
+  readonly request: PickRequest;
+  readonly board: PickBoard;
 }
 
 /** What a strategy may know of a request. */
@@ -25,9 +34,4 @@ export interface PickBoard {
   state(instance: Instance): InstanceStateName;
   /** Requests it is working on. */
   inFlight(instance: Instance): number;
-}
-
-/** The strategy that each sandbox has chosen. */
-export interface Strategies {
-  of(sandbox: Sandbox): Strategy;
 }

@@ -1,8 +1,9 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import type { MetricLane, Outcome, RetryReason } from "../../observe/metric-slots.ts";
-import type { Strategy } from "../balance/strategy.ts";
-import type { InstanceBoard } from "../health/board.ts";
+import type { Balancer } from "../balance/balancer.ts";
+import { type Claim, type InstanceBoard, REFUSED, UNTRACKED } from "../health/board.ts";
+import type { Experience } from "../health/verdict.ts";
 import type { Deadlines, Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamClient, UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
@@ -26,6 +27,7 @@ type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client 
 /** What every dispatch of a thread shares. */
 export interface DispatchContext {
   readonly client: UpstreamClient;
+  readonly balancer: Balancer;
   readonly board: InstanceBoard;
   readonly deadlines: Deadlines;
   readonly lane: MetricLane;
@@ -35,7 +37,7 @@ export interface DispatchContext {
 }
 
 /**
- * One request's way to an instance: the strategy picks one, a slot on it is claimed, the request is sent, the outcome is
+ * One request's way to an instance: the balancer chooses one, a place on it is claimed, the request is sent, the outcome is
  * reported. What becomes of a failed attempt, `retry.ts` says; whatever any attempt may have done is remembered, so that
  * the client is never told less.
  */
@@ -47,15 +49,17 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #endBy: number;
   readonly #context: DispatchContext;
   readonly #sandbox: Sandbox;
-  readonly #strategy: Strategy;
   readonly #outbound: Outbound;
   readonly #receiver: Receiver;
   readonly #timeouts: Timeouts;
-  /** One for each attempt. */
+  /** Instances that had their chance: an attempt went there, or another call was faster. */
   readonly #tried: Instance[] = [];
+  #attempts = 0;
   #instance: Instance | undefined;
-  /** The instance's count holds this request. */
-  #claimed = false;
+  /** What is held of the instance. */
+  #claim: Claim = UNTRACKED;
+  /** What is held of the one that is next. */
+  #taken: Claim = UNTRACKED;
   /** When the current attempt began; negative when there is none. */
   #attemptedAt = -1;
   /** It has a connection of its own making. */
@@ -79,7 +83,6 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     context: DispatchContext;
     exchange: Exchange;
     sandbox: Sandbox;
-    strategy: Strategy;
     outbound: Outbound;
     timeouts: Timeouts;
     receiver: Receiver;
@@ -87,7 +90,6 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#context = options.context;
     this.exchange = options.exchange;
     this.#sandbox = options.sandbox;
-    this.#strategy = options.strategy;
     this.#outbound = options.outbound;
     this.#timeouts = options.timeouts;
     this.#receiver = options.receiver;
@@ -100,12 +102,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#context.deadlines.watch(this);
     if (this.#endBy !== Number.POSITIVE_INFINITY && performance.now() >= this.#endBy) return this.#overdue();
     this.#context.repeats.earn();
-    const instance = this.#pick();
-    if (instance === undefined) {
-      const details = "The sandbox has no instance";
-      return this.#fail(new GatewayError("PROXY_001", { details, retryAfter: 1 }), "unreachable");
-    }
-    this.#claim(instance);
+    const instance = this.#take();
+    if (instance === undefined) return this.#fail(this.#context.balancer.refusal(this.#sandbox), "unreachable");
+    this.#hold(instance);
     this.#attempt(instance, false);
   }
 
@@ -150,7 +149,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#outbound.kept?.drop();
     this.#endBy = Math.min(this.#endBy, performance.now() + this.#timeouts.wholeMs);
     this.#waitFor("instance", this.#timeouts.idleMs);
-    this.#context.board.report(this.#instance as Instance, "answered");
+    this.#report("answered");
+    const observer = this.#context.balancer.observerOf(this.#sandbox);
+    observer?.observe?.(this.#instance as Instance, performance.now() - this.#attemptedAt);
     try {
       this.#receiver.head(status, fields, this);
     } catch (error) {
@@ -188,7 +189,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
       case "connect":
         return this.#give(connectTimedOut());
       case "instance": {
-        this.#context.board.report(this.#instance as Instance, "silent");
+        this.#report("silent");
         const details = this.#silence();
         return this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
       }
@@ -202,7 +203,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   /** The time for all of the call is over, whatever it waits for. */
   #overdue(): void {
-    if (this.#hadItsTime) this.#context.board.report(this.#instance as Instance, "silent");
+    if (this.#hadItsTime) this.#report("silent");
     const details = this.#answered ? "The answer did not end in time" : "No answer in the time the call may take";
     this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
   }
@@ -224,8 +225,23 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     return this.exchange.sent ? "maybe" : "no";
   }
 
-  #pick(): Instance | undefined {
-    return this.#strategy.pick(this.#sandbox, this.exchange, this.#context.board, this.#tried);
+  /** Chooses an instance that had no chance yet, and takes a place on it. */
+  #take(): Instance | undefined {
+    for (;;) {
+      const instance = this.#context.balancer.choose(this.#sandbox, this.exchange, this.#tried);
+      if (instance === undefined) return undefined;
+      this.#tried.push(instance);
+      if (this.#takes(instance)) return instance;
+    }
+  }
+
+  #takes(instance: Instance): boolean {
+    this.#taken = this.#context.balancer.claim(this.#sandbox, instance);
+    return this.#taken !== REFUSED;
+  }
+
+  #report(experience: Experience): void {
+    this.#context.board.report(this.#sandbox, this.#instance as Instance, this.#claim, experience);
   }
 
   #waitFor(whom: Whom, ms: number): void {
@@ -233,10 +249,11 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.deadline = Math.min(performance.now() + ms, this.#endBy);
   }
 
-  #claim(instance: Instance): void {
-    this.#tried.push(instance);
+  /** What was taken is held from now on. */
+  #hold(instance: Instance): void {
+    this.#attempts += 1;
     this.#instance = instance;
-    this.#claimed = this.#context.board.claim(instance);
+    this.#claim = this.#taken;
   }
 
   /** The instance is claimed. `fresh`: not over a kept connection. */
@@ -263,7 +280,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
 
   /** The attempt has failed. Another one, or the end. */
   #failed(failure: Failure): void {
-    this.#context.board.report(this.#instance as Instance, failure.kind);
+    this.#report(failure.kind);
+    this.#release();
     if (!this.#answered) {
       const next = this.#next(failure.kind);
       if (next !== undefined) return this.#again(next, failure, this.#isStale(failure) ? 0 : this.#backoff());
@@ -279,7 +297,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   }
 
   #backoff(): number {
-    return backoffMs(this.#tried.length);
+    return backoffMs(this.#attempts);
   }
 
   /** The instance says that it cannot serve now, and the sandbox wants such calls to be tried again: whether that is done. */
@@ -290,7 +308,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     const last = this.#instance as Instance;
     const next = this.#next("unavailable");
     if (next === undefined) return false;
-    this.#context.board.report(last, "answered");
+    this.#report("answered");
     this.#control?.abort();
     this.#again(next, answeredUnavailable(this.#status), Math.max(this.#backoff(), next === last ? asked : 0));
     return true;
@@ -304,7 +322,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#context.lane.retry(this.#status > 0 ? "unavailable" : (failure.kind as RetryReason));
     this.#status = 0;
     this.#release();
-    this.#claim(next);
+    this.#hold(next);
     const fresh = failure.kind === "broken";
     if (pauseMs === 0) return this.#attempt(next, fresh);
     this.#waitFor("pause", Number.POSITIVE_INFINITY);
@@ -324,13 +342,14 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     const { idempotent, body, kept } = this.#outbound;
     const retry = retryAfter({
       kind,
-      attempts: this.#tried.length,
+      attempts: this.#attempts,
       sends: this.#sends,
       repeatable: idempotent && (typeof body !== "function" || kept?.whole === true),
       maxRetries: this.#context.maxRetries,
     });
     if (retry === "no" || (retry === "again" && !this.#spend())) return undefined;
-    return this.#pick() ?? (retry === "again" ? this.#instance : undefined);
+    const last = this.#instance as Instance;
+    return this.#take() ?? (retry === "again" && this.#takes(last) ? last : undefined);
   }
 
   #spend(): boolean {
@@ -359,7 +378,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   }
 
   #release(): void {
-    if (this.#claimed) this.#context.board.release(this.#instance as Instance);
-    this.#claimed = false;
+    if (this.#claim !== UNTRACKED) this.#context.board.release(this.#instance as Instance, this.#claim);
+    this.#claim = UNTRACKED;
   }
 }

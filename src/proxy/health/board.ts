@@ -1,25 +1,40 @@
 import type { InstanceStateName } from "../../domain/instance-state.ts";
-import type { Instance } from "../../domain/sandbox.ts";
+import type { Instance, Sandbox } from "../../domain/sandbox.ts";
+import type { Circuit } from "./circuit-word.ts";
+import { type CircuitLimits, Circuits, type CircuitWords, REFUSED, type Ticket } from "./circuits.ts";
 import { isOwnedBy, stateIn, stateWord } from "./state-word.ts";
-import { type Experience, stateAfter } from "./verdict.ts";
+import { type Experience, isFailure, stateAfter } from "./verdict.ts";
 
 /** Words about instances in shared memory, by `instance.place`. */
 export interface BoardWords {
   /** Whose place it is and in which state that instance is; see state-word.ts. */
   readonly state: Int32Array;
   readonly inFlight: readonly Int32Array[];
+  readonly circuits: CircuitWords;
 }
+
+/**
+ * What an attempt holds of its instance until it is released: a circuit's ticket, or UNTRACKED when the instance has no
+ * place. REFUSED: nothing, for it must not go there.
+ */
+export type Claim = Ticket;
+export const UNTRACKED: Claim = -2;
+export { REFUSED };
 
 /** What a dispatch tells the board, and asks of it. */
 export interface InstanceBoard {
   state(instance: Instance): InstanceStateName;
   /** Requests an instance is working on. */
   inFlight(instance: Instance): number;
-  /** An attempt has been through this with an instance: the state follows. */
-  report(instance: Instance, experience: Experience): void;
-  /** Counts a request in. False when the instance has no place, or none any more: then there is nothing to release. */
-  claim(instance: Instance): boolean;
-  release(instance: Instance): void;
+  /** Whether its circuit would let a call pass. */
+  admits(instance: Instance): boolean;
+  /** Milliseconds since it could be used again after it could not, or since it was added. */
+  wellForMs(instance: Instance): number;
+  /** Counts a request in, if the circuit lets it pass and no more than `most` are in flight then; 0 = any number. */
+  claim(instance: Instance, most: number): Claim;
+  /** The attempt that holds the claim has been through this with the instance: state and circuit follow. */
+  report(sandbox: Sandbox, instance: Instance, claim: Claim, experience: Experience): void;
+  release(instance: Instance, claim: Claim): void;
 }
 
 /**
@@ -30,9 +45,16 @@ export class SharedBoard implements InstanceBoard {
   readonly #states: Int32Array;
   readonly #lanes: readonly Int32Array[];
   readonly #lane: Int32Array | undefined;
+  readonly #circuits: Circuits;
 
   /** `thread`: whose claims are counted; leave it out to only look. */
-  constructor(options: { words: BoardWords; thread?: number }) {
+  constructor(options: { words: BoardWords; thread?: number; circuits: CircuitLimits }) {
+    const { words, thread } = options;
+    this.#circuits = new Circuits({
+      words: words.circuits,
+      limits: options.circuits,
+      ...(thread !== undefined && { thread }),
+    });
     this.#states = options.words.state;
     this.#lanes = options.words.inFlight;
     this.#lane = options.thread === undefined ? undefined : options.words.inFlight[options.thread];
@@ -48,29 +70,72 @@ export class SharedBoard implements InstanceBoard {
     while (!this.#move(instance, this.state(instance), state));
   }
 
-  report(instance: Instance, experience: Experience): void {
+  admits(instance: Instance): boolean {
+    return instance.place === undefined || this.#circuits.admits(instance.place);
+  }
+
+  wellForMs({ place }: Instance): number {
+    return place === undefined ? Number.POSITIVE_INFINITY : this.#circuits.closedForMs(place);
+  }
+
+  report(sandbox: Sandbox, instance: Instance, claim: Claim, experience: Experience): void {
     let now = this.state(instance);
     while (!this.#move(instance, now, stateAfter(now, experience))) now = this.state(instance);
+    const { place } = instance;
+    if (claim < 0 || place === undefined) return;
+    if (experience === "answered") this.#circuits.succeeded(place, claim);
+    else if (isFailure(experience)) this.#circuits.failed(place, claim, () => this.#mayOpen(sandbox));
   }
 
-  claim(instance: Instance): boolean {
+  claim(instance: Instance, most: number): Claim {
     const { place } = instance;
-    if (this.#lane === undefined || place === undefined) return false;
+    if (this.#lane === undefined || place === undefined) return UNTRACKED;
     Atomics.add(this.#lane, place, 1);
     // Counted first, then looked: whoever gives the place to another does it the other way round.
-    if (isOwnedBy(Atomics.load(this.#states, place), instance)) return true;
-    Atomics.sub(this.#lane, place, 1);
-    return false;
+    if (!isOwnedBy(Atomics.load(this.#states, place), instance)) {
+      Atomics.sub(this.#lane, place, 1);
+      return UNTRACKED;
+    }
+    const claim = most > 0 && this.inFlight(instance) > most ? REFUSED : this.#circuits.claim(place);
+    if (claim === REFUSED) Atomics.sub(this.#lane, place, 1);
+    return claim;
   }
 
-  release({ place }: Instance): void {
-    if (this.#lane !== undefined && place !== undefined) Atomics.sub(this.#lane, place, 1);
+  release({ place }: Instance, claim: Claim): void {
+    if (this.#lane === undefined || place === undefined || claim < 0) return;
+    this.#circuits.gaveUp(place, claim);
+    Atomics.sub(this.#lane, place, 1);
+  }
+
+  /** Undefined when nothing is known of it: it has no place, or none any more. */
+  circuit(instance: Instance): (Circuit & { readonly opensInMs: number }) | undefined {
+    const { place } = instance;
+    if (place === undefined || !isOwnedBy(Atomics.load(this.#states, place), instance)) return undefined;
+    return { ...this.#circuits.circuit(place), opensInMs: this.#circuits.opensInMs(place) };
+  }
+
+  /** Closes its circuit by hand. `forget`: also how often it has been open. */
+  closeCircuit({ place }: Instance, forget: boolean): void {
+    if (place !== undefined) this.#circuits.close(place, forget);
+  }
+
+  /** Its circuit was open before a restart, for another `ms`. */
+  restoreCircuit({ place }: Instance, ejections: number, ms: number): void {
+    if (place !== undefined) this.#circuits.restore(place, ejections, ms);
   }
 
   inFlight(instance: Instance): number {
     const { place } = instance;
     if (place === undefined || !isOwnedBy(Atomics.load(this.#states, place), instance)) return 0;
     return this.#lanes.reduce((sum, lane) => sum + Atomics.load(lane, place), 0);
+  }
+
+  /** Never more than half of a sandbox's instances: the rest would get it all. An only one is always tried. */
+  #mayOpen({ instances }: Sandbox): boolean {
+    const open = instances.filter(
+      ({ place }) => place !== undefined && this.#circuits.circuit(place).state !== "closed",
+    );
+    return open.length + 1 <= instances.length / 2;
   }
 
   /** The one function that writes a state. False when another thread was faster: then `from` is not true any more. */

@@ -13,6 +13,11 @@ import type { InstanceStateName } from "../../domain/instance-state.ts";
  */
 export type Experience = "answered" | "unreachable" | "broken" | "invalid" | "silent" | "busy";
 
+/** Whether an experience speaks against the instance: a circuit counts it. What our own pool lacks does not. */
+export function isFailure(experience: Experience): boolean {
+  return experience !== "answered" && experience !== "busy";
+}
+
 /**
  * The state of an instance in state `now` after an experience with it. Only whether it can be reached counts: one that
  * breaks a call or is slow may do so for that call's sake. While its driver is bringing it up it need not be reachable yet.

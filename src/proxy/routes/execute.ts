@@ -9,7 +9,6 @@ import { BodyMemory } from "../../limits/body-memory.ts";
 import type { Cap } from "../../limits/cap.ts";
 import { Turns } from "../../execution/turns.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
-import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import { Collect } from "../forward/collect.ts";
@@ -23,7 +22,6 @@ import type { Admission } from "./admit.ts";
 export interface ExecuteOptions {
   readonly admission: Admission;
   readonly runtimes: Readonly<Record<string, Runtime>>;
-  readonly strategies: Strategies;
   readonly dispatching: DispatchContext;
   readonly recorder: Recorder;
   readonly responder: Responder;
@@ -116,7 +114,6 @@ export class ExecuteRoute {
       context: this.#o.dispatching,
       exchange,
       sandbox,
-      strategy: this.#o.strategies.of(sandbox),
       outbound: {
         method: call.method,
         path: call.path,

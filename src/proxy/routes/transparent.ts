@@ -1,7 +1,6 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
-import type { Strategies } from "../balance/strategy.ts";
 import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
@@ -14,7 +13,6 @@ import type { ProxyRoute } from "./router.ts";
 
 export interface TransparentOptions {
   readonly admission: Admission;
-  readonly strategies: Strategies;
   readonly dispatching: DispatchContext;
   readonly forwarding: ForwardContext;
   readonly recorder: Recorder;
@@ -63,7 +61,6 @@ export class TransparentRoute {
       context: this.#o.dispatching,
       exchange,
       sandbox,
-      strategy: this.#o.strategies.of(sandbox),
       outbound: outbound(exchange, head, path, this.#o.forwarding),
       timeouts: this.#o.timeouts.of(sandbox.settings),
       receiver: forward,

@@ -15,12 +15,13 @@ interface SandboxRow {
   readonly createdAt: number;
 }
 
-interface InstanceRow extends Omit<Instance, "draining"> {
+interface InstanceRow extends Omit<Instance, "draining" | "tripped"> {
   readonly draining: number;
+  readonly tripped: number;
 }
 
 const SANDBOX = "id, runtime, driver, strategy, labels, settings, created_at AS createdAt";
-const INSTANCE = "id, sandbox_id AS sandboxId, url, number, weight, draining";
+const INSTANCE = "id, sandbox_id AS sandboxId, url, number, weight, draining, tripped";
 /** What nearly all of them have: nothing to parse, and one object for all. */
 const EMPTY = "{}";
 
@@ -42,11 +43,11 @@ export function prepareSandboxes(connection: Connection): {
     `SELECT ${INSTANCE} FROM instances WHERE sandbox_id = ? ORDER BY number`,
   );
   const allInstances = connection.prepare<[], InstanceRow>(`SELECT ${INSTANCE} FROM instances ORDER BY number`);
-  const createInstance = connection.prepare<
-    [id: string, sandboxId: string, url: string, weight: number, draining: number]
-  >("INSERT INTO instances (id, sandbox_id, url, weight, draining) VALUES (?, ?, ?, ?, ?)");
-  const updateInstance = connection.prepare<[weight: number, draining: number, id: string]>(
-    "UPDATE instances SET weight = ?, draining = ? WHERE id = ?",
+  const createInstance = connection.prepare<[id: string, sandboxId: string, url: string, weight: number]>(
+    "INSERT INTO instances (id, sandbox_id, url, weight) VALUES (?, ?, ?, ?)",
+  );
+  const updateInstance = connection.prepare<[weight: number, draining: number, tripped: number, id: string]>(
+    "UPDATE instances SET weight = ?, draining = ?, tripped = ? WHERE id = ?",
   );
   const findInstance = connection.prepare<[id: string], InstanceRow>(`SELECT ${INSTANCE} FROM instances WHERE id = ?`);
   const removeInstance = connection.prepare<[id: string]>("DELETE FROM instances WHERE id = ?");
@@ -77,13 +78,13 @@ export function prepareSandboxes(connection: Connection): {
       update: ({ id, runtime, strategy, labels, settings }) =>
         access(() => update.run(runtime, strategy, JSON.stringify(labels), JSON.stringify(settings), id).changes > 0),
       remove: (id) => access(() => remove.run(id).changes > 0),
-      createInstance: ({ id, sandboxId, url, weight, draining }) =>
+      createInstance: ({ id, sandboxId, url, weight }) =>
         access(() => {
-          const { lastInsertRowid } = createInstance.run(id, sandboxId, url, weight, Number(draining));
-          return { id, sandboxId, url, number: Number(lastInsertRowid), weight, draining };
+          const { lastInsertRowid } = createInstance.run(id, sandboxId, url, weight);
+          return { id, sandboxId, url, number: Number(lastInsertRowid), weight, draining: false, tripped: false };
         }),
-      updateInstance: ({ id, weight, draining }) =>
-        access(() => updateInstance.run(weight, Number(draining), id).changes > 0),
+      updateInstance: ({ id, weight, draining, tripped }) =>
+        access(() => updateInstance.run(weight, Number(draining), Number(tripped), id).changes > 0),
       removeInstance: (id) => access(() => removeInstance.run(id).changes > 0),
     }),
     list: listWhole,
@@ -99,6 +100,6 @@ function sandboxFrom({ labels, settings, ...row }: SandboxRow, instances: readon
   };
 }
 
-function instanceFrom({ draining, ...row }: InstanceRow): Instance {
-  return { ...row, draining: draining === 1 };
+function instanceFrom({ draining, tripped, ...row }: InstanceRow): Instance {
+  return { ...row, draining: draining === 1, tripped: tripped === 1 };
 }

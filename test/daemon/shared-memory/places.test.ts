@@ -1,3 +1,6 @@
+import { CIRCUITS, circuitWords, SOME_SANDBOX } from "../../support/circuits.ts";
+import { Circuits } from "../../../src/proxy/health/circuits.ts";
+import { UNTRACKED } from "../../../src/proxy/health/board.ts";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -17,13 +20,21 @@ function start(size: number) {
     size,
     state: new Int32Array(new SharedArrayBuffer(4 * size)),
     inFlight: [0, 1].map(() => new Int32Array(new SharedArrayBuffer(4 * size))),
+    circuits: circuitWords(size, 2),
   };
   const full: Instance[] = [];
   return {
     words,
     full,
-    places: new Places({ words, onFull: (instance) => void full.push(instance) }),
-    boards: [0, 1].map((thread) => new SharedBoard({ words, thread })) as [SharedBoard, SharedBoard],
+    places: new Places({
+      words,
+      circuits: new Circuits({ words: words.circuits, limits: CIRCUITS }),
+      onFull: (instance) => void full.push(instance),
+    }),
+    boards: [0, 1].map((thread) => new SharedBoard({ words, thread, circuits: CIRCUITS })) as [
+      SharedBoard,
+      SharedBoard,
+    ],
   };
 }
 
@@ -35,6 +46,7 @@ function sandbox(id: string, ...numbers: number[]): Sandbox {
     number,
     weight: 1,
     draining: false,
+    tripped: false,
   }));
   return {
     id,
@@ -75,13 +87,13 @@ test("a place is given back when all threads serve a revision without its instan
   const { places, boards, full } = start(1);
   const [one] = put(places, 1, sandbox("a", 1)) as [Instance];
   boards[0].set(one, "down");
-  expect(boards[1].claim(one)).toBe(true);
+  expect(boards[1].claim(one, 0)).toBe(0);
   places.apply(removed(2, "a"));
   places.reclaim(1);
   expect([places.free, boards[0].state(one)]).toEqual([0, "down"]);
   places.reclaim(2);
   expect(places.free).toBe(0);
-  boards[1].release(one);
+  boards[1].release(one, 0);
   places.reclaim(2);
   expect(places.free).toBe(1);
   const [two] = put(places, 3, sandbox("b", 2)) as [Instance];
@@ -95,9 +107,9 @@ test("a call that goes on with an old picture of its sandbox touches nobody else
   places.reclaim(2);
   const [present] = put(places, 3, sandbox("b", 2)) as [Instance];
   expect(present.place).toBe(old.place);
-  boards[0].report(old, "unreachable");
+  boards[0].report(SOME_SANDBOX, old, 0, "unreachable");
   boards[0].set(old, "up");
-  expect([boards[0].claim(old), boards[1].state(old), boards[1].inFlight(old)]).toEqual([false, "unknown", 0]);
+  expect([boards[0].claim(old, 0), boards[1].state(old), boards[1].inFlight(old)]).toEqual([UNTRACKED, "unknown", 0]);
   expect([boards[1].state(present), boards[1].inFlight(present)]).toEqual(["unknown", 0]);
 });
 
@@ -105,9 +117,9 @@ test("an instance for which there is no place serves uncounted, which is told, a
   const { places, boards, full } = start(1);
   const [, homeless] = put(places, 1, sandbox("a", 1, 2)) as [Instance, Instance];
   expect(full.map(({ id }) => id)).toEqual(["ins_2"]);
-  boards[0].report(homeless, "answered");
-  expect([boards[0].claim(homeless), boards[0].state(homeless), boards[0].inFlight(homeless)]).toEqual([
-    false,
+  boards[0].report(SOME_SANDBOX, homeless, 0, "answered");
+  expect([boards[0].claim(homeless, 0), boards[0].state(homeless), boards[0].inFlight(homeless)]).toEqual([
+    UNTRACKED,
     "unknown",
     0,
   ]);
@@ -148,8 +160,8 @@ test("a million leases never give one place to two living instances, and none in
     }
     const thread = random() & 1;
     const board = boards[thread] as SharedBoard;
-    if (board.claim(instance)) living.get(id)?.inFlight.push(thread);
-    board.report(instance, (random() & 1) === 0 ? "answered" : "unreachable");
+    if (board.claim(instance, 0) >= 0) living.get(id)?.inFlight.push(thread);
+    board.report(SOME_SANDBOX, instance, 0, (random() & 1) === 0 ? "answered" : "unreachable");
     // Somebody leaves, with or without a call in flight.
     if (living.size > 200 || (random() & 3) === 0) {
       const [gone, { instance: left, inFlight }] = living.entries().next().value as [string, Lease];
@@ -161,14 +173,14 @@ test("a million leases never give one place to two living instances, and none in
     // Calls end after a while, some only long after.
     while (late.length > 20 || (late.length > 0 && (random() & 1) === 0)) {
       const [ended] = late.splice(random() % late.length, 1) as [{ instance: Instance; thread: number }];
-      boards[ended.thread]?.release(ended.instance);
-      boards[ended.thread]?.report(ended.instance, "unreachable");
+      boards[ended.thread]?.release(ended.instance, 0);
+      boards[ended.thread]?.report(SOME_SANDBOX, ended.instance, 0, "unreachable");
     }
     places.reclaim(revision - (random() % 3));
   }
-  for (const { instance, thread } of late) boards[thread]?.release(instance);
+  for (const { instance, thread } of late) boards[thread]?.release(instance, 0);
   for (const { instance, inFlight } of living.values())
-    for (const thread of inFlight) boards[thread]?.release(instance);
+    for (const thread of inFlight) boards[thread]?.release(instance, 0);
   expect(seen).toEqual({ shared: 0, inherited: 0 });
   expect(full).toEqual([]);
   expect(words.inFlight.map((lane) => lane.every((count) => count === 0))).toEqual([true, true]);
@@ -187,8 +199,12 @@ test("a thread that never stops working with former owners leaves no trace in a 
   const thread = new Worker(join(import.meta.dirname, "../../support/place-thread.ts"), { workerData });
   onTestFinished(async () => void (await thread.terminate()));
   await once(thread, "message");
-  const places = new Places({ words, onFull: () => expect.unreachable() });
-  const board = new SharedBoard({ words });
+  const places = new Places({
+    words,
+    circuits: new Circuits({ words: words.circuits, limits: CIRCUITS }),
+    onFull: () => expect.unreachable(),
+  });
+  const board = new SharedBoard({ words, circuits: CIRCUITS });
   let wrong = 0;
   for (let number = 1; number <= 3_000; number++) {
     const [instance] = put(places, number, sandbox(`s${number}`, number)) as [Instance];

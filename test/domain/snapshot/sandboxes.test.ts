@@ -17,6 +17,7 @@ const box = (id: string, ...instances: string[]): Sandbox => ({
     number,
     weight: 1,
     draining: false,
+    tripped: false,
   })),
 });
 

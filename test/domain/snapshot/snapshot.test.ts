@@ -27,6 +27,7 @@ const sandbox = (id: string, createdAt: number, instances: readonly string[] = [
     number,
     weight: 1,
     draining: false,
+    tripped: false,
   })),
 });
 

@@ -24,6 +24,7 @@ const INSTANCE: Instance = {
   number: 1,
   weight: 1,
   draining: false,
+  tripped: false,
 };
 const SANDBOX: Sandbox = {
   id: "demo",

@@ -1,3 +1,5 @@
+import { CIRCUITS, SOME_SANDBOX } from "../../support/circuits.ts";
+import { UNTRACKED } from "../../../src/proxy/health/board.ts";
 import { describe, expect, test } from "vitest";
 import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
@@ -13,6 +15,7 @@ const instance = (number: number): Instance => ({
   number,
   weight: 1,
   draining: false,
+  tripped: false,
   place: number,
 });
 
@@ -20,13 +23,13 @@ function boardsOf(threads: number) {
   const memory = createSharedMemory(threads);
   const words = memory.instances;
   for (const number of [1, 2, 3]) words.state[number] = stateWord(instance(number), "unknown");
-  const boards = Array.from({ length: threads }, (_, thread) => new SharedBoard({ words, thread }));
+  const boards = Array.from({ length: threads }, (_, thread) => new SharedBoard({ words, thread, circuits: CIRCUITS }));
   return {
     memory,
     boards,
     board: boards[0] as SharedBoard,
     other: boards[1] as SharedBoard,
-    onlooker: new SharedBoard({ words }),
+    onlooker: new SharedBoard({ words, circuits: CIRCUITS }),
   };
 }
 
@@ -46,9 +49,9 @@ describe("the state of an instance", () => {
 
   test("follows what was last reported", () => {
     const { board, other } = boardsOf(2);
-    board.report(instance(1), "answered");
+    board.report(SOME_SANDBOX, instance(1), 0, "answered");
     expect(other.state(instance(1))).toBe("up");
-    other.report(instance(1), "unreachable");
+    other.report(SOME_SANDBOX, instance(1), 0, "unreachable");
     expect(board.state(instance(1))).toBe("down");
   });
 
@@ -58,8 +61,8 @@ describe("the state of an instance", () => {
     const former = { ...instance(7), place: 2 };
     for (const one of [homeless, former]) {
       board.set(one, "down");
-      board.report(one, "answered");
-      expect([board.state(one), board.claim(one), board.inFlight(one)]).toEqual(["unknown", false, 0]);
+      board.report(SOME_SANDBOX, one, 0, "answered");
+      expect([board.state(one), board.claim(one, 0), board.inFlight(one)]).toEqual(["unknown", UNTRACKED, 0]);
     }
     expect(board.state(instance(2))).toBe("unknown");
     expect(memory.instances.inFlight[0]?.every((count) => count === 0)).toBe(true);
@@ -69,30 +72,30 @@ describe("the state of an instance", () => {
 describe("requests in flight", () => {
   test("are counted over all threads, for each instance apart", () => {
     const { board, other, onlooker } = boardsOf(2);
-    board.claim(instance(1));
-    other.claim(instance(1));
-    other.claim(instance(2));
+    board.claim(instance(1), 0);
+    other.claim(instance(1), 0);
+    other.claim(instance(2), 0);
     expect([1, 2, 3].map((number) => onlooker.inFlight(instance(number)))).toEqual([2, 1, 0]);
-    board.release(instance(1));
-    other.release(instance(2));
+    board.release(instance(1), 0);
+    other.release(instance(2), 0);
     expect([1, 2].map((number) => board.inFlight(instance(number)))).toEqual([1, 0]);
   });
 
   test("are none of somebody's who only looks", () => {
     const { board, onlooker } = boardsOf(1);
-    onlooker.claim(instance(1));
+    onlooker.claim(instance(1), 0);
     expect(board.inFlight(instance(1))).toBe(0);
-    board.claim(instance(1));
-    onlooker.release(instance(1));
+    board.claim(instance(1), 0);
+    onlooker.release(instance(1), 0);
     expect(onlooker.inFlight(instance(1))).toBe(1);
   });
 
   test("of a thread that died are dropped; what it knew of the instances stays", () => {
     const { board, other, memory } = boardsOf(2);
-    board.claim(instance(1));
-    other.claim(instance(1));
-    other.claim(instance(1));
-    other.report(instance(1), "answered");
+    board.claim(instance(1), 0);
+    other.claim(instance(1), 0);
+    other.claim(instance(1), 0);
+    other.report(SOME_SANDBOX, instance(1), 0, "answered");
     reclaimThread(memory, 1);
     expect(board.inFlight(instance(1))).toBe(1);
     expect(board.state(instance(1))).toBe("up");

@@ -212,7 +212,7 @@ test("a call that waits is dispatched to the sandbox as it is then, not as it wa
   const [sandbox] = await gateway.store.sandboxes.list();
   if (sandbox === undefined) throw new Error("no sandbox");
   revision += 1;
-  const instances = [{ id: "ins_new", sandboxId: "box", url, number: 77, weight: 1, draining: false }];
+  const instances = [{ id: "ins_new", sandboxId: "box", url, number: 77, weight: 1, draining: false, tripped: false }];
   gateway.gateway.apply([{ revision, change: { kind: "sandbox.put", sandbox: { ...sandbox, instances } } }]);
   held[0]?.end("done");
   await holder.received("done");

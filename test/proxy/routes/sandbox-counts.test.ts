@@ -1,3 +1,4 @@
+import { CIRCUITS } from "../../support/circuits.ts";
 import { expect, test } from "vitest";
 import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
@@ -17,6 +18,7 @@ function sandboxes(count: number): LayeredMap<Sandbox> {
       number,
       weight: 1,
       draining: false,
+      tripped: false,
     };
     return [
       id,
@@ -37,7 +39,7 @@ function sandboxes(count: number): LayeredMap<Sandbox> {
 
 test("100,000 sandboxes are not walked for each who asks, and yet what changes shows soon", async () => {
   let snapshot: Pick<Snapshot, "sandboxes"> = { sandboxes: sandboxes(100_000) };
-  const board = new SharedBoard({ words: createSharedMemory(1).instances, thread: 0 });
+  const board = new SharedBoard({ words: createSharedMemory(1).instances, thread: 0, circuits: CIRCUITS });
   const counter = new SandboxCounter({ snapshot: () => snapshot as Snapshot, board });
   const expected = { total: 100_000, available: 100_000, unavailable: 0, instances: 100_000, instances_down: 0 };
   expect(counter.counts()).toEqual(expected);
@@ -51,7 +53,7 @@ test("100,000 sandboxes are not walked for each who asks, and yet what changes s
 
 test("a few are counted when somebody asks", () => {
   let snapshot: Pick<Snapshot, "sandboxes"> = { sandboxes: sandboxes(2) };
-  const board = new SharedBoard({ words: createSharedMemory(1).instances, thread: 0 });
+  const board = new SharedBoard({ words: createSharedMemory(1).instances, thread: 0, circuits: CIRCUITS });
   const counter = new SandboxCounter({ snapshot: () => snapshot as Snapshot, board });
   expect(counter.counts().total).toBe(2);
   snapshot = { sandboxes: snapshot.sandboxes.without("box-0") };

@@ -85,6 +85,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sandboxes ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'; -- JSON: only what is set, as the program has it
   ALTER TABLE instances ADD COLUMN weight   INTEGER NOT NULL DEFAULT 1;
   ALTER TABLE instances ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE instances ADD COLUMN tripped  INTEGER NOT NULL DEFAULT 0; -- its circuit was opened by hand
   `,
 ];
 

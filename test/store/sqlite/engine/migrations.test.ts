@@ -20,7 +20,7 @@ async function filled(): Promise<string> {
       createdAt: 1,
     });
     for (const id of ["ins_1", "ins_2"])
-      await sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1`, weight: 1, draining: false });
+      await sandboxes.createInstance({ id, sandboxId: "py", url: `http://${id}:1`, weight: 1 });
   });
   await store.close();
   return file;
@@ -83,7 +83,7 @@ test("a store that is open holds references", async () => {
   const store = openSqliteStore(file);
   onTestFinished(() => store.close());
   const orphan = store.transaction(({ sandboxes }) =>
-    sandboxes.createInstance({ id: "ins_3", sandboxId: "nobody", url: "http://h:1", weight: 1, draining: false }),
+    sandboxes.createInstance({ id: "ins_3", sandboxId: "nobody", url: "http://h:1", weight: 1 }),
   );
   await expect(orphan).rejects.toThrow(/FOREIGN KEY/);
 });

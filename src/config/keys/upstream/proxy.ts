@@ -1,7 +1,7 @@
-import { key, LONGEST, section } from "../key.ts";
-import { networks, servers } from "../../domain/value/networks.ts";
-import { duration, integer, offOr } from "../../domain/value/quantities.ts";
-import { path } from "../../domain/value/words.ts";
+import { key, LONGEST, section } from "../../key.ts";
+import { networks, servers } from "../../../domain/value/networks.ts";
+import { duration, integer, offOr } from "../../../domain/value/quantities.ts";
+import { path } from "../../../domain/value/words.ts";
 
 export const proxy = section("proxy", "The way from the gateway to a sandbox's instances.", {
   PROXY_TIMEOUT: key(duration("1ms", LONGEST), "30", "Time an instance has to begin its answer."),

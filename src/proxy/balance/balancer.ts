@@ -1,0 +1,120 @@
+import type { Instance, Sandbox } from "../../domain/sandbox.ts";
+import { GatewayError } from "../../errors.ts";
+import type { Claim, InstanceBoard } from "../health/board.ts";
+import type { PickRequest, Strategy } from "./strategy.ts";
+
+/** What is decided about a sandbox's balancing once, as long as the sandbox stays the same. */
+interface Plan {
+  readonly strategy: Strategy;
+  /** Requests in flight per instance; 0 = any number. */
+  readonly soft: number;
+  readonly hard: number;
+  readonly slowStartMs: number;
+}
+
+/** The share of an instance that slow start has just begun with. */
+const FIRST_SHARE = 0.1;
+
+/**
+ * Which instance does a request: leaves out those that must not be used now, and asks the sandbox's strategy about the rest.
+ * One object per thread.
+ */
+export class Balancer {
+  readonly #board: InstanceBoard;
+  readonly #byName: Readonly<Record<string, Strategy>>;
+  readonly #initial: string;
+  readonly #slowStartMs: number;
+  readonly #random: () => number;
+  readonly #plans = new WeakMap<Sandbox, Plan>();
+
+  constructor(options: {
+    board: InstanceBoard;
+    byName: Readonly<Record<string, Strategy>>;
+    /** Of sandboxes that name no strategy. */
+    initial: string;
+    /** Of sandboxes that set none. */
+    slowStartMs: number;
+    random?: () => number;
+  }) {
+    this.#board = options.board;
+    this.#byName = options.byName;
+    this.#initial = options.initial;
+    this.#slowStartMs = options.slowStartMs;
+    this.#random = options.random ?? Math.random;
+  }
+
+  /** One that may be used now and is not in `tried`; undefined when there is none. */
+  choose(sandbox: Sandbox, request: PickRequest, tried: readonly Instance[]): Instance | undefined {
+    const { instances } = sandbox;
+    const plan = this.#planOf(sandbox);
+    const candidates = this.#candidates(instances, plan, tried);
+    if (candidates.length <= 1) return candidates[0];
+    const picked = plan.strategy.pick(candidates, { sandbox, request, board: this.#board });
+    return plan.slowStartMs > 0 ? this.#warmedUp(picked, candidates, plan) : picked;
+  }
+
+  /** Claims an instance that was chosen: another thread may have been faster. */
+  claim(sandbox: Sandbox, instance: Instance): Claim {
+    return this.#board.claim(instance, this.#planOf(sandbox).hard);
+  }
+
+  /** An instance has begun its answer after `ms`; undefined where nobody wants to know. */
+  observerOf(sandbox: Sandbox): Strategy | undefined {
+    const { strategy } = this.#planOf(sandbox);
+    return strategy.observe === undefined ? undefined : strategy;
+  }
+
+  /** Why nothing could be chosen though nothing had been tried. */
+  refusal(sandbox: Sandbox): GatewayError {
+    const { instances } = sandbox;
+    const { hard } = this.#planOf(sandbox);
+    const usable = instances.filter((instance) => isOffered(instance) && this.#board.admits(instance));
+    if (hard > 0 && usable.length > 0) return new GatewayError("PROXY_010", { retryAfter: 1 });
+    const details =
+      instances.length === 0
+        ? "The sandbox has no instance"
+        : "No instance may be used now: they are drained, or their circuits are open";
+    return new GatewayError("PROXY_001", { details, retryAfter: 1 });
+  }
+
+  /** The instances themselves when all may be used: nothing is allocated then. */
+  #candidates(instances: readonly Instance[], plan: Plan, tried: readonly Instance[]): readonly Instance[] {
+    let fit = 0;
+    for (const instance of instances) if (this.#fits(instance, plan, tried)) fit += 1;
+    const usable = fit === instances.length ? instances : instances.filter((each) => this.#fits(each, plan, tried));
+    if (plan.soft === 0 || usable.length <= 1) return usable;
+    const idle = usable.filter((instance) => this.#board.inFlight(instance) < plan.soft);
+    return idle.length === 0 ? usable : idle;
+  }
+
+  #fits(instance: Instance, { hard }: Plan, tried: readonly Instance[]): boolean {
+    if (!isOffered(instance) || !this.#board.admits(instance)) return false;
+    if (tried.length > 0 && tried.includes(instance)) return false;
+    return hard === 0 || this.#board.inFlight(instance) < hard;
+  }
+
+  /** The picked one, unless it is to get less for now: then one of the others. */
+  #warmedUp(picked: Instance, candidates: readonly Instance[], plan: Plan): Instance {
+    const share = Math.max(FIRST_SHARE, this.#board.wellForMs(picked) / plan.slowStartMs);
+    if (share >= 1 || this.#random() < share) return picked;
+    const others = candidates.filter((each) => each !== picked && this.#board.wellForMs(each) >= plan.slowStartMs);
+    return others[Math.floor(this.#random() * others.length)] ?? picked;
+  }
+
+  #planOf(sandbox: Sandbox): Plan {
+    const known = this.#plans.get(sandbox);
+    if (known !== undefined) return known;
+    const { settings } = sandbox;
+    const strategy = this.#byName[sandbox.strategy ?? this.#initial];
+    if (strategy === undefined) throw new GatewayError("GW_001", { details: `unknown strategy ${sandbox.strategy}` });
+    const { softLimit: soft = 0, hardLimit: hard = 0, slowStart: slowStartMs = this.#slowStartMs } = settings;
+    const plan = { strategy, soft, hard, slowStartMs };
+    this.#plans.set(sandbox, plan);
+    return plan;
+  }
+}
+
+/** Gets new requests, as far as people say. */
+function isOffered({ draining, tripped }: Instance): boolean {
+  return !draining && !tripped;
+}

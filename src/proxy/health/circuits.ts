@@ -1,0 +1,243 @@
+import { type Circuit, circuitFrom, circuitWord, isClosed, isUntroubled, NEW_CIRCUIT } from "./circuit-word.ts";
+
+/** Words about circuits in shared memory, by place. Times are ticks of `now`. */
+export interface CircuitWords {
+  /** See circuit-word.ts. */
+  readonly word: Int32Array;
+  /** When an open one may be probed; when the probe of a half-open one counts as lost. */
+  readonly until: Int32Array;
+  /** When it closed last. */
+  readonly closedAt: Int32Array;
+  /** When the window of the error rate began, and what had been counted by then. */
+  readonly windowFrom: Int32Array;
+  readonly requestsBefore: Int32Array;
+  readonly failuresBefore: Int32Array;
+  /** All attempts ever, and those that failed; one lane per thread, which alone writes it. */
+  readonly requests: readonly Int32Array[];
+  readonly failures: readonly Int32Array[];
+}
+
+/** When a circuit opens, and for how long. Times in ms. */
+export interface CircuitLimits {
+  /** Opens after so many failures in a row; 0 = circuits are off. */
+  readonly failures: number;
+  /** Opens when of at least `minRequests` within `windowMs` this part failed, 0 to 1. */
+  readonly errorRate: number;
+  readonly windowMs: number;
+  readonly minRequests: number;
+  /** Stays open for `openMs` × the times it opened, at most `maxOpenMs`, and up to a fifth longer. */
+  readonly openMs: number;
+  readonly maxOpenMs: number;
+  /** A probe without an outcome counts as lost after this time. */
+  readonly probeMs: number;
+}
+
+/** What a call holds of a circuit: 0 when it was closed, else the probe's own number. */
+export type Ticket = number;
+/** The circuit is open: the call must not go there. */
+export const REFUSED: Ticket = -1;
+
+/** Ten milliseconds. */
+const TICK_MS = 10;
+const JITTER = 0.2;
+
+/** Ticks of a clock that all threads share (CLOCK_MONOTONIC). They wrap: only their differences mean something. */
+export function monotonicTicks(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return (seconds * (1_000 / TICK_MS) + Math.floor(nanoseconds / (TICK_MS * 1e6))) | 0;
+}
+
+/**
+ * The circuits of all instances, exact over all threads: each is one word that changes by compare-and-swap. Closed, it lets
+ * everything pass; open, nothing; when its time is over it lets one call pass, the probe, whose outcome closes it or opens
+ * it again for longer. A probe that ends without an outcome gives its turn back, and one that vanishes loses it in time.
+ * Whoever reports holds a claim on the instance, so the place is still its own.
+ */
+export class Circuits {
+  readonly #words: CircuitWords;
+  readonly #requests: Int32Array | undefined;
+  readonly #failures: Int32Array | undefined;
+  readonly #limits: CircuitLimits;
+  readonly #now: () => number;
+  readonly #random: () => number;
+
+  /** `thread`: whose calls are counted; leave it out to only look. */
+  constructor(options: {
+    words: CircuitWords;
+    thread?: number;
+    limits: CircuitLimits;
+    now?: () => number;
+    random?: () => number;
+  }) {
+    this.#words = options.words;
+    this.#requests = options.thread === undefined ? undefined : options.words.requests[options.thread];
+    this.#failures = options.thread === undefined ? undefined : options.words.failures[options.thread];
+    this.#limits = options.limits;
+    this.#now = options.now ?? monotonicTicks;
+    this.#random = options.random ?? Math.random;
+  }
+
+  circuit(place: number): Circuit {
+    return circuitFrom(Atomics.load(this.#words.word, place));
+  }
+
+  /** Milliseconds until an open circuit may be probed; 0 when it may be. */
+  opensInMs(place: number): number {
+    return Math.max(0, this.#left(place)) * TICK_MS;
+  }
+
+  /** Milliseconds since it closed, or since its place was given out. */
+  closedForMs(place: number): number {
+    return Math.max(0, (this.#now() - Atomics.load(this.#words.closedAt, place)) | 0) * TICK_MS;
+  }
+
+  /** Whether a call might pass now. */
+  admits(place: number): boolean {
+    return isClosed(Atomics.load(this.#words.word, place)) || this.#left(place) <= 0;
+  }
+
+  /** A call is about to go there. REFUSED when it must not. */
+  claim(place: number): Ticket {
+    const { word, until } = this.#words;
+    const now = Atomics.load(word, place);
+    if (isClosed(now)) {
+      this.#count(this.#requests, place);
+      return 0;
+    }
+    if (this.#left(place) > 0) return REFUSED;
+    const circuit = circuitFrom(now);
+    const probe = circuitWord({ ...circuit, state: "half-open", generation: circuit.generation + 1 });
+    // Before the word says so: whoever reads "half-open" must not find an old time.
+    Atomics.store(until, place, this.#after(this.#limits.probeMs));
+    if (Atomics.compareExchange(word, place, now, probe) !== now) return REFUSED;
+    this.#count(this.#requests, place);
+    return ticketOf(circuitFrom(probe));
+  }
+
+  /** The call was answered. */
+  succeeded(place: number, ticket: Ticket): void {
+    const { word, closedAt } = this.#words;
+    for (;;) {
+      const now = Atomics.load(word, place);
+      if (isUntroubled(now)) return;
+      const circuit = circuitFrom(now);
+      const isProbe = circuit.state === "half-open" && ticketOf(circuit) === ticket;
+      if (circuit.state !== "closed" && !isProbe) return;
+      const generation = circuit.generation + Number(isProbe);
+      if (isProbe) Atomics.store(closedAt, place, this.#now());
+      const next = circuitWord({ ...circuit, state: "closed", failures: 0, generation });
+      if (Atomics.compareExchange(word, place, now, next) === now) return;
+    }
+  }
+
+  /**
+   * The call failed for the instance's sake. `mayOpen` is asked before a closed circuit opens: never too many of a sandbox's
+   * instances at once. Returns true when it opened.
+   */
+  failed(place: number, ticket: Ticket, mayOpen: () => boolean): boolean {
+    this.#count(this.#failures, place);
+    const isOften = this.#isOverRate(place);
+    for (;;) {
+      const now = Atomics.load(this.#words.word, place);
+      const circuit = circuitFrom(now);
+      if (circuit.state === "half-open") {
+        if (ticketOf(circuit) !== ticket) return false;
+      } else if (circuit.state === "open") return false;
+      const failures = circuit.failures + 1;
+      const isEnough = failures >= this.#limits.failures || isOften;
+      const opens = circuit.state === "half-open" || (isEnough && this.#limits.failures > 0 && mayOpen());
+      const next = opens ? this.#opened(place, circuit) : { ...circuit, failures };
+      if (Atomics.compareExchange(this.#words.word, place, now, circuitWord(next)) === now)
+        return next.state === "open";
+    }
+  }
+
+  /** The call ended and says nothing of the instance. */
+  gaveUp(place: number, ticket: Ticket): void {
+    if (ticket <= 0) return;
+    const now = Atomics.load(this.#words.word, place);
+    const circuit = circuitFrom(now);
+    if (circuit.state !== "half-open" || ticketOf(circuit) !== ticket) return;
+    Atomics.store(this.#words.until, place, this.#now());
+    const next = circuitWord({ ...circuit, state: "open", generation: circuit.generation + 1 });
+    Atomics.compareExchange(this.#words.word, place, now, next);
+  }
+
+  /** Closes it at once. `forget`: also how often it has been open. */
+  close(place: number, forget: boolean): void {
+    for (;;) {
+      const now = Atomics.load(this.#words.word, place);
+      const { ejections, generation } = circuitFrom(now);
+      Atomics.store(this.#words.closedAt, place, this.#now());
+      const next = {
+        state: "closed",
+        failures: 0,
+        ejections: forget ? 0 : ejections,
+        generation: generation + 1,
+      } as const;
+      if (Atomics.compareExchange(this.#words.word, place, now, circuitWord(next)) === now) return;
+    }
+  }
+
+  /** Puts back what was known before a restart: open for another `ms`. */
+  restore(place: number, ejections: number, ms: number): void {
+    Atomics.store(this.#words.until, place, this.#after(ms));
+    Atomics.store(this.#words.word, place, circuitWord({ state: "open", failures: 0, ejections, generation: 1 }));
+  }
+
+  /** A place begins anew. */
+  clear(place: number): void {
+    Atomics.store(this.#words.word, place, NEW_CIRCUIT);
+    Atomics.store(this.#words.windowFrom, place, 0);
+    Atomics.store(this.#words.closedAt, place, this.#now());
+  }
+
+  #opened(place: number, { state, ejections, generation }: Circuit): Circuit {
+    const { openMs, maxOpenMs } = this.#limits;
+    // One that stayed closed for as long as it could have been open has redeemed itself.
+    const redeemed = state === "closed" && this.closedForMs(place) > Math.min(openMs * (ejections + 1), maxOpenMs);
+    const times = redeemed ? 1 : ejections + 1;
+    const ms = Math.min(openMs * times, maxOpenMs) * (1 + JITTER * this.#random());
+    Atomics.store(this.#words.until, place, this.#after(ms));
+    return { state: "open", failures: 0, ejections: times, generation: generation + 1 };
+  }
+
+  /** Counted from a failure on: a window in which nothing fails needs no count. */
+  #isOverRate(place: number): boolean {
+    const { windowFrom, requestsBefore, failuresBefore } = this.#words;
+    const { errorRate, windowMs, minRequests } = this.#limits;
+    const now = this.#now();
+    const [requests, failures] = [sum(this.#words.requests, place), sum(this.#words.failures, place)];
+    const from = Atomics.load(windowFrom, place);
+    if (from === 0 || ((now - from) | 0) * TICK_MS > windowMs) {
+      Atomics.store(windowFrom, place, now === 0 ? 1 : now);
+      Atomics.store(requestsBefore, place, requests - 1);
+      Atomics.store(failuresBefore, place, failures - 1);
+      return false;
+    }
+    const count = (requests - Atomics.load(requestsBefore, place)) | 0;
+    const failed = (failures - Atomics.load(failuresBefore, place)) | 0;
+    return count >= minRequests && failed >= count * errorRate;
+  }
+
+  #count(lane: Int32Array | undefined, place: number): void {
+    if (lane !== undefined) lane[place] = ((lane[place] as number) + 1) | 0;
+  }
+
+  #left(place: number): number {
+    return (Atomics.load(this.#words.until, place) - this.#now()) | 0;
+  }
+
+  #after(ms: number): number {
+    return (this.#now() + Math.ceil(ms / TICK_MS)) | 0;
+  }
+}
+
+/** Never 0, which is no probe's. */
+function ticketOf({ generation }: Circuit): Ticket {
+  return generation + 1;
+}
+
+function sum(lanes: readonly Int32Array[], place: number): number {
+  return lanes.reduce((total, lane) => (total + Atomics.load(lane, place)) | 0, 0);
+}

@@ -1,0 +1,125 @@
+import { describe, expect, test } from "vitest";
+import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
+import type { Instance, Sandbox } from "../../../src/domain/sandbox.ts";
+import { Balancer } from "../../../src/proxy/balance/balancer.ts";
+import { RoundRobin } from "../../../src/proxy/balance/strategies/round-robin.ts";
+import { REFUSED, SharedBoard } from "../../../src/proxy/health/board.ts";
+import { monotonicTicks } from "../../../src/proxy/health/circuits.ts";
+import { stateWord } from "../../../src/proxy/health/state-word.ts";
+import { requestOf, sandboxOf, seeded } from "../../support/balancing.ts";
+import { CIRCUITS } from "../../support/circuits.ts";
+
+function start({ slowStartMs = 0 } = {}) {
+  const memory = createSharedMemory(1);
+  for (const instance of sandboxOf(Array.from({ length: 10 }, () => 1)).instances) {
+    memory.instances.state[instance.number] = stateWord(instance, "unknown");
+  }
+  const board = new SharedBoard({ words: memory.instances, thread: 0, circuits: CIRCUITS });
+  const balancer = new Balancer({
+    board,
+    byName: { "round-robin": new RoundRobin() },
+    initial: "round-robin",
+    slowStartMs,
+    random: seeded(1),
+  });
+  const fail = (sandbox: Sandbox, instance: Instance, times: number): void => {
+    for (let time = 0; time < times; time++) {
+      const claim = board.claim(instance, 0);
+      board.report(sandbox, instance, claim, "unreachable");
+      board.release(instance, claim);
+    }
+  };
+  const choose = (sandbox: Sandbox, tried: readonly Instance[] = []): number | undefined =>
+    balancer.choose(sandbox, requestOf(1), tried)?.number;
+  const many = (sandbox: Sandbox, count = 12): Set<number | undefined> =>
+    new Set(Array.from({ length: count }, () => choose(sandbox)));
+  return { memory, board, balancer, fail, choose, many };
+}
+
+describe("an instance gets nothing new", () => {
+  test("while it is drained, or its circuit was opened by hand", () => {
+    const { many } = start();
+    const sandbox = sandboxOf([1, 1, 1]);
+    const [one, two, three] = sandbox.instances as [Instance, Instance, Instance];
+    expect(many({ ...sandbox, instances: [{ ...one, draining: true }, { ...two, tripped: true }, three] })).toEqual(
+      new Set([2]),
+    );
+    expect(many({ ...sandbox, instances: [{ ...one, draining: true }] })).toEqual(new Set([undefined]));
+  });
+
+  test("while its circuit is open", () => {
+    const { many, fail } = start();
+    const sandbox = sandboxOf([1, 1, 1]);
+    fail(sandbox, sandbox.instances[1] as Instance, 5);
+    expect(many(sandbox)).toEqual(new Set([0, 2]));
+  });
+
+  test("from a call that has tried it", () => {
+    const { choose } = start();
+    const sandbox = sandboxOf([1, 1]);
+    expect(choose(sandbox, [sandbox.instances[0] as Instance])).toBe(1);
+    expect(choose(sandbox, sandbox.instances)).toBeUndefined();
+  });
+
+  test("beyond its hard limit, and none at all when all are there", () => {
+    const { balancer, choose } = start();
+    const sandbox = sandboxOf([1, 1], { settings: { hardLimit: 2 } });
+    const [one, two] = sandbox.instances as [Instance, Instance];
+    for (const instance of [one, one, two]) expect(balancer.claim(sandbox, instance)).toBe(0);
+    expect([choose(sandbox), choose(sandbox)]).toEqual([1, 1]);
+    expect(balancer.claim(sandbox, one)).toBe(REFUSED);
+    expect(balancer.claim(sandbox, two)).toBe(0);
+    expect(choose(sandbox)).toBeUndefined();
+    expect(balancer.refusal(sandbox)).toMatchObject({ code: "PROXY_010", retryAfter: 1 });
+  });
+
+  test("beyond its soft limit, as long as another has less", () => {
+    const { balancer, many } = start();
+    const sandbox = sandboxOf([1, 1], { settings: { softLimit: 1 } });
+    balancer.claim(sandbox, sandbox.instances[0] as Instance);
+    expect(many(sandbox)).toEqual(new Set([1]));
+    balancer.claim(sandbox, sandbox.instances[1] as Instance);
+    expect(many(sandbox)).toEqual(new Set([0, 1]));
+  });
+});
+
+test.each([
+  [1, 0],
+  [2, 1],
+  [3, 1],
+  [4, 2],
+  [5, 2],
+])("of %d failing instances %d are left alone, never more than half", (count, open) => {
+  const { many, fail } = start();
+  const sandbox = sandboxOf(Array.from({ length: count }, () => 1));
+  for (const instance of sandbox.instances) fail(sandbox, instance, 20);
+  expect(many(sandbox).size).toBe(count - open);
+});
+
+/** The time `ms` ago, as circuits count it. */
+function ticks(ms: number): number {
+  return (monotonicTicks() - ms / 10) | 0;
+}
+
+test("an instance that is new comes to its full share in the time of slow start", () => {
+  const { memory, balancer } = start({ slowStartMs: 10_000 });
+  const sandbox = sandboxOf([1, 1]);
+  const shareOf = (ageMs: number): number => {
+    Atomics.store(memory.instances.circuits.closedAt, 0, ticks(ageMs));
+    Atomics.store(memory.instances.circuits.closedAt, 1, ticks(60_000));
+    const picks = Array.from({ length: 2_000 }, () => balancer.choose(sandbox, requestOf(1), []));
+    return picks.filter((instance) => instance?.number === 0).length / picks.length;
+  };
+  expect(shareOf(0)).toBeCloseTo(0.05, 1);
+  expect(shareOf(5_000)).toBeCloseTo(0.25, 1);
+  expect(shareOf(10_000)).toBeCloseTo(0.5, 1);
+});
+
+test("why nothing can be chosen is said", () => {
+  const { balancer } = start();
+  expect(balancer.refusal(sandboxOf([]))).toMatchObject({ code: "PROXY_001", details: "The sandbox has no instance" });
+  const drained = sandboxOf([1]);
+  const [only] = drained.instances as [Instance];
+  const error = balancer.refusal({ ...drained, instances: [{ ...only, draining: true }] });
+  expect(error).toMatchObject({ code: "PROXY_001", retryAfter: 1, details: expect.stringContaining("drained") });
+});

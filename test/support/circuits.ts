@@ -1,0 +1,41 @@
+import type { Sandbox } from "../../src/domain/sandbox.ts";
+import type { CircuitLimits, CircuitWords } from "../../src/proxy/health/circuits.ts";
+
+/** The defaults. */
+export const CIRCUITS: CircuitLimits = {
+  failures: 5,
+  errorRate: 0.5,
+  windowMs: 10_000,
+  minRequests: 20,
+  openMs: 10_000,
+  maxOpenMs: 300_000,
+  probeMs: 40_000,
+};
+
+/** Zeroed words for `size` places and some threads. */
+export function circuitWords(size: number, threads: number): CircuitWords {
+  const words = (): Int32Array => new Int32Array(new SharedArrayBuffer(4 * size));
+  const lanes = (): Int32Array[] => Array.from({ length: threads }, words);
+  return {
+    word: words(),
+    until: words(),
+    closedAt: words(),
+    windowFrom: words(),
+    requestsBefore: words(),
+    failuresBefore: words(),
+    requests: lanes(),
+    failures: lanes(),
+  };
+}
+
+/** A sandbox for those to whom it does not matter which. */
+export const SOME_SANDBOX: Sandbox = {
+  id: "box",
+  runtime: "generic",
+  driver: "static",
+  strategy: null,
+  labels: {},
+  settings: {},
+  createdAt: 0,
+  instances: [],
+};
