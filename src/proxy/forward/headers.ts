@@ -5,6 +5,7 @@ import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
 import { scopedCookie } from "./cookie.ts";
 import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "./dropped-fields.ts";
+import { mountedLocation, type Places } from "./location.ts";
 
 const isDroppedFromClient = matcherOf(FROM_CLIENT);
 const isDroppedFromSandbox = matcherOf(FROM_SANDBOX);
@@ -20,6 +21,8 @@ export interface Introduction {
   /** The client's address as the gateway decided it. */
   readonly address: string;
   readonly scheme: "http" | "https";
+  /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
+  readonly mount: string;
   /** Its Authorization field is the sandbox's own, not the gateway's. */
   readonly passesAuthorization: boolean;
 }
@@ -54,6 +57,7 @@ export function requestFields(
   fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
   fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", introduction.scheme);
   if (head.host !== "") fields.push("x-forwarded-host", head.host);
+  if (introduction.mount !== "") fields.push("x-forwarded-prefix", introduction.mount);
   if (via.includes(pseudonym)) throw new GatewayError("ROUTE_007");
   fields.push("via", `${via}1.1 ${pseudonym}`);
   if (head.bodyLength > 0 || (head.bodyLength === 0 && EXPECTS_BODY.has(method))) {
@@ -77,12 +81,12 @@ export interface ResponseFields {
 }
 
 /**
- * `raw`: the instance's fields, checked by the upstream client: lower-case name, value, name, value… `mount`: where the
- * client sees the sandbox, see Exchange.
+ * `raw`: the instance's fields, checked by the upstream client: lower-case name, value, name, value…
+ * `exchange`: what is said of the sandbox's paths is told as its client knows them.
  */
 export function responseFields(
   raw: readonly string[],
-  { requestId, mount }: { readonly requestId: string; readonly mount: string },
+  exchange: Places & { readonly requestId: string },
 ): ResponseFields {
   const fields: string[] = [];
   let contentLength = -1;
@@ -99,11 +103,17 @@ export function responseFields(
     }
     if (name === "content-length") contentLength = Number(value);
     if (name === "www-authenticate" && asksForOurs(value)) continue;
-    const passed = name === "set-cookie" ? scopedCookie(value, mount) : value;
-    if (passed !== undefined) fields.push(name, passed);
+    if (name === "set-cookie") {
+      const scoped = scopedCookie(value, exchange.mount);
+      if (scoped !== undefined) fields.push(name, scoped);
+    } else if (name === "location" || name === "content-location") {
+      fields.push(name, mountedLocation(value, exchange));
+    } else {
+      fields.push(name, value);
+    }
   }
   if (named !== null) dropNamed(fields, named);
-  fields.push("x-request-id", requestId);
+  fields.push("x-request-id", exchange.requestId);
   return { fields, contentLength };
 }
 

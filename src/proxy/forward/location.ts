@@ -1,0 +1,44 @@
+/** How the two sides of an exchange call the same server. */
+export interface Places {
+  /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
+  readonly mount: string;
+  /** Of it the client's Host counts, empty when it gave none. */
+  readonly head: { readonly host: string } | undefined;
+  /** Who answered. */
+  readonly instance: { readonly url: string } | undefined;
+}
+
+/** Scheme and authority, or an authority alone (RFC 3986 section 4.2), then the rest. */
+const ABSOLUTE = /^(?:(https?):)?\/\/([^/?#\\]*)(.*)$/is;
+
+/**
+ * A sandbox's `Location` or `Content-Location`, as its client must read it. What names a path, or the instance by its own
+ * address, becomes a path under the mount; what names the gateway's host stays absolute, with the path under the mount.
+ * Relative references and other servers are left alone. One that knows where it is mounted has said so already.
+ */
+export function mountedLocation(value: string, { mount, head, instance }: Places): string {
+  const absolute = ABSOLUTE.exec(value);
+  if (absolute === null) return value.startsWith("/") ? under(mount, value) : value;
+  const [, scheme, authority = "", rest = ""] = absolute;
+  if (isSame(scheme, authority, instance?.url ?? "")) return under(mount, rooted(rest));
+  if (mount === "" || authority === "" || authority.toLowerCase() !== head?.host.toLowerCase()) return value;
+  return value.slice(0, value.length - rest.length) + under(mount, rooted(rest));
+}
+
+function isSame(scheme: string | undefined, authority: string, instanceUrl: string): boolean {
+  const own = URL.canParse(instanceUrl) ? new URL(instanceUrl) : undefined;
+  if (own === undefined || own.host === "" || authority.includes("@")) return false;
+  const named = `${scheme ?? own.protocol.slice(0, -1)}://${authority}`;
+  return URL.canParse(named) && new URL(named).origin === own.origin;
+}
+
+function rooted(rest: string): string {
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** `path` begins with a slash. A second one would make the next segment another server's name, so a dot stands between. */
+function under(mount: string, path: string): string {
+  if (mount === "") return /^\/[/\\]/.test(path) ? `/.${path}` : path;
+  const after = path.startsWith(mount) ? path.charAt(mount.length) : undefined;
+  return after !== undefined && /^[/?#]?$/.test(after) ? path : mount + path;
+}
