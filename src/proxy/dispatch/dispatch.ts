@@ -304,13 +304,17 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
   #isTriedElsewhere(fields: readonly string[]): boolean {
     if (this.#sandbox.settings.retryUnavailable !== true) return false;
     const asked = askedWaitMs(fields, Date.now());
-    if (asked === undefined || performance.now() + asked >= this.#endBy) return false;
+    const waits = asked !== undefined && performance.now() + asked < this.#endBy;
     const last = this.#instance as Instance;
-    const next = this.#next("unavailable");
+    const next = this.#next("unavailable", waits);
     if (next === undefined) return false;
     this.#report("answered");
     this.#control?.abort();
-    this.#again(next, answeredUnavailable(this.#status), Math.max(this.#backoff(), next === last ? asked : 0));
+    this.#again(
+      next,
+      answeredUnavailable(this.#status),
+      Math.max(this.#backoff(), next === last ? (asked as number) : 0),
+    );
     return true;
   }
 
@@ -338,7 +342,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     (this.exchange.tries ??= []).push({ instanceId: this.exchange.instanceId, outcome, durationMs });
   }
 
-  #next(kind: Ending): Instance | undefined {
+  /** `again`: where there is no other, the last one may be asked again. */
+  #next(kind: Ending, again = true): Instance | undefined {
     const { idempotent, body, kept } = this.#outbound;
     const retry = retryAfter({
       kind,
@@ -349,7 +354,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     });
     if (retry === "no" || (retry === "again" && !this.#spend())) return undefined;
     const last = this.#instance as Instance;
-    return this.#take() ?? (retry === "again" && this.#takes(last) ? last : undefined);
+    return this.#take() ?? (again && retry === "again" && this.#takes(last) ? last : undefined);
   }
 
   #spend(): boolean {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { FailureKind } from "../../../src/proxy/dispatch/failure.ts";
-import { isIdempotent, type Retry, retryAfter } from "../../../src/proxy/dispatch/retry.ts";
+import { askedWaitMs, isIdempotent, type Retry, retryAfter } from "../../../src/proxy/dispatch/retry.ts";
 
 const SENT: readonly FailureKind[] = ["broken", "invalid"];
 
@@ -75,4 +75,23 @@ test.each([
   ["BREW", false],
 ])("%s may be repeated: %s", (method, expected) => {
   expect(isIdempotent(method)).toBe(expected);
+});
+
+const NOW = Date.parse("Wed, 25 Nov 2026 12:00:00 GMT");
+
+test.each<[string[], number | undefined]>([
+  [[], 0],
+  [["content-type", "retry-after"], 0],
+  [["retry-after", "0"], 0],
+  [["retry-after", "2"], 2_000],
+  [["retry-after", "1", "retry-after", "3"], 3_000],
+  [["retry-after", "Wed, 25 Nov 2026 12:00:04 GMT"], 4_000],
+  [["retry-after", "Wed, 25 Nov 2026 11:00:00 GMT"], 0],
+  [["retry-after", "soon"], 0],
+  [["retry-after", "-3"], 0],
+  [["retry-after", "6"], undefined],
+  [["retry-after", "99999999999999999999999"], undefined],
+  [["retry-after", "Thu, 26 Nov 2026 12:00:00 GMT"], undefined],
+])("an instance that answers with %o wants to be left alone for %o ms", (fields, expected) => {
+  expect(askedWaitMs(fields, NOW)).toBe(expected);
 });

@@ -142,7 +142,7 @@ describe("an instance that answers 503", () => {
   });
 
   test("does not hold up the call where there is another", async () => {
-    const gateway = await withRetries("Retry-After: 4\r\n", [await startUpstream(echo)]);
+    const gateway = await withRetries("Retry-After: 60\r\n", [await startUpstream(echo)]);
     const before = performance.now();
     expect((await plain(gateway)).status).toBe(200);
     expect(performance.now() - before).toBeLessThan(2_000);
