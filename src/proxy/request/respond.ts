@@ -48,6 +48,19 @@ export class Responder {
     });
   }
 
+  /** Sends the client, with the same method and body, to another of the gateway's paths (RFC 9110 section 15.4.9). */
+  redirect(exchange: Exchange, location: string): void {
+    const body = JSON.stringify({ location });
+    exchange.status = 308;
+    exchange.bytesOut = Buffer.byteLength(body);
+    this.#recorder.record(exchange, {
+      audited: (written) => {
+        if (written) this.#send(exchange, 308, body, ["location", location], false);
+        else this.#sendError(exchange, new GatewayError("GW_003", { executed: "no" }));
+      },
+    });
+  }
+
   /** Answers a call that was carried out but could not be recorded: its result must not look like a success. */
   unrecorded(exchange: Exchange): void {
     this.#sendError(exchange, new GatewayError("GW_003", { executed: "yes" }));

@@ -20,6 +20,8 @@ export interface TransparentOptions {
   readonly maxBodySize: number;
 }
 
+const SLASH = "/".charCodeAt(0);
+
 /** `ANY /s/{sandbox_id}/…`: the transparent proxy. */
 export class TransparentRoute {
   readonly #o: TransparentOptions;
@@ -38,12 +40,22 @@ export class TransparentRoute {
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
+    if (where.mount !== "" && head.target.charCodeAt(where.mount.length) !== SLASH) {
+      exchange.decision = "allow";
+      exchange.rule = `role:${principal.role}`;
+      return this.#toFolder(exchange, head, where.mount);
+    }
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
     const { totalMs } = this.#o.timeouts.of(sandbox.settings);
     exchange.endBy = exchange.startedAt + totalOf(head.requestTimeout, totalMs);
     const waiting = this.#o.admission.enter(exchange, caller, sandbox);
     if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, path));
     return this.#begin(exchange, head, principal, path);
+  }
+
+  /** Relative links of a page at `/s/demo` would lead to its neighbours. */
+  #toFolder(exchange: Exchange, head: Head, mount: string): undefined {
+    this.#o.forwarding.responder.redirect(exchange, `${mount}/${head.target.slice(mount.length)}`);
   }
 
   #begin(exchange: Exchange, head: Head, principal: Principal, path: string): Promise<void> | undefined {

@@ -37,9 +37,10 @@ describe("what reaches the sandbox", () => {
     expect(seen.url).toBe("/a%2Fb/c;d=1/?q=%00&x={y}|z");
   });
 
-  test("is the root when the path ends with the sandbox", async () => {
-    const { seen } = await throughGateway("/s/box?x=1");
-    expect(seen.url).toBe("/?x=1");
+  test("is the root when the path ends with the sandbox, where the client is sent with the slash first", async () => {
+    const { response, seen } = await throughGateway("/s/box?x=1", { method: "POST", body: "b" });
+    expect(new URL(response.url).pathname).toBe("/s/box/");
+    expect(seen).toMatchObject({ method: "POST", url: "/?x=1", body: "b" });
   });
 
   test("is the whole path when the sandbox is named in a header", async () => {
