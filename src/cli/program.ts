@@ -30,8 +30,12 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     load: async () => (await import("./commands/sandbox.ts")).defineSandbox,
   },
   instance: {
-    summary: "add, list and remove a sandbox's instances",
+    summary: "add, list, update, drain and remove a sandbox's instances",
     load: async () => (await import("./commands/instance.ts")).defineInstance,
+  },
+  circuit: {
+    summary: "list, open, close and reset the circuits of instances",
+    load: async () => (await import("./commands/circuit.ts")).defineCircuit,
   },
   audit: {
     summary: "read and verify the audit records",

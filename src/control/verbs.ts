@@ -6,6 +6,7 @@ import type { AuditLog } from "../store/audit-log.ts";
 import type { StateStore } from "../store/store.ts";
 import { Control } from "./control.ts";
 import { AuditVerbs } from "./verbs/audit.ts";
+import { CircuitVerbs } from "./verbs/circuits.ts";
 import { InstanceVerbs } from "./verbs/instances.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
 import { type RunningDaemon, StatusVerbs } from "./verbs/status.ts";
@@ -40,6 +41,7 @@ export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
   readonly instances: VerbsOf<InstanceVerbs>;
+  readonly circuits: VerbsOf<CircuitVerbs>;
   readonly audit: VerbsOf<AuditVerbs>;
   readonly status: VerbsOf<StatusVerbs>;
 }
@@ -63,6 +65,7 @@ export function createVerbs({
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets }),
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
+    circuits: new CircuitVerbs({ control, store, daemon }),
     audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead }),
     status: new StatusVerbs({ store, audit, daemon }),
   };

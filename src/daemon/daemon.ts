@@ -16,6 +16,7 @@ import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
 import { InForce } from "./in-force.ts";
 import { circuitLimits } from "./limits.ts";
+import { closeCircuit, restoreCircuits } from "./parts/circuits.ts";
 import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
@@ -94,6 +95,8 @@ async function startParts({ config, log }: DaemonOptions, parts: Parts): Promise
   });
   const picture = new Picture({ places, initial: await wholeSnapshot() });
 
+  await restoreCircuits(store, board, picture.snapshot);
+
   const vitals = new Vitals({ memory, board, snapshot: () => picture.snapshot, threads: () => threads });
   const ports = { data: 0, admin: 0 };
   const observer = new Observer({
@@ -161,7 +164,10 @@ async function startParts({ config, log }: DaemonOptions, parts: Parts): Promise
     onChanges(committed) {
       const changes = picture.apply(committed);
       threads.broadcast({ kind: "changes", changes });
-      for (const { change } of changes) fleet.apply(change);
+      for (const { change } of changes) {
+        fleet.apply(change);
+        if (change.kind === "circuit.closed") closeCircuit(board, picture.snapshot, change);
+      }
       inForce.handedOut(picture.snapshot.revision);
     },
     onResync(committed) {

@@ -1,3 +1,4 @@
+import type { CircuitChange } from "./instance/circuit.ts";
 import type { SandboxChange } from "./sandbox.ts";
 import type { RevocationChange } from "./token.ts";
 
@@ -5,7 +6,7 @@ import type { RevocationChange } from "./token.ts";
  * One committed mutation, as the data path needs to know it. A change carries the new state whole, so applying it needs no
  * look-up. Each noun declares its own.
  */
-export type Change = SandboxChange | RevocationChange;
+export type Change = SandboxChange | RevocationChange | CircuitChange;
 
 /** A change with its place in the order of all changes. */
 export interface Revised {

@@ -162,6 +162,26 @@ describe("token", () => {
   });
 });
 
+describe("circuits and instances", () => {
+  it("are opened, closed, weighed and drained, and say so", async () => {
+    const cli = fresh();
+    const { instances } = (await cli.json("sandbox add py --url http://127.0.0.1:9000")) as {
+      instances: [{ id: string }];
+    };
+    const [{ id }] = instances;
+    expect((await cli.run(`circuit open ${id}`)).stdout).toBe(`circuit of ${id} opened\n`);
+    expect((await cli.run("circuit list")).stdout).toMatch(/py +http:\/\/127.0.0.1:9000 +open \(by hand\) +0 +0 +-\n$/);
+    expect(await cli.json(`circuit show ${id}`)).toMatchObject({ instance_id: id, state: "open", by_hand: true });
+    expect((await cli.run(`circuit reset ${id}`)).stdout).toBe(`circuit of ${id} closed, its past forgotten\n`);
+    expect((await cli.run(`instance update ${id} --weight 5`)).stdout).toBe(`${id} has weight 5\n`);
+    expect((await cli.run(`instance drain ${id}`)).stdout).toBe(`${id} is drained\n`);
+    expect((await cli.run("instance list")).stdout).toMatch(/ 5 +-, draining\n$/);
+    expect((await cli.run(`instance resume ${id}`)).stdout).toBe(`${id} gets requests again\n`);
+    expect((await cli.run(`instance update ${id} --weight 1001`)).code).toBe(2);
+    expect((await cli.run("circuit open ins_x")).code).toBe(5);
+  });
+});
+
 describe("sandbox and instance", () => {
   it("are added, listed, shown and removed", async () => {
     const cli = fresh();

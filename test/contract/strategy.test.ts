@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { INSTANCE_STATES } from "../../src/domain/instance-state.ts";
+import { INSTANCE_STATES } from "../../src/domain/instance/state.ts";
 import type { Instance } from "../../src/domain/sandbox.ts";
 import type { Strategy } from "../../src/proxy/balance/strategy.ts";
 import { createStrategies, STRATEGY_NAMES } from "../../src/registry.ts";

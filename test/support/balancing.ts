@@ -1,4 +1,4 @@
-import type { InstanceStateName } from "../../src/domain/instance-state.ts";
+import type { InstanceStateName } from "../../src/domain/instance/state.ts";
 import type { Instance, Sandbox } from "../../src/domain/sandbox.ts";
 import type { PickBoard, PickRequest, Situation } from "../../src/proxy/balance/strategy.ts";
 import { SOME_SANDBOX } from "./circuits.ts";

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import type { Instance } from "../../domain/sandbox.ts";
+import { integer } from "../../domain/value/quantities.ts";
+import type { InstanceUpdate } from "../../control/verbs/instances.ts";
 import type { Cli } from "../cli.ts";
 import { table } from "../output/output.ts";
-import { required } from "../usage-error.ts";
+import { parsed, required } from "../usage-error.ts";
 import { instanceView } from "../output/views.ts";
 
 export function defineInstance(instance: Command, cli: Cli): void {
@@ -28,6 +30,35 @@ export function defineInstance(instance: Command, cli: Cli): void {
     .addHelpText("after", "\nExamples:\n  sandboxgw instance list\n  sandboxgw instance list py -o json")
     .action((sandbox: string | undefined) => list(cli, sandbox));
   instance
+    .command("update")
+    .summary("change an instance's weight")
+    .description("Changes an instance's share beside the others', where the strategy gives shares.")
+    .argument("<id>", "id of the instance (ins_…)")
+    .option("--weight <number>", "0 to 1000 (required)")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
+    .addHelpText("after", "\nExamples:\n  sandboxgw instance update ins_5k2v9x0hq3r8m1t7w4c6 --weight 5")
+    .action((id: string, { weight, ...options }: UpdateOptions) =>
+      update(cli, id, { weight: parsed(integer(0, 1_000), required(weight, "--weight"), "--weight") }, options),
+    );
+  instance
+    .command("drain")
+    .summary("send an instance nothing new")
+    .description(
+      "Drains an instance: it gets nothing new, and what it works on is finished. See sandboxgw instance resume.",
+    )
+    .argument("<id>", "id of the instance (ins_…)")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
+    .addHelpText("after", "\nExamples:\n  sandboxgw instance drain ins_5k2v9x0hq3r8m1t7w4c6")
+    .action((id: string, options: { wait: boolean }) => update(cli, id, { draining: true }, options));
+  instance
+    .command("resume")
+    .summary("send a drained instance requests again")
+    .description("Ends the draining of an instance.")
+    .argument("<id>", "id of the instance (ins_…)")
+    .option("--no-wait", "do not wait until a running gateway has it in force")
+    .addHelpText("after", "\nExamples:\n  sandboxgw instance resume ins_5k2v9x0hq3r8m1t7w4c6")
+    .action((id: string, options: { wait: boolean }) => update(cli, id, { draining: false }, options));
+  instance
     .command("remove")
     .alias("rm")
     .summary("remove an instance")
@@ -44,6 +75,11 @@ interface AddOptions {
   readonly wait: boolean;
 }
 
+interface UpdateOptions {
+  readonly weight?: string;
+  readonly wait: boolean;
+}
+
 interface RemoveOptions {
   readonly yes?: boolean;
   readonly wait: boolean;
@@ -52,8 +88,14 @@ interface RemoveOptions {
 /** `states`: by instance id, as the running daemon sees them. */
 export function instanceTable(instances: readonly Instance[], states: Readonly<Record<string, string>>): string[] {
   return table(
-    ["INSTANCE", "SANDBOX", "URL", "STATE"],
-    instances.map(({ id, sandboxId, url }) => [id, sandboxId, url, states[id] ?? "-"]),
+    ["INSTANCE", "SANDBOX", "URL", "WEIGHT", "STATE"],
+    instances.map(({ id, sandboxId, url, weight, draining, tripped }) => [
+      id,
+      sandboxId,
+      url,
+      String(weight),
+      [states[id] ?? "-", ...(draining ? ["draining"] : []), ...(tripped ? ["circuit open"] : [])].join(", "),
+    ]),
   );
 }
 
@@ -75,6 +117,12 @@ async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
     instances.map((instance) => instanceView(instance, states)),
     () => instanceTable(instances, states),
   );
+}
+
+async function update(cli: Cli, id: string, changed: InstanceUpdate, options: { wait: boolean }): Promise<void> {
+  const { instance } = await cli.change(({ verbs, actor }) => verbs.instances.update(actor, id, changed), options);
+  const done = { true: "is drained", false: "gets requests again", undefined: `has weight ${instance.weight}` };
+  cli.output.print(instanceView(instance), () => `${id} ${done[`${changed.draining}`]}`);
 }
 
 async function remove(cli: Cli, id: string, options: RemoveOptions): Promise<void> {

@@ -46,8 +46,8 @@ export function sandboxState({ instances }: Sandbox, states: States): string {
 
 /** `state` is null when no daemon runs. */
 export function instanceView(instance: Instance, states: States = {}): Record<string, unknown> {
-  const { id, sandboxId, url, number, weight, draining } = instance;
-  return { id, sandbox_id: sandboxId, url, number, weight, draining, state: states[id] ?? null };
+  const { id, sandboxId, url, number, weight, draining, tripped } = instance;
+  return { id, sandbox_id: sandboxId, url, number, weight, draining, tripped, state: states[id] ?? null };
 }
 
 /** A narrowing as a table cell. */

@@ -10,6 +10,16 @@ export interface NewInstance {
   readonly url: string;
 }
 
+/** What changes of an instance; what is absent stays. */
+export interface InstanceUpdate {
+  /** Its share beside the others', 0 to 1,000. */
+  readonly weight?: number;
+  /** Gets nothing new; what it works on is finished. */
+  readonly draining?: boolean;
+}
+
+const MAX_WEIGHT = 1_000;
+
 /** What a verb did to an instance. */
 export interface InstanceWritten {
   readonly instance: Instance;
@@ -65,6 +75,23 @@ export class InstanceVerbs {
     });
   }
 
+  /** Changes what `update` names. @throws GatewayError ROUTE_006, VAL_010 */
+  async update(actor: Actor, id: string, { weight, draining }: InstanceUpdate): Promise<InstanceWritten> {
+    check(
+      weight === undefined || (Number.isInteger(weight) && weight >= 0 && weight <= MAX_WEIGHT),
+      `weight ${weight}: expected a whole number from 0 to ${MAX_WEIGHT}`,
+    );
+    return await this.#control.write(actor, async (step) => {
+      const before = await knownInstance(step.sandboxes, id);
+      const instance = { ...before, weight: weight ?? before.weight, draining: draining ?? before.draining };
+      await step.sandboxes.updateInstance(instance);
+      const { revision } = await announceSandbox(step, instance.sandboxId);
+      const changed = { weight: instance.weight, draining: instance.draining };
+      step.record("instance.update", id, { sandbox: instance.sandboxId, ...changed });
+      return { instance, revision };
+    });
+  }
+
   /** Returns what was removed. @throws GatewayError ROUTE_006 */
   remove(actor: Actor, id: string): Promise<InstanceWritten> {
     return this.#control.write(actor, async (step) => {
@@ -82,7 +109,8 @@ export class InstanceVerbs {
   }
 }
 
-async function knownInstance(sandboxes: SandboxReads, id: string): Promise<Instance> {
+/** @throws GatewayError ROUTE_006 */
+export async function knownInstance(sandboxes: SandboxReads, id: string): Promise<Instance> {
   const instance = await sandboxes.findInstance(id);
   if (instance === undefined) throw new GatewayError("ROUTE_006", { details: id });
   return instance;

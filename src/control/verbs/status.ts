@@ -38,7 +38,7 @@ export class StatusVerbs {
   async find(_actor: Actor): Promise<Status> {
     const holder = this.#daemon();
     return {
-      daemon: holder && { holder, observed: await this.#observed("daemon") },
+      daemon: holder && { holder, observed: await observedByDaemon(this.#store, "daemon") },
       sandboxes: (await this.#store.sandboxes.list()).length,
       auditRecords: await this.#audit.read((table) => table.head()?.seq ?? 0),
     };
@@ -46,23 +46,24 @@ export class StatusVerbs {
 
   /** State of each instance that the running daemon knows of, by id. */
   async instanceStates(_actor: Actor): Promise<Readonly<Record<string, string>>> {
-    return this.#daemon() === undefined ? {} : instanceStates(await this.#observed("daemon"));
+    return this.#daemon() === undefined ? {} : instanceStates(await observedByDaemon(this.#store, "daemon"));
   }
 
   /** The newest revision that all data threads of a daemon have served; 0 when none ever did. */
   async inForce(_actor: Actor): Promise<number> {
-    const { revision } = await this.#observed("in_force");
+    const { revision } = await observedByDaemon(this.#store, "in_force");
     return typeof revision === "number" ? revision : 0;
   }
+}
 
-  async #observed(name: string): Promise<Observed> {
-    const row = await this.#store.observed.find(name);
-    if (row === undefined) return {};
-    try {
-      return recordFrom(JSON.parse(row.json));
-    } catch (cause) {
-      throw new GatewayError("GW_005", { details: `what the daemon wrote about ${name} cannot be read`, cause });
-    }
+/** What a daemon wrote under this name; nothing when none ever did. @throws GatewayError GW_005 when it is no JSON. */
+export async function observedByDaemon({ observed }: Pick<StateStore, "observed">, name: string): Promise<Observed> {
+  const row = await observed.find(name);
+  if (row === undefined) return {};
+  try {
+    return recordFrom(JSON.parse(row.json));
+  } catch (cause) {
+    throw new GatewayError("GW_005", { details: `what the daemon wrote about ${name} cannot be read`, cause });
   }
 }
 

@@ -1,5 +1,7 @@
+import type { ObservedCircuit } from "../../domain/instance/circuit.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
+import { isUntroubled } from "../../proxy/health/circuit-word.ts";
 import type { SharedBoard } from "../../proxy/health/board.ts";
 import { FLAG, type SharedMemory } from "../shared-memory/layout.ts";
 
@@ -66,7 +68,27 @@ export class Vitals {
       connections: this.connections,
       sandboxes: snapshot().sandboxes.size,
       instances: this.#instanceStates(),
+      circuits: this.#circuits(),
     };
+  }
+
+  /** Of the circuits that are not simply closed, the first thousand, by instance id: for people, and for after a restart. */
+  #circuits(): Record<string, ObservedCircuit> {
+    const { memory, board, snapshot } = this.#o;
+    const circuits: Record<string, ObservedCircuit> = {};
+    if (memory.instances.circuits.word.every(isUntroubled)) return circuits;
+    let left = MAX_STATES;
+    for (const { instances } of snapshot().sandboxes.values()) {
+      for (const instance of instances) {
+        const circuit = board.circuit(instance);
+        if (circuit === undefined || (circuit.state === "closed" && circuit.failures === 0)) continue;
+        const { state, failures, ejections, opensInMs } = circuit;
+        const probeAt = state === "open" ? Math.round((Date.now() + opensInMs) / 100) * 100 : 0;
+        circuits[instance.id] = { state, failures, ejections, probe_at_ms: probeAt };
+        if (--left === 0) return circuits;
+      }
+    }
+    return circuits;
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { InstanceStateName } from "../../domain/instance-state.ts";
+import type { InstanceStateName } from "../../domain/instance/state.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 

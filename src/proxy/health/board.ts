@@ -1,4 +1,4 @@
-import type { InstanceStateName } from "../../domain/instance-state.ts";
+import type { InstanceStateName } from "../../domain/instance/state.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { Circuit } from "./circuit-word.ts";
 import { type CircuitLimits, Circuits, type CircuitWords, REFUSED, type Ticket } from "./circuits.ts";

@@ -1,7 +1,7 @@
 // What a place in shared memory says about an instance: whose place it is and in which state that one is, in one word, so
 // that a thread which still knows a former owner can never write about the present one.
 
-import { INSTANCE_STATES, type InstanceStateName } from "../../domain/instance-state.ts";
+import { INSTANCE_STATES, type InstanceStateName } from "../../domain/instance/state.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 
 const STATE_BITS = 4;

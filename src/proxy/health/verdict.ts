@@ -1,6 +1,6 @@
 // When an instance is well and when it is sick: the only place that decides it.
 
-import type { InstanceStateName } from "../../domain/instance-state.ts";
+import type { InstanceStateName } from "../../domain/instance/state.ts";
 
 /**
  * What an attempt has been through with its instance.

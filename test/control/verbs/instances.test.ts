@@ -21,6 +21,20 @@ describe("instances", () => {
     });
   });
 
+  it("change their weight and are drained, each without the other", async () => {
+    const { store, verbs } = await openTestVerbs();
+    const [{ id } = { id: "" }] = (await verbs.sandboxes.create(ADA, SANDBOX)).sandbox.instances;
+    await verbs.instances.update(ADA, id, { weight: 7 });
+    const { instance, revision } = await verbs.instances.update(ADA, id, { draining: true });
+    expect(instance).toMatchObject({ weight: 7, draining: true });
+    const sandbox = await store.sandboxes.find("py");
+    expect(sandbox?.instances).toEqual([instance]);
+    expect(await store.changes.since(revision - 1)).toEqual([{ revision, change: { kind: "sandbox.put", sandbox } }]);
+    expect(recordsIn(store).at(-1)).toMatchObject({ action: "instance.update", target: id, draining: true });
+    const wrong = () => verbs.instances.update(ADA, id, { weight: 1.5 });
+    await expectUntouched(store, () => expect(wrong()).rejects.toEqual(refusal("VAL_010")));
+  });
+
   it("are removed one by one, but not the last one", async () => {
     const { store, verbs } = await openTestVerbs();
     const first = (await verbs.sandboxes.create(ADA, SANDBOX)).sandbox.instances[0];

@@ -64,7 +64,7 @@ function worked(changes: readonly Change[]) {
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
-    else revoked[one.tokenId] = { expiresAt: one.expiresAt };
+    else if (one.kind === "token.revoked") revoked[one.tokenId] = { expiresAt: one.expiresAt };
   }
   return { revision: changes.length, sandboxes, revoked };
 }

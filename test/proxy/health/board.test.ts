@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
 import { reclaimThread } from "../../../src/daemon/shared-memory/reclaim.ts";
 import type { Instance } from "../../../src/domain/sandbox.ts";
-import { INSTANCE_STATES } from "../../../src/domain/instance-state.ts";
+import { INSTANCE_STATES } from "../../../src/domain/instance/state.ts";
 import { SharedBoard } from "../../../src/proxy/health/board.ts";
 import { stateWord } from "../../../src/proxy/health/state-word.ts";
 

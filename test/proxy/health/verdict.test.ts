@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { INSTANCE_STATES } from "../../../src/domain/instance-state.ts";
+import { INSTANCE_STATES } from "../../../src/domain/instance/state.ts";
 import { type Experience, stateAfter } from "../../../src/proxy/health/verdict.ts";
 
 test.each(INSTANCE_STATES)("an instance that was %s is up as soon as it answers", (state) => {
