@@ -2,15 +2,17 @@ import { GatewayError } from "../../errors.ts";
 import { nearest } from "../value/nearest.ts";
 import type { Setting } from "./setting.ts";
 import { balancing } from "./balancing.ts";
+import { forwarding } from "./forwarding.ts";
 import { retries } from "./retries.ts";
 import { timeouts } from "./timeouts.ts";
 import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
-export const GROUPS = [balancing, timeouts, retries, upstream] as const;
+export const GROUPS = [forwarding, balancing, timeouts, retries, upstream] as const;
 
 /** Every setting, once. */
 export const SETTINGS = {
+  ...forwarding.settings,
   ...balancing.settings,
   ...timeouts.settings,
   ...retries.settings,

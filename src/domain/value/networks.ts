@@ -17,6 +17,23 @@ export function host(): Value<string> {
   };
 }
 
+/** What an instance is told in Host: `instance`, `client`, or a host with a port or without. */
+export function toldHost(): Value<string> {
+  return {
+    hint: "instance, client, or HOST[:PORT]",
+    parse(text) {
+      if (text === "instance" || text === "client") return text;
+      const [, six = "", named = "", port = "1"] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+      const known = isIP(six) === 6 || isIP(named) === 4 || (HOST_NAME.test(named) && !/^[\d.]+$/.test(named));
+      if (!known || Number(port) === 0 || Number(port) > 65_535) {
+        throw wrong(`${shown(text)} is not instance, client, or a host such as app.example or app.example:8080`);
+      }
+      return text;
+    },
+    format: (text) => text,
+  };
+}
+
 /** A list of networks, each written out as `address/prefix`: a single address gets /32 or /128. */
 export function networks(): Value<readonly string[]> {
   return {

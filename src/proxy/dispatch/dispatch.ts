@@ -267,7 +267,14 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     const { method, path, headers, body } = this.#outbound;
     this.#control = this.#context.client.start(
       instance,
-      { method, path, headers, body: typeof body === "function" ? body(this) : body, fresh },
+      {
+        method,
+        path,
+        headers,
+        body: typeof body === "function" ? body(this) : body,
+        fresh,
+        host: this.exchange.toldHost,
+      },
       this,
     );
   }

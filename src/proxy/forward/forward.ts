@@ -1,4 +1,5 @@
 import type { AuditReceiver } from "../../audit/outbox.ts";
+import type { Settings } from "../../domain/settings/settings.ts";
 import type { GatewayError } from "../../errors.ts";
 import type { Streams } from "../../limits/streams.ts";
 import { BodyMemory } from "../../limits/body-memory.ts";
@@ -37,13 +38,20 @@ export interface ForwardContext {
 const ONE_WRITE = 4096;
 
 /** The request as it goes to an instance. `path` is the part of the target that is the sandbox's own. */
-export function outbound(exchange: Exchange, head: Head, path: string, context: ForwardContext): Outbound {
+export function outbound(
+  exchange: Exchange,
+  head: Head,
+  { path, settings }: { readonly path: string; readonly settings: Settings },
+  context: ForwardContext,
+): Outbound {
+  exchange.keepsPrefix = settings.keepPrefix === true;
+  exchange.toldHost = toldHost(settings.hostHeader, head);
   const idempotent = isIdempotent(exchange.method) || head.idempotencyKey !== undefined;
   const kept = idempotent && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST ? keep(exchange, context) : null;
   const { maxBodySize: limit, minimumRate } = context;
   return {
     method: exchange.method,
-    path,
+    path: exchange.keepsPrefix ? head.target : path,
     headers: requestFields(exchange.req.rawHeaders, head, exchange, context.pseudonym),
     body:
       head.bodyLength === 0
@@ -52,6 +60,12 @@ export function outbound(exchange: Exchange, head: Head, path: string, context: 
     idempotent,
     kept,
   };
+}
+
+function toldHost(setting: string | undefined, { host }: Head): string | null {
+  if (setting === undefined || setting === "instance") return null;
+  if (setting !== "client") return setting;
+  return host === "" ? null : host;
 }
 
 function keep(exchange: Exchange, context: ForwardContext): KeptBody {

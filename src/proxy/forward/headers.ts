@@ -23,6 +23,8 @@ export interface Introduction {
   readonly scheme: "http" | "https";
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   readonly mount: string;
+  /** It is part of the path, so the sandbox knows it. */
+  readonly keepsPrefix: boolean;
   /** Its Authorization field is the sandbox's own, not the gateway's. */
   readonly passesAuthorization: boolean;
 }
@@ -57,7 +59,7 @@ export function requestFields(
   fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
   fields.push("x-forwarded-for", introduction.address, "x-forwarded-proto", introduction.scheme);
   if (head.host !== "") fields.push("x-forwarded-host", head.host);
-  if (introduction.mount !== "") fields.push("x-forwarded-prefix", introduction.mount);
+  if (introduction.mount !== "" && !introduction.keepsPrefix) fields.push("x-forwarded-prefix", introduction.mount);
   if (via.includes(pseudonym)) throw new GatewayError("ROUTE_007");
   fields.push("via", `${via}1.1 ${pseudonym}`);
   if (head.bodyLength > 0 || (head.bodyLength === 0 && EXPECTS_BODY.has(method))) {

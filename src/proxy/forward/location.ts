@@ -6,6 +6,8 @@ export interface Places {
   readonly head: { readonly host: string } | undefined;
   /** Who answered. */
   readonly instance: { readonly url: string } | undefined;
+  /** The Host it was told; null = its own address. */
+  readonly toldHost: string | null;
 }
 
 /** Scheme and authority, or an authority alone (RFC 3986 section 4.2), then the rest. */
@@ -13,16 +15,20 @@ const ABSOLUTE = /^(?:(https?):)?\/\/([^/?#\\]*)(.*)$/is;
 
 /**
  * A sandbox's `Location` or `Content-Location`, as its client must read it. What names a path, or the instance by its own
- * address, becomes a path under the mount; what names the gateway's host stays absolute, with the path under the mount.
+ * address or the name it was told, becomes a path under the mount; what names the gateway's host stays absolute, with the path under the mount.
  * Relative references and other servers are left alone. One that knows where it is mounted has said so already.
  */
-export function mountedLocation(value: string, { mount, head, instance }: Places): string {
+export function mountedLocation(value: string, { mount, head, instance, toldHost }: Places): string {
   const absolute = ABSOLUTE.exec(value);
   if (absolute === null) return value.startsWith("/") ? under(mount, value) : value;
   const [, scheme, authority = "", rest = ""] = absolute;
   if (isSame(scheme, authority, instance?.url ?? "")) return under(mount, rooted(rest));
-  if (mount === "" || authority === "" || authority.toLowerCase() !== head?.host.toLowerCase()) return value;
-  return value.slice(0, value.length - rest.length) + under(mount, rooted(rest));
+  const named = authority.toLowerCase();
+  if (named === "") return value;
+  if (named === head?.host.toLowerCase()) {
+    return mount === "" ? value : value.slice(0, value.length - rest.length) + under(mount, rooted(rest));
+  }
+  return named === toldHost?.toLowerCase() ? under(mount, rooted(rest)) : value;
 }
 
 function isSame(scheme: string | undefined, authority: string, instanceUrl: string): boolean {

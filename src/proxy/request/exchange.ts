@@ -45,6 +45,10 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   sandboxId = "";
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   mount = "";
+  /** Its mount is part of the path that the instance sees. */
+  keepsPrefix = false;
+  /** The Host that the instance is told; null = its own address. */
+  toldHost: string | null = null;
   instance: Instance | undefined;
   /** Some of it may have reached an instance. */
   sent = false;

@@ -73,7 +73,7 @@ export class TransparentRoute {
       context: this.#o.dispatching,
       exchange,
       sandbox,
-      outbound: outbound(exchange, head, path, this.#o.forwarding),
+      outbound: outbound(exchange, head, { path, settings: sandbox.settings }, this.#o.forwarding),
       timeouts: this.#o.timeouts.of(sandbox.settings),
       receiver: forward,
     });

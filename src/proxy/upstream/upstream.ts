@@ -12,6 +12,8 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query. */
   readonly path: string;
+  /** The Host field; null = the instance's own address. */
+  readonly host: string | null;
   /** Name, value, name, value…; no Host, no connection fields. A content-length among them is kept. */
   readonly headers: string[];
   readonly body: Readable | string | null;

@@ -8,6 +8,7 @@ const byPath = {
   mount: "/s/box",
   head: { host: "gateway.example:8080" },
   instance: { url: "http://127.0.0.1:9000" },
+  toldHost: null,
 };
 const byHost = { ...byPath, mount: "" };
 
@@ -44,6 +45,13 @@ describe("behind a path, a location", () => {
     ["//gateway.example:8080/s/box/a", "//gateway.example:8080/s/box/a"],
   ])("%s, which the application made of X-Forwarded-Host, gets the mount", (value, told) => {
     expect(mountedLocation(value, byPath)).toBe(told);
+  });
+
+  test("of the name that the instance was told becomes a path", () => {
+    const told = { ...byPath, toldHost: "app.internal" };
+    expect(mountedLocation("https://App.internal/a", told)).toBe("/s/box/a");
+    expect(mountedLocation("//app.internal", told)).toBe("/s/box/");
+    expect(mountedLocation("https://app.internal:8080/a", told)).toBe("https://app.internal:8080/a");
   });
 
   test.each([

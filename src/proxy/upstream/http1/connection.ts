@@ -253,8 +253,8 @@ export class Connection implements ResponseEvents {
 /** What must not be in a field or it would be two. Fields were checked when they came in; this is the last line. */
 const LINE_BREAK = /[\0\r\n]/;
 
-function headOf({ method, path, headers }: UpstreamRequest, host: string, framing: string): string {
-  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+function headOf({ method, path, headers, host }: UpstreamRequest, own: string, framing: string): string {
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host ?? own}\r\n`;
   for (let index = 0; index < headers.length; index += 2) {
     const value = headers[index + 1] as string;
     if (LINE_BREAK.test(value)) throw new GatewayError("GW_001", { details: "line break in a request field" });
