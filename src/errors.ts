@@ -160,6 +160,7 @@ export const ERRORS = {
     "Part of the audit record is missing",
     "Restore the data folder from a backup, or go on without what is missing: sandboxgw audit accept-loss",
   ),
+  GW_016: entry(500, "No gateway runs here", "Start it with sandboxgw serve, or name its data folder with --data-dir"),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -184,6 +185,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_011: EXIT.checkFailed,
   GW_015: EXIT.checkFailed,
   GW_012: EXIT.config,
+  GW_016: EXIT.unreachable,
 };
 
 /**

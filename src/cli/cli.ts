@@ -60,8 +60,13 @@ export class Cli {
 
   /** @throws GatewayError GW_012 */
   async loadConfig(flags: LoadOptions["flags"] = {}): Promise<LoadedConfig> {
+    return (await this.configReader(flags))();
+  }
+
+  /** Reads the configuration each time it is called. It throws GatewayError GW_012. */
+  async configReader(flags: LoadOptions["flags"]): Promise<() => LoadedConfig> {
     const { loadConfig } = await import("../config/load.ts");
-    return loadConfig({ ...this.place, flags: { DATA_DIR: this.#options.globals().dataDir, ...flags } });
+    return () => loadConfig({ ...this.place, flags: { DATA_DIR: this.#options.globals().dataDir, ...flags } });
   }
 
   /**

@@ -17,6 +17,10 @@ interface Noun {
 
 const NOUNS: Readonly<Record<string, Noun>> = {
   serve: { summary: "run the gateway", load: async () => (await import("./commands/serve.ts")).defineServe },
+  reload: {
+    summary: "have the running gateway read its configuration anew",
+    load: async () => (await import("./commands/reload.ts")).defineReload,
+  },
   status: {
     summary: "tell whether the gateway runs",
     load: async () => (await import("./commands/status.ts")).defineStatus,

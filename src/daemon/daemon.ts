@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import os from "node:os";
 import { openKeys } from "../auth/keys.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
 import { Fleet } from "../lifecycle/fleet.ts";
@@ -25,6 +26,7 @@ import type { Log } from "./parts/log.ts";
 import { Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
 import { Vitals } from "./parts/vitals.ts";
+import { Reloading } from "./parts/reloading.ts";
 import { requireFreePort } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 import { Places } from "./shared-memory/places.ts";
@@ -37,6 +39,8 @@ export interface Daemon {
   readonly workers: number;
   /** Readiness off, stop accepting, finish what is in flight for up to `graceMs` (default SHUTDOWN_GRACE), leave. */
   close(graceMs?: number): Promise<void>;
+  /** Reads the configuration anew and brings into force what can follow. What came of it is logged and written back. */
+  reload(): Promise<void>;
   /** Ends one data thread at once; another takes its place. */
   replaceThread(thread: number): Promise<void>;
 }
@@ -49,18 +53,20 @@ const TIDY_MS = 500;
 interface DaemonOptions {
   readonly config: Config;
   readonly log: Log;
+  /** Reads the configuration anew. @throws GatewayError GW_012 */
+  readonly readConfig: () => LoadedConfig;
 }
 
 /**
  * The main thread of `serve`: opens the state, starts everything, and connects it. Wiring only.
  * @throws GatewayError GW_004 (data folder in use), GW_005/6/8 (state), GW_015 (audit records missing), GW_009 (keys), GW_010 (port).
  */
-export async function startDaemon({ config, log }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const parts = new Parts({
-    onError: (part, error) => log.error({ part, error: String(error) }, "a part of the daemon did not stop"),
+    onError: (part, error) => options.log.error({ part, error: String(error) }, "a part of the daemon did not stop"),
   });
   try {
-    return await startParts({ config, log }, parts);
+    return await startParts(options, parts);
   } catch (error) {
     await parts.stop();
     throw error;
@@ -68,7 +74,7 @@ export async function startDaemon({ config, log }: DaemonOptions): Promise<Daemo
 }
 
 /** In this order; in the reverse one they stop, so that whatever the calls in flight need is there until they have ended. */
-async function startParts({ config, log }: DaemonOptions, parts: Parts): Promise<Daemon> {
+async function startParts({ config, log, readConfig }: DaemonOptions, parts: Parts): Promise<Daemon> {
   const startedAt = Date.now();
   const folder = openDataFolder(config.DATA_DIR);
   await parts.open(
@@ -145,6 +151,13 @@ async function startParts({ config, log }: DaemonOptions, parts: Parts): Promise
     onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
     onLog: (level, message, fields) => log[level](fields, message),
     onChange: () => inForce.look(),
+  });
+  const reloading = new Reloading({
+    running: config,
+    read: readConfig,
+    configure: (next) => threads.configure(next),
+    store,
+    log,
   });
   const inForce = new InForce({
     store,
@@ -236,6 +249,7 @@ async function startParts({ config, log }: DaemonOptions, parts: Parts): Promise
       Atomics.store(memory.flags, FLAG.draining, 1);
       await parts.stop();
     },
+    reload: () => reloading.reload(),
     replaceThread: (thread) => threads.replace(thread),
   };
 }

@@ -18,8 +18,8 @@ async function start(
   dataDir: string = join(temporaryFolder(), "data"),
 ): Promise<Daemon> {
   const defaults = { DATA_DIR: dataDir, GATEWAY_PORT: "0", ADMIN_PORT: "0", GATEWAY_WORKERS: "2" };
-  const { config } = loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
-  const daemon = await startDaemon({ config, log });
+  const readConfig = () => loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
+  const daemon = await startDaemon({ config: readConfig().config, log, readConfig });
   onTestFinished(() => daemon.close(0));
   return daemon;
 }

@@ -14,8 +14,8 @@ const quiet = { info() {}, warn() {}, error() {} };
 /** The daemon on the data folder `data` in `folder`. */
 async function serve(folder: string, log: Log = quiet): Promise<Daemon> {
   const env = { DATA_DIR: join(folder, "data"), GATEWAY_PORT: "0", ADMIN_PORT: "0", GATEWAY_WORKERS: "1" };
-  const { config } = loadConfig({ flags: {}, env, cwd: "/" });
-  const daemon = await startDaemon({ config, log });
+  const readConfig = () => loadConfig({ flags: {}, env, cwd: "/" });
+  const daemon = await startDaemon({ config: readConfig().config, log, readConfig });
   onTestFinished(() => daemon.close(0));
   return daemon;
 }

@@ -38,15 +38,20 @@ export interface InProcessDaemon {
   readonly logged: (message: string) => boolean;
 }
 
-/** `env`: configuration keys as they would stand in the environment. */
+/** `env`: configuration keys as they would stand in the environment; read again at each reload. */
 export async function startInProcessDaemon(env: Readonly<Record<string, string>> = {}): Promise<InProcessDaemon> {
   const dataDir = env["DATA_DIR"] ?? join(temporaryFolder(), "data");
   const defaults = { DATA_DIR: dataDir, GATEWAY_PORT: "0", ADMIN_PORT: "0", GATEWAY_WORKERS: "2" };
-  const { config } = loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
+  const readConfig = () => loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
+  const { config } = readConfig();
   const lines: LogLine[] = [];
   const at = (level: LogLine["level"]) => (fields: object, message: string) =>
     void lines.push({ level, message, fields });
-  const daemon = await startDaemon({ config, log: { info: at("info"), warn: at("warn"), error: at("error") } });
+  const daemon = await startDaemon({
+    config,
+    readConfig,
+    log: { info: at("info"), warn: at("warn"), error: at("error") },
+  });
   onTestFinished(() => daemon.close(0));
   const store = openTestStore(join(dataDir, "sandboxgw.db"));
   const folder = openDataFolder(dataDir);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { startDaemon } from "../../daemon/daemon.ts";
+import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { createLogger } from "../../observe/logger.ts";
 import type { Cli } from "../cli.ts";
 
@@ -29,21 +29,24 @@ interface ServeOptions {
 }
 
 async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void> {
-  const { config, warnings } = await cli.loadConfig({
+  const flags = {
     GATEWAY_HOST: options.host,
     GATEWAY_PORT: options.port,
     ADMIN_PORT: options.adminPort,
     GATEWAY_WORKERS: options.workers,
-  });
+  };
+  const { config, warnings } = await cli.loadConfig(flags);
   const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   for (const warning of warnings) log.warn(warning);
   // Listened for before the start, so that a signal during it is not lost.
   const asked = stopSignal();
-  // A terminal that closes, or somebody used to reloading or rotating logs by signal, must not end a gateway at once; and
-  // Node would open its inspector, which asks nobody who they are, on SIGUSR1.
-  for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const)
-    process.on(signal, () => log.warn(`${signal} is ignored`));
-  const daemon = await startDaemon({ config, log });
+  // Somebody used to rotating logs by signal must not end a gateway at once; and Node would open its inspector, which asks
+  // nobody who they are, on SIGUSR1.
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => log.warn(`${signal} is ignored`));
+  let running: Daemon | undefined;
+  process.on("SIGHUP", () => void running?.reload());
+  const daemon = await startDaemon({ config, log, readConfig: await cli.configReader(flags) });
+  running = daemon;
   const signal = await asked;
   log.info({ signal }, "stopping");
   // The first signal lets calls in flight finish; the second one does not wait for them.

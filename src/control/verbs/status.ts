@@ -13,6 +13,18 @@ export interface RunningDaemon {
 /** Names and JSON values as the daemon wrote them: it may tell more than this program knows of. */
 export type Observed = Readonly<Record<string, unknown>>;
 
+/** What came of the last reload of the configuration. */
+export interface ReloadOutcome {
+  /** Milliseconds since the epoch. */
+  readonly at_ms: number;
+  /** Why everything stays as it was; null when it does not. */
+  readonly problem: string | null;
+  /** `NAME = old → new`, of what is in force now. */
+  readonly changed: readonly string[];
+  /** The same of what waits for the next start. */
+  readonly waiting: readonly string[];
+}
+
 export interface Status {
   /** Undefined when none runs: what one saw last is history then. */
   readonly daemon: { readonly holder: RunningDaemon; readonly observed: Observed } | undefined;
@@ -47,6 +59,12 @@ export class StatusVerbs {
   /** State of each instance that the running daemon knows of, by id. */
   async instanceStates(_actor: Actor): Promise<Readonly<Record<string, string>>> {
     return this.#daemon() === undefined ? {} : instanceStates(await observedByDaemon(this.#store, "daemon"));
+  }
+
+  /** Undefined when no daemon was ever told to reload. */
+  async lastReload(_actor: Actor): Promise<ReloadOutcome | undefined> {
+    const outcome = await observedByDaemon(this.#store, "reload");
+    return typeof outcome["at_ms"] === "number" ? (outcome as unknown as ReloadOutcome) : undefined;
   }
 
   /** The newest revision that all data threads of a daemon have served; 0 when none ever did. */

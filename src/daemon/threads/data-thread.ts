@@ -1,5 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import type { AuditBatch } from "../../audit/outbox.ts";
+import type { Config } from "../../config/schema.ts";
 import { GatewayError } from "../../errors.ts";
 import { startThread } from "../../executable.ts";
 import type { PulseWords } from "../shared-memory/layout.ts";
@@ -81,6 +82,24 @@ export class DataThread {
 
   post(message: ToThread): void {
     this.#worker?.postMessage(message);
+  }
+
+  /** Resolves when it follows the configuration, with the problem when it cannot. One that is being replaced starts with it. */
+  configure(config: Config): Promise<string | null> {
+    const worker = this.#worker;
+    if (worker === undefined) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const answered = (message: FromThread): void => {
+        if (message.kind === "configured") done(message.problem);
+      };
+      const ended = (): void => done(null);
+      const done = (problem: string | null): void => {
+        worker.off("message", answered).off("exit", ended);
+        resolve(problem);
+      };
+      worker.on("message", answered).once("exit", ended);
+      worker.postMessage({ kind: "config", config } satisfies ToThread);
+    });
   }
 
   /** Ends it at once, as if it had died: another takes its place. */
@@ -177,6 +196,7 @@ export class DataThread {
         case "failed":
           this.#ending = message.message;
           return void worker.terminate();
+        case "configured":
         case "drained":
       }
     });

@@ -1,3 +1,5 @@
+import type { Config } from "../../config/schema.ts";
+import { GatewayError } from "../../errors.ts";
 import type { AuditBatch } from "../../audit/outbox.ts";
 import type { SharedMemory } from "../shared-memory/layout.ts";
 import { reclaimThread } from "../shared-memory/reclaim.ts";
@@ -22,11 +24,14 @@ export interface DataThreadsOptions {
 /** The data threads: starts them on one port, talks to them, and looks whether they are alive. */
 export class DataThreads {
   readonly #threads: readonly DataThread[];
+  /** What a thread that starts now follows. */
+  #config: Config;
   readonly #lookMs: number;
   #look: NodeJS.Timeout | undefined;
 
   constructor({ memory, thread, snapshot, hangMs, onAudit, onLog, onChange }: DataThreadsOptions) {
     const { threads } = memory;
+    this.#config = thread.config;
     this.#lookMs = Math.min(1000, Math.ceil(hangMs / 5));
     this.#threads = memory.pulses.map(
       (pulse, place) =>
@@ -35,6 +40,7 @@ export class DataThreads {
           pulse,
           start: () => ({
             ...thread,
+            config: this.#config,
             thread: place,
             threads,
             memory: memory.buffer,
@@ -88,6 +94,18 @@ export class DataThreads {
 
   broadcast(message: ToThread): void {
     for (const thread of this.#threads) thread.post(message);
+  }
+
+  /** Resolves when all threads follow the configuration. @throws GatewayError GW_012 when one cannot: then none does. */
+  async configure(config: Config): Promise<void> {
+    const before = this.#config;
+    this.#config = config;
+    const problems = await Promise.all(this.#threads.map((thread) => thread.configure(config)));
+    const problem = problems.find((one) => one !== null);
+    if (problem === undefined) return;
+    this.#config = before;
+    await Promise.all(this.#threads.map((thread) => thread.configure(before)));
+    throw new GatewayError("GW_012", { details: problem ?? "" });
   }
 
   /** Ends one thread at once, as if it had died: another takes its place. */

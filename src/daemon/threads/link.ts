@@ -26,6 +26,8 @@ export type ToThread =
   | { readonly kind: "serve"; readonly port: number }
   | { readonly kind: "changes"; readonly changes: readonly Revised[] }
   | { readonly kind: "snapshot"; readonly snapshot: SnapshotData }
+  /** Follow this configuration from now on; answered with `configured`. */
+  | { readonly kind: "config"; readonly config: Config }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
   /** Stop accepting, finish what is in flight; cut what is left after `graceMs`. */
   | { readonly kind: "drain"; readonly graceMs: number };
@@ -42,4 +44,6 @@ export type FromThread =
       readonly message: string;
       readonly fields: Record<string, unknown>;
     }
+  /** `problem`: why it could not; then everything is as it was. */
+  | { readonly kind: "configured"; readonly problem: string | null }
   | { readonly kind: "drained" };

@@ -1,6 +1,8 @@
 // Entry point of a data thread: wires a Gateway to the link with the control thread.
 
 import { parentPort } from "node:worker_threads";
+import type { Config } from "../../config/schema.ts";
+import { asGatewayError } from "../../errors.ts";
 import { threadData } from "../../executable.ts";
 import { warmUp } from "../../execution/warm-up.ts";
 import { Gateway } from "./gateway.ts";
@@ -42,6 +44,8 @@ port.on("message", (message: ToThread) => {
       return gateway.apply(message.changes);
     case "snapshot":
       return gateway.replace(message.snapshot);
+    case "config":
+      return configure(message.config);
     case "drain":
       void gateway.drain(message.graceMs).then(() => send({ kind: "drained" }));
   }
@@ -50,6 +54,16 @@ port.on("message", (message: ToThread) => {
 const pulse = memory.pulses[start.thread];
 if (pulse !== undefined) startHeartbeat(pulse.beat);
 send({ kind: "ready" });
+
+function configure(config: Config): void {
+  try {
+    gateway.reconfigure(config);
+    send({ kind: "configured", problem: null });
+  } catch (error) {
+    const problem = asGatewayError(error);
+    send({ kind: "configured", problem: problem.details ?? problem.message });
+  }
+}
 
 function serve(atPort: number): void {
   gateway.listen({ port: atPort, reusePort: start.reusePort }).then(

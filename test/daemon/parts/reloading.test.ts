@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { ACTOR } from "../../support/gateway.ts";
+import { startInProcessDaemon } from "../../support/in-process-daemon.ts";
+import { startUpstream } from "../../support/upstream.ts";
+
+const all = (status: number): number[] => Array.from({ length: 24 }, () => status);
+
+test("a reload changes what every thread does, and a configuration that cannot be leaves all as it is", async () => {
+  const env: Record<string, string> = { GATEWAY_WORKERS: "2" };
+  const { daemon, url, verbs, token, addSandbox, logged } = await startInProcessDaemon(env);
+  await addSandbox("box", await startUpstream((_req, res) => void res.end("fine")));
+  const { authorization } = await token();
+  // Connections of their own: both threads take some of them.
+  const statuses = () =>
+    Promise.all(
+      Array.from({ length: 24 }, async () => {
+        const response = await fetch(`${url}/s/box/`, { headers: { authorization, connection: "close" } });
+        await response.text();
+        return response.status;
+      }),
+    );
+  expect(await statuses()).toEqual(all(200));
+
+  env["IP_DENY_LIST"] = "127.0.0.0/8";
+  await daemon.reload();
+  expect(await statuses()).toEqual(all(403));
+  expect(await verbs.status.lastReload(ACTOR)).toMatchObject({
+    problem: null,
+    changed: ["IP_DENY_LIST =  → 127.0.0.0/8"],
+  });
+
+  env["IP_DENY_LIST"] = "nonsense";
+  await daemon.reload();
+  expect(await statuses()).toEqual(all(403));
+  expect(await verbs.status.lastReload(ACTOR)).toMatchObject({
+    problem: expect.stringContaining("IP_DENY_LIST"),
+    changed: [],
+  });
+  expect(logged("the configuration was not reloaded: the one before stays")).toBe(true);
+
+  delete env["IP_DENY_LIST"];
+  env["PROXY_TLS_CA_FILE"] = "/nowhere/ca.pem";
+  await daemon.reload();
+  expect((await verbs.status.lastReload(ACTOR))?.problem).toContain("/nowhere/ca.pem");
+  expect(await statuses()).toEqual(all(403));
+
+  delete env["PROXY_TLS_CA_FILE"];
+  env["AUDIT_MODE"] = "relaxed";
+  await daemon.reload();
+  expect(await statuses()).toEqual(all(200));
+  await daemon.replaceThread(0);
+  expect(await verbs.status.lastReload(ACTOR)).toMatchObject({ waiting: [expect.stringContaining("AUDIT_MODE")] });
+});
