@@ -14,7 +14,10 @@ async function application(req: IncomingMessage, res: ServerResponse): Promise<v
   if (url === "/app/") {
     const scripts = Array.from({ length: ASSETS }, (_, index) => `<script async src="../asset/${index}.js"></script>`);
     res.writeHead(200, { "content-type": "text/html", "set-cookie": ["seen=own; Path=/; Domain=localhost"] });
-    return void res.end(`<!doctype html><title>app</title><script>window.loaded = 0</script>${scripts.join("")}`);
+    const link = `<a href="${absolute(req)}/linked">absolute</a>`;
+    return void res.end(
+      `<!doctype html><title>app</title><script>window.loaded = 0</script>${link}${scripts.join("")}`,
+    );
   }
   if (url.startsWith("/asset/")) return void res.writeHead(200, { "content-type": "text/javascript" }).end("loaded++");
   if (url === "/old") return void res.writeHead(307, { location: `http://${req.headers.host}/echo` }).end();
@@ -31,6 +34,12 @@ async function application(req: IncomingMessage, res: ServerResponse): Promise<v
   const { method } = req;
   const seen = { method, url, cookie: req.headers.cookie, body: await readAll(req) };
   res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(seen));
+}
+
+/** Where the client sees the application, by what the gateway tells it. */
+function absolute({ headers }: IncomingMessage): string {
+  const [scheme, host, prefix] = ["proto", "host", "prefix"].map((name) => headers[`x-forwarded-${name}`] as string);
+  return `${scheme}://${host}${prefix}`;
 }
 
 describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's package chromium is missing)", () => {
@@ -76,6 +85,10 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
       broken: "TypeError",
       events: ["one", "two"],
     });
+
+    await page.click("a");
+    await page.waitForURL(`${gateway.url}/s/one/linked`);
+    expect(JSON.parse((await page.textContent("body")) as string)).toMatchObject({ url: "/linked", cookie });
 
     await page.goto(`${gateway.url}/s/two/echo`);
     expect(JSON.parse((await page.textContent("body")) as string)).toMatchObject({ url: "/echo", body: "" });
