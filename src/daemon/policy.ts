@@ -32,6 +32,7 @@ import { Recorder } from "../proxy/request/record.ts";
 import { Responder } from "../proxy/request/respond.ts";
 import { Admission } from "../proxy/routes/admit.ts";
 import { ExecuteRoute } from "../proxy/routes/execute.ts";
+import { hostSuffix } from "../proxy/routes/host.ts";
 import { HealthPages } from "../proxy/routes/health.ts";
 import { Pipeline } from "../proxy/routes/pipeline.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
@@ -172,6 +173,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       maxUrlLength: config.MAX_URL_LENGTH,
       underscoreFields: config.UNDERSCORE_FIELDS,
     },
+    hostSuffix: hostSuffix(config.GATEWAY_DOMAIN),
     access,
     connections,
     authenticator,

@@ -61,6 +61,15 @@ export function isSandboxId(value: string): boolean {
   return SANDBOX_ID.test(value);
 }
 
+// RFC 1035 section 2.3.1 and RFC 1123 section 2.1, in the one case that browsers send. What begins with a number and a hyphen
+// is left free: a port may come to stand there.
+const HOST_LABEL = /^(?!\d{1,5}-)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Whether a sandbox of this id can be reached by host. */
+export function isHostLabel(id: string): boolean {
+  return HOST_LABEL.test(id);
+}
+
 /**
  * An instance address as it is stored: scheme, host and port, nothing else.
  * @throws GatewayError VAL_010 when it is not `http://host[:port]` or `https://host[:port]`, or carries credentials, a path, a query or a fragment.

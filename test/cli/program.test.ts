@@ -162,6 +162,13 @@ describe("token", () => {
   });
 });
 
+it("sandbox add says when an id cannot be a host under the domain", async () => {
+  const cli = fresh({ GATEWAY_DOMAIN: "gw.example" });
+  expect((await cli.run("sandbox add box --url http://127.0.0.1:9000")).stderr).not.toContain("host");
+  const { stderr } = await cli.run("sandbox add Box_2 --url http://127.0.0.1:9000");
+  expect(stderr).toContain("warning: Box_2 cannot be a host under GATEWAY_DOMAIN: it is reached by path only");
+});
+
 describe("circuits and instances", () => {
   it("are opened, closed, weighed and drained, and say so", async () => {
     const cli = fresh();

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { formatLabels } from "../../domain/labels.ts";
-import { isManaged, type Sandbox } from "../../domain/sandbox.ts";
+import { isHostLabel, isManaged, type Sandbox } from "../../domain/sandbox.ts";
 import { textsOf } from "../../domain/settings/settings.ts";
 import type { Access } from "../access.ts";
 import type { Cli } from "../cli.ts";
@@ -121,6 +121,9 @@ async function add(cli: Cli, id: string, options: AddOptions): Promise<void> {
     },
     { create: true, wait },
   );
+  if ((await cli.loadConfig()).config.GATEWAY_DOMAIN !== "" && !isHostLabel(id)) {
+    cli.output.warn(`${id} cannot be a host under GATEWAY_DOMAIN: it is reached by path only`);
+  }
   const count = sandbox.instances.length;
   cli.output.print(
     sandboxView(sandbox, states),

@@ -1,11 +1,16 @@
 import { key, LONGEST, section } from "../key.ts";
-import { host, networks } from "../../domain/value/networks.ts";
+import { domain, host, networks } from "../../domain/value/networks.ts";
 import { autoOr, duration, integer, size } from "../../domain/value/quantities.ts";
 import { choice } from "../../domain/value/words.ts";
 
 export const gateway = section("gateway", "The listener that clients call.", {
   GATEWAY_HOST: key(host(), "127.0.0.1", "Address to listen on."),
   GATEWAY_PORT: key(integer(0, 65535), "8080", "Port to listen on; 0 = any free port."),
+  GATEWAY_DOMAIN: key(
+    domain(),
+    "",
+    "Each sandbox is also a host of its own under this domain, {id}.GATEWAY_DOMAIN; empty = none is.",
+  ),
   GATEWAY_WORKERS: key(autoOr(integer(1, 256)), "auto", "Data threads; auto = one per core."),
   THREAD_HANG_TIMEOUT: key(
     duration("500ms", LONGEST),

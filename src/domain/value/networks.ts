@@ -34,6 +34,18 @@ export function toldHost(): Value<string> {
   };
 }
 
+/** A domain name under which names are made; empty = none. */
+export function domain(): Value<string> {
+  return {
+    hint: "domain name",
+    parse(value) {
+      if (value === "" || (HOST_NAME.test(value) && isIP(value) === 0 && value.length <= 189)) return value;
+      throw wrong(`${shown(value)} is not a domain name such as sandboxes.example.com`);
+    },
+    format: (value) => value,
+  };
+}
+
 /** A list of networks, each written out as `address/prefix`: a single address gets /32 or /128. */
 export function networks(): Value<readonly string[]> {
   return {

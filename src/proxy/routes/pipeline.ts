@@ -13,6 +13,7 @@ import { checkHead, type HeadLimits, type Head } from "../request/head.ts";
 import type { InFlight } from "../request/in-flight.ts";
 import type { ExecuteRoute } from "./execute.ts";
 import type { HealthPages } from "./health.ts";
+import type { HostSuffix } from "./host.ts";
 import type { Responder } from "../request/respond.ts";
 import { healthPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
@@ -23,6 +24,8 @@ export interface PipelineOptions {
   readonly snapshot: () => Snapshot;
   readonly inFlight: InFlight<Exchange>;
   readonly headLimits: HeadLimits;
+  /** Of hosts that are sandboxes'. */
+  readonly hostSuffix: HostSuffix;
   readonly access: IpAccess;
   readonly connections: ConnectionCap;
   /** null: authentication is off and everybody is `anonymous`. */
@@ -85,7 +88,7 @@ export class Pipeline {
     if (!peer.allowed) throw new GatewayError("AUTH_006");
     if (peer !== nearest) this.#o.connections.admitRequest(res, peer);
     if (this.#o.draining()) res.shouldKeepAlive = false;
-    const page = healthPage(exchange.method, head);
+    const page = healthPage(exchange.method, head, this.#o.hostSuffix);
     if (page !== undefined) {
       exchange.route = "health";
       const { status, body } = this.#o.health.render(page);
@@ -132,7 +135,7 @@ export class Pipeline {
   #route(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Route {
     let where: Route | undefined;
     try {
-      where = route(exchange.method, head);
+      where = route(exchange.method, head, this.#o.hostSuffix);
       return where;
     } finally {
       if (caller !== this.#o.anonymous) {

@@ -1,6 +1,7 @@
-import { isSandboxId } from "../../domain/sandbox.ts";
+import { isHostLabel, isSandboxId } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
+import { hostLabel, type HostSuffix } from "./host.ts";
 
 export const HEALTH_PAGES = ["/health", "/health/auth", "/health/proxy", "/health/sandboxes"] as const;
 export type HealthPage = (typeof HEALTH_PAGES)[number];
@@ -11,7 +12,7 @@ export interface ProxyRoute {
   readonly sandboxId: string;
   /** The part of the target that is the sandbox's own, query included. */
   readonly path: string;
-  /** The part before it: where the client sees the sandbox. Empty when a field names the sandbox. */
+  /** The part before it: where the client sees the sandbox. Empty when the host or a field names the sandbox. */
   readonly mount: string;
 }
 
@@ -29,11 +30,13 @@ const NONE: Route = { kind: "none" };
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /**
- * The health page a request is for, if any: these are answered before anybody is authenticated.
+ * The health page a request is for, if any: these are answered before anybody is authenticated. On a sandbox's own host there
+ * are none.
  * @throws GatewayError ROUTE_003 for a method other than GET and HEAD, ROUTE_008 when a field names a sandbox.
  */
-export function healthPage(method: string, { target, sandboxId }: Head): HealthPage | undefined {
-  if (!target.startsWith("/health")) return undefined;
+export function healthPage(method: string, head: Head, suffix: HostSuffix): HealthPage | undefined {
+  const { target, sandboxId } = head;
+  if (!target.startsWith("/health") || hostLabel(head.host, suffix) !== undefined) return undefined;
   const path = withoutQuery(target);
   const page = HEALTH_PAGES.find((known) => known === path);
   if (page === undefined) return undefined;
@@ -44,11 +47,17 @@ export function healthPage(method: string, { target, sandboxId }: Head): HealthP
 
 /**
  * Where a request goes, by exact bytes: nothing is decoded or normalised, so what is authorised is what is sent. Where path
- * and field both say it they must agree.
+ * or host and field both say it they must agree. All that is asked of a sandbox's own host is the sandbox's.
  * @throws GatewayError VAL_001 for a path that could mean another sandbox, ROUTE_001 for an impossible sandbox id,
- *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path and X-Sandbox-Id name two destinations.
+ *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path or host and X-Sandbox-Id name two destinations.
  */
-export function route(method: string, { target, sandboxId }: Head): Route {
+export function route(method: string, { target, sandboxId, host }: Head, suffix: HostSuffix): Route {
+  const label = hostLabel(host, suffix);
+  if (label !== undefined) {
+    if (sandboxId !== undefined && sandboxId !== label) throw twoDestinations(`the host ${label}${suffix}`);
+    if (!isHostLabel(label)) throw new GatewayError("ROUTE_001");
+    return toSandbox(label, target, "");
+  }
   if (target.startsWith("/s/")) {
     const found = byPath(target);
     if (sandboxId !== undefined && sandboxId !== found.sandboxId) throw twoDestinations(found.mount);

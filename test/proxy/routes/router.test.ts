@@ -1,15 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Head } from "../../../src/proxy/request/head.ts";
-import { HEALTH_PAGES, healthPage, route } from "../../../src/proxy/routes/router.ts";
+import { HEALTH_PAGES, healthPage as healthPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
 
-function head(target: string, sandboxId?: string): Head {
+function head(target: string, sandboxId?: string, host = "x"): Head {
   return {
     target,
     sandboxId,
     idempotencyKey: undefined,
     requestTimeout: undefined,
-    host: "x",
+    host,
     authorization: undefined,
     sandboxToken: undefined,
     contentType: undefined,
@@ -22,6 +22,8 @@ function head(target: string, sandboxId?: string): Head {
   };
 }
 
+const route = (method: string, of: Head) => routeOf(method, of, ".gw.example");
+const healthPage = (method: string, of: Head) => healthPageOf(method, of, ".gw.example");
 const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`) => ({
   kind: "proxy",
   sandboxId,
@@ -183,5 +185,46 @@ describe("the gateway's own pages", () => {
     const refusal = expect.objectContaining({ code: "ROUTE_003", headers: { allow: "GET, HEAD" } });
     expect(healthPage("HEAD", head("/health/auth"))).toBe("/health/auth");
     expect(() => healthPage("POST", head("/health"))).toThrow(refusal);
+  });
+});
+
+describe("a sandbox's own host", () => {
+  test.each([
+    ["box.gw.example", "/", "box"],
+    ["BOX.Gw.Example:8080", "/a//b%2F?q", "box"],
+    ["box.gw.example.", "/s/other/", "box"],
+    ["my-box-2.gw.example", "/health", "my-box-2"],
+    ["box.gw.example", "/api/v1/sandbox/execute", "box"],
+  ])("%s %s is all the sandbox's", (host, target, sandboxId) => {
+    expect(route("GET", head(target, undefined, host))).toEqual(proxy(sandboxId, target, ""));
+    expect(healthPage("GET", head(target, undefined, host))).toBeUndefined();
+  });
+
+  test.each([
+    "a.b.gw.example",
+    ".gw.example",
+    "8080-box.gw.example",
+    "bo_x.gw.example",
+    "-box.gw.example",
+    `${"a".repeat(64)}.gw.example`,
+  ])("%s is nobody's", (host) => {
+    expect(() => route("GET", head("/", undefined, host))).toThrow(code("ROUTE_001"));
+  });
+
+  test.each(["gw.example", "boxgw.example", "gw.example.box", "box.gw.example.evil.org", "[::1]:8080", ""])(
+    "%s is not one: paths mean what they always do",
+    (host) => {
+      expect(route("GET", head("/s/box/", undefined, host))).toEqual(proxy("box", "/"));
+      expect(healthPage("GET", head("/health", undefined, host))).toBe("/health");
+    },
+  );
+
+  test("and X-Sandbox-Id must agree", () => {
+    expect(route("GET", head("/", "box", "box.gw.example"))).toEqual(proxy("box", "/", ""));
+    expect(() => route("GET", head("/", "other", "box.gw.example"))).toThrow(code("ROUTE_008"));
+  });
+
+  test("is none without a domain", () => {
+    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "")).toEqual(proxy("box", "/"));
   });
 });
