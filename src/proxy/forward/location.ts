@@ -2,8 +2,8 @@
 export interface Places {
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   readonly mount: string;
-  /** Of it the client's Host counts, empty when it gave none. */
-  readonly head: { readonly host: string } | undefined;
+  /** Of it count the client's Host, empty when it gave none, and the path it asked for. */
+  readonly head: { readonly host: string; readonly target: string } | undefined;
   /** Who answered. */
   readonly instance: { readonly url: string } | undefined;
   /** The Host it was told; null = its own address. */
@@ -18,7 +18,34 @@ const ABSOLUTE = /^(?:(https?):)?\/\/([^/?#\\]*)(.*)$/is;
  * address or the name it was told, becomes a path under the mount; what names the gateway's host stays absolute, with the path under the mount.
  * Relative references and other servers are left alone. One that knows where it is mounted has said so already.
  */
-export function mountedLocation(value: string, { mount, head, instance, toldHost }: Places): string {
+export function mountedLocation(value: string, places: Places): string {
+  const location = told(value, places);
+  return places.mount === "" || staysUnder(location, places) ? location : resolved(value, places);
+}
+
+/** Whether a client takes it for another server's, or a path under the mount. */
+function staysUnder(location: string, { mount, head }: Places): boolean {
+  const read = URL.parse(location, originFor(location, head) + (head?.target ?? `${mount}/`));
+  if (read === null || read.host !== URL.parse(originFor(location, head))?.host) return true;
+  return under(mount, read.pathname) === read.pathname;
+}
+
+/**
+ * Clients resolve dot segments, and have their own way with backslashes, tabs and `http:/a`: where that would lead them out
+ * of the mount, they are told the path to which it leads in the application alone.
+ */
+function resolved(value: string, { mount, head }: Places): string {
+  const own = head?.target.slice(mount.length) ?? "/";
+  const { pathname = "/", search = "", hash = "" } = URL.parse(value, originFor(value, head) + own) ?? {};
+  return under(mount, rooted(pathname) + search + hash);
+}
+
+/** `http:/a` is a path only for those who came by the same scheme, which a front may have changed: so it always is here. */
+function originFor(location: string, head: Places["head"]): string {
+  return `${/^\s*https:/i.test(location) ? "https" : "http"}://${head?.host || "gateway.invalid"}`;
+}
+
+function told(value: string, { mount, head, instance, toldHost }: Places): string {
   const absolute = ABSOLUTE.exec(value);
   if (absolute === null) return value.startsWith("/") ? under(mount, value) : value;
   const [, scheme, authority = "", rest = ""] = absolute;

@@ -6,7 +6,7 @@ import { startUpstream } from "../../support/upstream.ts";
 
 const byPath = {
   mount: "/s/box",
-  head: { host: "gateway.example:8080" },
+  head: { host: "gateway.example:8080", target: "/s/box/a/b?q" },
   instance: { url: "http://127.0.0.1:9000" },
   toldHost: null,
 };
@@ -44,6 +44,27 @@ describe("behind a path, a location", () => {
     ["http://Gateway.Example:8080", "http://Gateway.Example:8080/s/box/"],
     ["//gateway.example:8080/s/box/a", "//gateway.example:8080/s/box/a"],
   ])("%s, which the application made of X-Forwarded-Host, gets the mount", (value, told) => {
+    expect(mountedLocation(value, byPath)).toBe(told);
+  });
+
+  test.each([
+    ["/s/box/../other/", "/s/box/s/other/"],
+    ["/../other/?q#f", "/s/box/other/?q#f"],
+    ["/%2e%2E/other/", "/s/box/other/"],
+    ["/a/../../other/", "/s/box/other/"],
+    ["../../other/", "/s/box/other/"],
+    ["../../../s/other/", "/s/box/s/other/"],
+    ["..\\..\\other/", "/s/box/other/"],
+    ["\\s\\other\\", "/s/box/s/other/"],
+    ["\\\\gateway.example:8080\\s\\other", "/s/box/s/other"],
+    [".\t./.\t./other/", "/s/box/other/"],
+    ["http:/s/other/", "/s/box/s/other/"],
+    ["https:/s/other/", "/s/box/s/other/"],
+    ["http:///gateway.example:8080/s/other/", "/s/box/s/other/"],
+    ["http://user@gateway.example:8080/s/other/", "/s/box/s/other/"],
+    ["http://gateway.example:8080/../other/", "/s/box/other/"],
+    ["//gateway.example:08080/s/other/", "/s/box/s/other/"],
+  ])("%j, which a client would read as another sandbox's, stays under the mount", (value, told) => {
     expect(mountedLocation(value, byPath)).toBe(told);
   });
 
