@@ -169,6 +169,14 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     }
   }
 
+  onHints(fields: readonly string[]): void {
+    this.#receiver.hints?.(fields);
+  }
+
+  onTrailers(fields: readonly string[]): void {
+    this.#receiver.trailers?.(fields);
+  }
+
   onEnd(): void {
     this.#finish("delivered");
     this.#receiver.end();

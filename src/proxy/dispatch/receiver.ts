@@ -5,6 +5,10 @@ export interface Receiver {
   /** `fields`: lower-case name, value, name, value… `control` steers what follows. */
   head(status: number, fields: readonly string[], control: AnswerControl): void;
   data(chunk: Buffer): void;
+  /** Before the head: the fields of a 103. A further attempt may bring them again. */
+  hints?(fields: readonly string[]): void;
+  /** Fields behind the body; `end` follows. */
+  trailers?(fields: readonly string[]): void;
   end(): void;
   failed(error: GatewayError): void;
 }

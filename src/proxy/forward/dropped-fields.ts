@@ -173,6 +173,49 @@ export const FROM_SANDBOX: readonly Dropped[] = [
   },
 ];
 
+/** Never taken from behind a body, where nobody has acted on them yet (RFC 9110 section 6.5.1). */
+export const NOT_BEHIND_A_BODY: Dropped = {
+  because: "frames, routes, authenticates, or changes what to do with an answer that was acted upon already",
+  names: [
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "content-range",
+    "content-location",
+    "content-disposition",
+    "content-language",
+    "content-security-policy*",
+    "host",
+    "set-cookie*",
+    "cookie*",
+    "location",
+    "refresh",
+    "authorization",
+    "www-authenticate",
+    "authentication-info",
+    "cache-control",
+    "pragma",
+    "expires",
+    "age",
+    "date",
+    "vary",
+    "warning",
+    "retry-after",
+    "accept-ranges",
+    "range",
+    "link",
+    "access-control-*",
+    "cross-origin-*",
+    "x-frame-options",
+    "x-content-type-options",
+    "referrer-policy",
+    "permissions-policy",
+    "server",
+    "via",
+    "status",
+  ],
+};
+
 /** Answers, for a name in lower case, whether it is among the dropped ones. */
 export function matcherOf(dropped: readonly Dropped[]): (name: string) => boolean {
   const names = dropped.flatMap((group) => group.names);

@@ -13,6 +13,7 @@ import { cutOff, type Deliveries } from "../request/delivery.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
+import { asksForTrailers, passingTrailers, trailersNamed } from "./trailers.ts";
 import { linger } from "../request/linger.ts";
 import type { MinimumRate } from "../request/transfer-rate.ts";
 import type { Recorder } from "../request/record.ts";
@@ -91,6 +92,9 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   /** Bytes that have come and are not written yet. */
   #held: Buffer[] = [];
   #paused = false;
+  /** Names of the fields that were promised to come behind the body. */
+  #promised: readonly string[] = NO_NAMES;
+  #trailers: [name: string, value: string][] | undefined;
 
   constructor(exchange: Exchange, context: ForwardContext) {
     this.#exchange = exchange;
@@ -100,7 +104,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   head(status: number, raw: readonly string[], control: AnswerControl): void {
     this.#answer = control;
     if (isEventStream(raw)) this.#context.streams.begin(this.#exchange);
-    const { fields, contentLength } = responseFields(raw, this.#exchange);
+    const { fields, contentLength, trailer } = responseFields(raw, this.#exchange);
+    if (trailer !== null && contentLength < 0) this.#promise(trailer, status, fields);
     this.#exchange.status = status;
     this.#fields = fields;
     this.#left = contentLength;
@@ -112,6 +117,22 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     if (this.#left >= 0) this.#left -= chunk.length;
     this.#held.push(chunk);
     if (this.#headWritten && this.#left !== 0) this.#flow();
+  }
+
+  /** What a client could fetch already; nothing else of a 103. Old clients would take it for the answer. */
+  hints(fields: readonly string[]): void {
+    const { req, res } = this.#exchange;
+    if (this.#headWritten || res.destroyed || req.httpVersionMinor === 0) return;
+    const link = fields.filter((_, index) => index % 2 === 1 && fields[index - 1] === "link");
+    try {
+      if (link.length > 0) res.writeEarlyHints({ link });
+    } catch {
+      // Not a link that node:http would send: a hint that is not given costs nothing.
+    }
+  }
+
+  trailers(fields: readonly string[]): void {
+    if (this.#promised.length > 0) this.#trailers = trailersNamed(fields, this.#promised);
   }
 
   end(): void {
@@ -156,6 +177,15 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     else this.#flow();
   }
 
+  /** Announces the trailers that may come, to a client that can take them. */
+  #promise(announced: string, status: number, fields: string[]): void {
+    const { req } = this.#exchange;
+    const hasChunks = req.httpVersionMinor === 1 && req.method !== "HEAD" && status !== 204 && status !== 304;
+    if (!hasChunks || !asksForTrailers(this.#exchange.field("te"))) return;
+    this.#promised = passingTrailers(announced);
+    if (this.#promised.length > 0) fields.push("trailer", this.#promised.join(", "));
+  }
+
   #writeHead(): void {
     if (this.#headWritten || this.#fields === undefined) return;
     this.#headWritten = true;
@@ -177,6 +207,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { deliveries } = this.#context;
     const held = this.#held;
     this.#held = [];
+    if (this.#trailers !== undefined) res.addTrailers(this.#trailers);
     if (unread) {
       for (const chunk of held) res.write(chunk);
       return linger(req, () => {
@@ -202,6 +233,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     });
   }
 }
+
+const NO_NAMES: readonly string[] = [];
 
 function isEventStream(raw: readonly string[]): boolean {
   for (let index = 0; index < raw.length; index += 2) {

@@ -3,6 +3,7 @@
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
+import { asksForTrailers } from "./trailers.ts";
 import { scopedCookie } from "./cookie.ts";
 import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "./dropped-fields.ts";
 import { mountedLocation, type Places } from "./location.ts";
@@ -45,10 +46,12 @@ export function requestFields(
   const { connectionNames, underscored } = head;
   const { method, passesAuthorization } = introduction;
   let via = "";
+  let wantsTrailers = false;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     if (isDroppedFromClient(name)) {
       if (name === "via") via += `${raw[index + 1] as string}, `;
+      if (name === "te" && asksForTrailers(raw[index + 1])) wantsTrailers = true;
       if (name !== "authorization" || !passesAuthorization) continue;
     }
     if (method !== "POST" && METHOD_OVERRIDES.has(name)) continue;
@@ -62,6 +65,7 @@ export function requestFields(
   if (introduction.mount !== "" && !introduction.keepsPrefix) fields.push("x-forwarded-prefix", introduction.mount);
   if (via.includes(pseudonym)) throw new GatewayError("ROUTE_007");
   fields.push("via", `${via}1.1 ${pseudonym}`);
+  if (wantsTrailers) fields.push("te", "trailers", "connection", "te");
   if (head.bodyLength > 0 || (head.bodyLength === 0 && EXPECTS_BODY.has(method))) {
     fields.push("content-length", String(head.bodyLength));
   }
@@ -80,6 +84,8 @@ export interface ResponseFields {
   readonly fields: string[];
   /** Bytes; -1 when not given. */
   readonly contentLength: number;
+  /** The names that the instance announced to come behind the body; null when none. */
+  readonly trailer: string | null;
 }
 
 /**
@@ -92,6 +98,7 @@ export function responseFields(
 ): ResponseFields {
   const fields: string[] = [];
   let contentLength = -1;
+  let trailer: string | null = null;
   let named: string[] | null = null;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
@@ -100,6 +107,8 @@ export function responseFields(
       if (name === "connection" && value !== "keep-alive" && value !== "close") {
         const names = value.toLowerCase().split(/[\s,]+/);
         named = named === null ? names : named.concat(names);
+      } else if (name === "trailer") {
+        trailer = trailer === null ? value : `${trailer},${value}`;
       }
       continue;
     }
@@ -116,7 +125,7 @@ export function responseFields(
   }
   if (named !== null) dropNamed(fields, named);
   fields.push("x-request-id", exchange.requestId);
-  return { fields, contentLength };
+  return { fields, contentLength, trailer };
 }
 
 /** Whether a challenge would make a client send what only the gateway may have. A quoted character is that character. */

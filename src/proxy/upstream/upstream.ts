@@ -35,9 +35,13 @@ export interface UpstreamHandler {
   onConnecting(): void;
   /** A connection has been found: the next thing is the first byte of the request. */
   onSent(): void;
+  /** Before the head: the fields of a 103. */
+  onHints?(fields: readonly string[]): void;
   /** The final response's head. `fields`: lower-case name, value, name, value… in the order received. */
   onHead(status: number, fields: readonly string[]): void;
   onData(chunk: Buffer): void;
+  /** Fields that came behind the body; `onEnd` follows. */
+  onTrailers?(fields: readonly string[]): void;
   onEnd(): void;
   /** Before `onSent`: nothing has reached the instance. */
   onError(error: Error): void;

@@ -76,7 +76,7 @@ describe("what reaches the sandbox", () => {
     const authorization = await gateway.authorization();
     const { text } = await sendRaw(
       gateway.port,
-      `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: close, X-Secret, x-request-id\r\nX-Secret: 1\r\nKeep-Alive: 1\r\nTE: trailers\r\n\r\n`,
+      `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: close, X-Secret, x-request-id\r\nX-Secret: 1\r\nKeep-Alive: 1\r\nTE: gzip\r\n\r\n`,
     );
     const seen = JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)) as Seen;
     expect(seen.headers).not.toHaveProperty("x-secret");

@@ -210,7 +210,7 @@ describe("hop-by-hop fields", () => {
       "Connection: x-before, X-AFTER",
       "Keep-Alive: timeout=5",
       "Proxy-Connection: keep-alive",
-      "TE: trailers",
+      "TE: gzip",
       "Trailer: x",
       "Proxy-Authorization: Basic eA==",
       "Connection:,, x-third ,",
@@ -426,6 +426,7 @@ describe("response fields", () => {
     expect(fieldsOf("content-length", "7", "x", "\xe4\t1")).toEqual({
       fields: ["content-length", "7", "x", "\xe4\t1", "x-request-id", "req_1"],
       contentLength: 7,
+      trailer: null,
     });
     expect(fieldsOf().contentLength).toBe(-1);
   });

@@ -129,6 +129,14 @@ export class Connection implements ResponseEvents {
     if (this.#attempt?.ended === false) this.#attempt.handler.onHead(status, fields);
   }
 
+  onHints(fields: string[]): void {
+    if (this.#attempt?.ended === false) this.#attempt.handler.onHints?.(fields);
+  }
+
+  onTrailers(fields: string[]): void {
+    if (this.#attempt?.ended === false) this.#attempt.handler.onTrailers?.(fields);
+  }
+
   onBody(chunk: Buffer): void {
     if (this.#attempt?.ended === false) this.#attempt.handler.onData(Buffer.from(chunk)); // a copy: the buffer is read into again
   }

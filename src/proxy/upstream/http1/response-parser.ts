@@ -4,8 +4,12 @@ import { ProtocolError } from "../upstream.ts";
 export interface ResponseEvents {
   /** The final response's head: lower-case name, value, name, value… */
   onHead(status: number, fields: string[]): void;
+  /** The head of a 103 before the final response: what the client could fetch already. */
+  onHints(fields: string[]): void;
   /** Valid only during the call: the bytes lie in a buffer that is read into again. */
   onBody(chunk: Buffer): void;
+  /** The fields behind a chunked body, if there are any; `onComplete` follows. */
+  onTrailers(fields: string[]): void;
   /** The response is complete. `reusable`: the connection may carry another request. */
   onComplete(reusable: boolean): void;
 }
@@ -46,7 +50,7 @@ export class ResponseParser {
   keepsAliveMs = Number.POSITIVE_INFINITY;
   /** Bytes of the body, or of the chunk, still to come. */
   #left = 0;
-  #trailers = 0;
+  #trailers: string[] = NO_FIELDS;
   /** The beginning of a head or line whose end has not come yet. */
   #pending = "";
 
@@ -154,16 +158,17 @@ export class ResponseParser {
       fields.push(name, value);
     }
     if (chunked && (length >= 0 || statusLine[1] === "0")) throw new ProtocolError("ambiguous response length");
-    if (status < 200) return this.#skipInformational(status);
+    if (status < 200) return this.#takeInformational(status, fields);
     this.#reusable = persistent;
     // RFC 9110 section 8.6: 204 has no length; some clients would wait for the bytes.
     this.#events.onHead(status, status === 204 ? without(fields, "content-length") : fields);
     this.#beginBody(status, length, chunked);
   }
 
-  #skipInformational(status: number): void {
+  #takeInformational(status: number, fields: string[]): void {
     if (status === 101) throw new ProtocolError("a 101 nobody asked for");
     if (++this.#informational > MAX_INFORMATIONAL) throw new ProtocolError("too many informational responses");
+    if (status === 103) this.#events.onHints(fields);
   }
 
   /** RFC 9112 section 6.3: how long the body is. */
@@ -171,7 +176,7 @@ export class ResponseParser {
     if (this.#bodiless || status === 204 || status === 304) return this.#complete(this.#reusable);
     if (chunked) {
       this.#state = "chunk size";
-      this.#trailers = 0;
+      this.#trailers = NO_FIELDS;
     } else if (length > 0) {
       this.#state = "length";
       this.#left = length;
@@ -218,11 +223,21 @@ export class ResponseParser {
       if (line !== "") throw new ProtocolError("invalid chunk end");
       this.#state = "chunk size";
     } else if (line === "") {
+      if (this.#trailers.length > 0) this.#events.onTrailers(this.#trailers);
       this.#complete(this.#reusable);
-    } else if (++this.#trailers > MAX_TRAILERS || !VALUE.test(line)) {
-      // Good ones are dropped: they must not become fields, and nobody asked for them (RFC 9110 section 6.5).
-      throw new ProtocolError("invalid trailer");
+    } else {
+      this.#takeTrailer(line);
     }
+  }
+
+  #takeTrailer(line: string): void {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    const value = valueOf(line, colon + 1);
+    const isField = colon >= 0 && NAME.test(name) && VALUE.test(value);
+    if (!isField || this.#trailers.length >= 2 * MAX_TRAILERS) throw new ProtocolError("invalid trailer");
+    if (this.#trailers === NO_FIELDS) this.#trailers = [];
+    this.#trailers.push(name, value);
   }
 
   #complete(reusable: boolean): void {
@@ -231,6 +246,7 @@ export class ResponseParser {
   }
 }
 
+const NO_FIELDS: string[] = [];
 const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;

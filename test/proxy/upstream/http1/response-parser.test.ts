@@ -16,6 +16,8 @@ function readPieces(pieces: readonly string[], { method = "GET", close = false }
   const responses: Read[] = [];
   const parser = new ResponseParser({
     onHead: (status, fields) => void responses.push({ status, fields, body: "", reusable: undefined }),
+    onHints: () => undefined,
+    onTrailers: () => undefined,
     onBody: (chunk) => {
       const last = responses.at(-1);
       if (last !== undefined) last.body += chunk.toString("latin1");
@@ -147,6 +149,8 @@ describe("a response", () => {
     const responses: number[] = [];
     const parser = new ResponseParser({
       onHead: (status) => void responses.push(status),
+      onHints: () => undefined,
+      onTrailers: () => undefined,
       onBody: () => undefined,
       onComplete: () => void responses.push(0),
     });
