@@ -1,12 +1,11 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
-import type { MetricLane, Outcome, RetryReason } from "../../observe/metric-slots.ts";
-import type { Balancer } from "../balance/balancer.ts";
-import { type Claim, type InstanceBoard, REFUSED, UNTRACKED } from "../health/board.ts";
+import type { Outcome, RetryReason } from "../../observe/metric-slots.ts";
+import { type Claim, REFUSED, UNTRACKED } from "../health/board.ts";
 import type { Experience } from "../health/verdict.ts";
-import type { Deadlines, Watched } from "../request/deadlines.ts";
+import type { Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
-import type { UpstreamClient, UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
+import type { UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
 import { backoffMs } from "./backoff.ts";
 import {
   answeredUnavailable,
@@ -16,25 +15,13 @@ import {
   failureOf,
   noFreeConnection,
 } from "./failure.ts";
+import type { DispatchContext } from "./context.ts";
 import type { BodyControl, Outbound } from "./outbound.ts";
 import type { AnswerControl, Receiver } from "./receiver.ts";
 import { askedWaitMs, type Ending, isUnavailable, retryAfter } from "./retry.ts";
-import type { RetryBudget } from "./retry-budget.ts";
 import type { Timeouts } from "./timeouts.ts";
 
 type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client reading";
-
-/** What every dispatch of a thread shares. */
-export interface DispatchContext {
-  readonly client: UpstreamClient;
-  readonly balancer: Balancer;
-  readonly board: InstanceBoard;
-  readonly deadlines: Deadlines;
-  readonly lane: MetricLane;
-  readonly maxRetries: number;
-  /** What may be sent a second time. */
-  readonly repeats: RetryBudget;
-}
 
 /**
  * One request's way to an instance: the balancer chooses one, a place on it is claimed, the request is sent, the outcome is

@@ -1,7 +1,8 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
-import { Dispatch, type DispatchContext } from "../dispatch/dispatch.ts";
+import type { DispatchContext } from "../dispatch/context.ts";
+import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
 import type { Exchange } from "../request/exchange.ts";
