@@ -327,7 +327,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     // What was not HTTP is never tried again.
     this.#context.lane.retry(this.#status > 0 ? "unavailable" : (failure.kind as RetryReason));
     this.#status = 0;
-    this.#release();
+    if (next !== this.#instance) this.#release();
     this.#hold(next);
     const fresh = failure.kind === "broken";
     if (pauseMs === 0) return this.#attempt(next, fresh);
@@ -356,7 +356,14 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     });
     if (retry === "no" || (retry === "again" && !this.#spend())) return undefined;
     const last = this.#instance as Instance;
-    return this.#take() ?? (again && retry === "again" && this.#takes(last) ? last : undefined);
+    return this.#take() ?? (again && retry === "again" && this.#takesAgain(last) ? last : undefined);
+  }
+
+  /** A place that is held still is kept: at its limit the instance has no second one for the same call. */
+  #takesAgain(last: Instance): boolean {
+    if (this.#claim === UNTRACKED) return this.#takes(last);
+    this.#taken = this.#claim;
+    return true;
   }
 
   #spend(): boolean {

@@ -141,6 +141,15 @@ describe("an instance that answers 503", () => {
     expect(gateway.records()).toMatchObject([{ status: 200, tries: [{ outcome: "503" }, { outcome: "200" }] }]);
   });
 
+  test("is asked again although it is at its hard limit with the call itself", async () => {
+    const gateway = await withRetries("");
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: { "hard-limit": "1" } });
+    await gateway.feed.wake();
+    expect(await plain(gateway)).toEqual({ status: 200, text: "good" });
+    await eventually("its place is free", () => gateway.memory.instances.inFlight[0]?.[0] === 0);
+    expect((await plain(gateway)).status).toBe(200);
+  });
+
   test("does not hold up the call where there is another", async () => {
     const gateway = await withRetries("Retry-After: 60\r\n", [await startUpstream(echo)]);
     const before = performance.now();
