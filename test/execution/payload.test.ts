@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { warmUp } from "../../src/execution/warm-up.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { readAll, startUpstream } from "../support/upstream.ts";
 
@@ -75,8 +76,13 @@ async function longestTurn(work: () => Promise<void>): Promise<number> {
 
 const MANY = `{${Array.from({ length: 900_000 }, (_, at) => `"${at}":1`).join(",")}}`;
 
-// 15 ms a body when the machine is quiet, three times as much when it is not; parsing one took 500 ms, checking it 2 s.
+// 15 ms a body when the machine is quiet, several times as much when it is not, the client's part on the same thread
+// included; parsing one took 500 ms, checking it 2 s.
+const HELD_MS = 400;
+
 describe("the event loop is not held for long", { retry: 2 }, () => {
+  beforeAll(warmUp); // as a data thread does when it begins to serve
+
   test.each([
     ["their payloads", call(MANY)],
     ["their envelopes", `{"sandbox_id":"py",${MANY.slice(1)}`],
@@ -89,7 +95,7 @@ describe("the event loop is not held for long", { retry: 2 }, () => {
       for (const reply of replies)
         expect(reply).toMatchObject({ status: 413, text: expect.stringContaining("VAL_004") });
     });
-    expect(held).toBeLessThan(100);
+    expect(held).toBeLessThan(HELD_MS);
   });
 
   test("by an instance's answer of 900,000 members", async () => {
@@ -100,6 +106,6 @@ describe("the event loop is not held for long", { retry: 2 }, () => {
       expect(status).toBe(502);
       expect(JSON.parse(text)).toMatchObject({ error: { code: "EXEC_003", executed: "yes" } });
     });
-    expect(held).toBeLessThan(100);
+    expect(held).toBeLessThan(HELD_MS);
   });
 });
