@@ -13,7 +13,7 @@ export async function warmUp(): Promise<void> {
   const members = Array.from({ length: MEMBERS }, (_, index) => `"key ${index}": ${VALUES[index % VALUES.length]}`);
   const text = Buffer.from(`{${members.join(",")}}`);
   for (let turn = 0; turn < TURNS; turn++) {
-    await new Promise<void>((resolve) => setImmediate(resolve).unref());
+    await new Promise<void>((resolve) => setImmediate(resolve));
     scanJson(text, { members: 2 * MEMBERS });
   }
 }

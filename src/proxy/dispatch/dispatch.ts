@@ -286,20 +286,21 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#release();
     if (!this.#answered) {
       const next = this.#next(failure.kind);
-      if (next !== undefined) return this.#again(next, failure, this.#isStale(failure) ? 0 : this.#backoff());
+      if (next !== undefined)
+        return this.#again(next, failure, this.#isPaused(failure, next) ? backoffMs(this.#attempts) : 0);
     }
     if (this.exchange.tries !== null) this.#noteTry(failure.kind);
     const error = failureError(failure, this.#reached);
     this.#fail(error, error.executed === "no" ? "unreachable" : "broken");
   }
 
-  /** A kept connection broke: the instance may have closed it long ago, and is asked anew without a pause. */
-  #isStale({ kind }: Failure): boolean {
-    return kind === "broken" && !this.#connecting;
-  }
-
-  #backoff(): number {
-    return backoffMs(this.#attempts);
+  /**
+   * Whether the call pauses before it goes on. Not to another instance when nothing was sent: that one has had no part in
+   * it. Nor when a kept connection broke: the instance may have closed it long ago, and is asked anew.
+   */
+  #isPaused({ kind }: Failure, next: Instance): boolean {
+    if (kind === "unreachable") return next === this.#instance;
+    return kind !== "broken" || this.#connecting;
   }
 
   /** The instance says that it cannot serve now, and the sandbox wants such calls to be tried again: whether that is done. */
@@ -315,7 +316,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#again(
       next,
       answeredUnavailable(this.#status),
-      Math.max(this.#backoff(), next === last ? (asked as number) : 0),
+      Math.max(backoffMs(this.#attempts), next === last ? (asked as number) : 0),
     );
     return true;
   }
