@@ -169,6 +169,14 @@ it("sandbox add says when an id cannot be a host under the domain", async () => 
   expect(stderr).toContain("warning: Box_2 cannot be a host under GATEWAY_DOMAIN: it is reached by path only");
 });
 
+it("a sandbox whose certificates are not checked is told as that each time it is changed", async () => {
+  const cli = fresh();
+  const added = await cli.run("sandbox add box --url https://127.0.0.1:9000 --tls-skip-verify true");
+  expect(added.stderr).toContain("warning: box: NO CERTIFICATE IS CHECKED");
+  expect((await cli.run("sandbox update box --label a=b")).stderr).toContain("NO CERTIFICATE IS CHECKED");
+  expect((await cli.run("sandbox update box --unset tls-skip-verify")).stderr).not.toContain("NO CERTIFICATE");
+});
+
 describe("circuits and instances", () => {
   it("are opened, closed, weighed and drained, and say so", async () => {
     const cli = fresh();

@@ -17,7 +17,7 @@ export function defineInstance(instance: Command, cli: Cli): void {
     .summary("add an instance to a sandbox")
     .description("Adds an address to a sandbox.")
     .argument("<sandbox>")
-    .option("--url <url>", "address of the instance, http://host:port (required)")
+    .option("--url <url>", "address of the instance, http:// or https://host:port (required)")
     .option("--no-wait", "do not wait until a running gateway has it in force")
     .addHelpText("after", "\nExamples:\n  sandboxgw instance add py --url http://127.0.0.1:9002")
     .action((sandbox: string, options: AddOptions) => add(cli, sandbox, options));

@@ -20,7 +20,7 @@ export function defineSandbox(sandbox: Command, cli: Cli): void {
       "Adds a sandbox: at addresses that are there already (--url), or one the gateway starts (--driver wasm).",
     )
     .argument("<id>", "name that clients use: letters, digits, . _ -")
-    .option("--url <url>", "address of an instance, http://host:port (repeatable)", collect)
+    .option("--url <url>", "address of an instance, http:// or https://host:port (repeatable)", collect)
     .option("--runtime <name>", "how to speak to it", "generic")
     .option("--driver <name>", "how it comes to life: static, wasm [default: static]")
     .option("--strategy <name>", "how an instance is chosen [default: LOAD_BALANCER_STRATEGY]")
@@ -124,10 +124,18 @@ async function add(cli: Cli, id: string, options: AddOptions): Promise<void> {
   if ((await cli.loadConfig()).config.GATEWAY_DOMAIN !== "" && !isHostLabel(id)) {
     cli.output.warn(`${id} cannot be a host under GATEWAY_DOMAIN: it is reached by path only`);
   }
+  warnOfUnverified(cli, sandbox);
   const count = sandbox.instances.length;
   cli.output.print(
     sandboxView(sandbox, states),
     () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`,
+  );
+}
+
+function warnOfUnverified(cli: Cli, { id, settings }: Sandbox): void {
+  if (settings.tlsSkipVerify !== true) return;
+  cli.output.warn(
+    `${id}: NO CERTIFICATE IS CHECKED (--tls-skip-verify): whoever answers at its addresses gets its requests`,
   );
 }
 
@@ -193,6 +201,7 @@ async function update(cli: Cli, id: string, options: UpdateOptions): Promise<voi
     settings,
   };
   const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.update(actor, id, changed), options);
+  warnOfUnverified(cli, sandbox);
   cli.output.print(sandboxView(sandbox), () => `${id} updated`);
 }
 
