@@ -52,6 +52,7 @@ export function startUpstreamClient(url: string, options: Partial<Http1ClientOpt
         instance,
         { method: "GET", path: "/", headers: [], body: null, fresh: false, host: null, ...request },
         {
+          onSwitch: () => undefined,
           onConnecting: () => tell("connecting"),
           onSent: () => {
             tell("sent");

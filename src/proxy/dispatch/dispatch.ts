@@ -5,7 +5,7 @@ import { type Claim, REFUSED, UNTRACKED } from "../health/board.ts";
 import type { Experience } from "../health/verdict.ts";
 import type { Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
-import type { UpstreamControl, UpstreamHandler } from "../upstream/upstream.ts";
+import type { UpstreamControl, UpstreamHandler, Wire } from "../upstream/upstream.ts";
 import { backoffMs } from "./backoff.ts";
 import {
   answeredUnavailable,
@@ -17,7 +17,7 @@ import {
 } from "./failure.ts";
 import type { DispatchContext } from "./context.ts";
 import type { BodyControl, Outbound } from "./outbound.ts";
-import type { AnswerControl, Receiver } from "./receiver.ts";
+import type { AnswerControl, Receiver, TunnelControl } from "./receiver.ts";
 import { askedWaitMs, type Ending, isUnavailable, retryAfter } from "./retry.ts";
 import type { Timeouts } from "./timeouts.ts";
 
@@ -28,7 +28,7 @@ type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client 
  * reported. What becomes of a failed attempt, `retry.ts` says; whatever any attempt may have done is remembered, so that
  * the client is never told less.
  */
-export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Watched {
+export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, TunnelControl, Watched {
   readonly exchange: Exchange;
   deadline = Number.POSITIVE_INFINITY;
   place = -1;
@@ -164,6 +164,24 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#receiver.trailers?.(fields);
   }
 
+  onSwitch(fields: readonly string[], wire: Wire): void {
+    this.#status = 101;
+    this.#answered = true;
+    this.#report("answered");
+    this.#endBy = Number.POSITIVE_INFINITY;
+    this.deadline = Number.POSITIVE_INFINITY;
+    try {
+      this.#receiver.switched?.(fields, wire, this);
+    } catch (error) {
+      wire.socket.destroy();
+      this.#refuse(error);
+    }
+  }
+
+  ended(outcome: Outcome): void {
+    if (!this.#done) this.#finish(outcome);
+  }
+
   onEnd(): void {
     this.#finish("delivered");
     this.#receiver.end();
@@ -259,7 +277,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
     this.#connecting = false;
     this.#attemptedAt = performance.now();
     this.#waitFor("pool", this.#timeouts.poolMs);
-    const { method, path, headers, body } = this.#outbound;
+    const { method, path, headers, body, upgrade = null } = this.#outbound;
     this.#control = this.#context.client.start(
       instance,
       {
@@ -268,6 +286,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Wa
         headers,
         body: typeof body === "function" ? body(this) : body,
         fresh,
+        upgrade,
         host: this.exchange.toldHost,
       },
       this,

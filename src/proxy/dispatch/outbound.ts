@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { GatewayError } from "../../errors.ts";
+import type { Switch } from "../upstream/upstream.ts";
 import type { Outcome } from "../../observe/metric-slots.ts";
 
 /** What is to be sent to an instance. */
@@ -7,6 +8,7 @@ export interface Outbound {
   readonly method: string;
   readonly path: string;
   readonly headers: string[];
+  readonly upgrade?: Switch | null;
   /** null: none. A stream is made anew for each attempt; once any of it has been read, only `kept` can send it again. */
   readonly body: string | ((control: BodyControl) => Readable) | null;
   /** May be sent again after it may have reached an instance: RFC 9110 section 9.2.2, or its Idempotency-Key says so. */

@@ -1,4 +1,5 @@
 import type { GatewayError } from "../../errors.ts";
+import type { Wire } from "../upstream/upstream.ts";
 
 /** Takes the answer. After `end` or `failed` nothing more comes. A GatewayError thrown from `head` or `data` fails the call. */
 export interface Receiver {
@@ -10,6 +11,8 @@ export interface Receiver {
   /** Fields behind the body; `end` follows. */
   trailers?(fields: readonly string[]): void;
   end(): void;
+  /** Instead of an answer: the instance has taken up the offer. The receiver ends the wire, also when it throws or is told that the call failed. */
+  switched?(fields: readonly string[], wire: Wire, control: TunnelControl): void;
   failed(error: GatewayError): void;
 }
 
@@ -18,4 +21,9 @@ export interface AnswerControl {
   /** Stops the instance's answer until the client has read what it was sent. */
   pause(): void;
   resume(): void;
+}
+
+/** How whoever has taken over a connection tells that it has ended: until then the call holds its place at the instance. */
+export interface TunnelControl {
+  ended(outcome: "delivered" | "broken" | "client_gone"): void;
 }

@@ -7,13 +7,15 @@ import type { Cap } from "../../limits/cap.ts";
 import { RequestBody } from "./body.ts";
 import { KEPT_MOST, KeptBody } from "./kept-body.ts";
 import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
-import type { AnswerControl, Receiver } from "../dispatch/receiver.ts";
+import type { AnswerControl, Receiver, TunnelControl } from "../dispatch/receiver.ts";
 import { isIdempotent } from "../dispatch/retry.ts";
+import type { Wire } from "../upstream/upstream.ts";
 import { cutOff, type Deliveries } from "../request/delivery.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
 import { asksForTrailers, passingTrailers, trailersNamed } from "./trailers.ts";
+import { Tunnel } from "./tunnel.ts";
 import { linger } from "../request/linger.ts";
 import type { MinimumRate } from "../request/transfer-rate.ts";
 import type { Recorder } from "../request/record.ts";
@@ -58,6 +60,7 @@ export function outbound(
       head.bodyLength === 0
         ? null
         : (control: BodyControl) => new RequestBody({ exchange, control, limit, minimumRate, kept }),
+    upgrade: exchange.offer,
     idempotent,
     kept,
   };
@@ -95,6 +98,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   /** Names of the fields that were promised to come behind the body. */
   #promised: readonly string[] = NO_NAMES;
   #trailers: [name: string, value: string][] | undefined;
+  #tunnel: Tunnel | undefined;
 
   constructor(exchange: Exchange, context: ForwardContext) {
     this.#exchange = exchange;
@@ -135,11 +139,21 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     if (this.#promised.length > 0) this.#trailers = trailersNamed(fields, this.#promised);
   }
 
+  switched(raw: readonly string[], wire: Wire, control: TunnelControl): void {
+    const exchange = this.#exchange;
+    this.#context.streams.begin(exchange);
+    const { fields } = responseFields(raw, exchange);
+    exchange.status = 101;
+    this.#tunnel = new Tunnel({ exchange, fields, wire, control, recorder: this.#context.recorder });
+    this.#tunnel.open();
+  }
+
   end(): void {
     this.#context.recorder.record(this.#exchange, this);
   }
 
   failed(error: GatewayError): void {
+    if (this.#tunnel !== undefined) return this.#tunnel.fail(error);
     const exchange = this.#exchange;
     if (!this.#headWritten && !exchange.res.destroyed) {
       exchange.bytesOut = 0;

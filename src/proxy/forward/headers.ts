@@ -28,6 +28,8 @@ export interface Introduction {
   readonly keepsPrefix: boolean;
   /** Its Authorization field is the sandbox's own, not the gateway's. */
   readonly passesAuthorization: boolean;
+  /** The protocol it may go on in; null: none is offered. */
+  readonly upgrade?: string | null;
 }
 
 /**
@@ -66,6 +68,7 @@ export function requestFields(
   if (via.includes(pseudonym)) throw new GatewayError("ROUTE_007");
   fields.push("via", `${via}1.1 ${pseudonym}`);
   if (wantsTrailers) fields.push("te", "trailers", "connection", "te");
+  if (typeof introduction.upgrade === "string") fields.push("connection", "Upgrade", "upgrade", introduction.upgrade);
   if (head.bodyLength > 0 || (head.bodyLength === 0 && EXPECTS_BODY.has(method))) {
     fields.push("content-length", String(head.bodyLength));
   }

@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, STATUS_CODES, type Server, ServerResponse } from "node:http";
 import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import { type ErrorCode, asGatewayError, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
-import { closeBehindOffer, declineOffer } from "./offer.ts";
+import { closeBehindOffer, mayTakeUp } from "./offer.ts";
 import { ALLOW } from "../request/head.ts";
 import type { PeerSocket } from "../request/peer-socket.ts";
 import { LINGER_BYTES, LINGER_MS } from "../request/linger.ts";
@@ -45,7 +45,7 @@ export function createGatewayServer(options: {
     noDelay: true,
     keepAlive: true, // TCP keep-alive: notices peers that vanished
     highWaterMark: 64 * 1024,
-    shouldUpgradeCallback: declineOffer,
+    shouldUpgradeCallback: mayTakeUp,
   });
   server.maxHeadersCount = 0; // node:http drops surplus fields silently; checkHead counts and refuses
   limitServer(server, limits);
@@ -104,6 +104,15 @@ export function createGatewayServer(options: {
   // With listeners of their own these are requests like any other, instead of being answered before anybody is authenticated.
   server.on("checkContinue", inTurn);
   server.on("checkExpectation", inTurn);
+  server.on("upgrade", (req: IncomingMessage, socket: PeerSocket, early: Buffer) => {
+    if (socket.offer === undefined || !socket.writable) return void socket.destroy();
+    socket.offer.early = early;
+    const res = new ServerResponse(req);
+    res.shouldKeepAlive = false; // when it is an answer after all, nothing can follow
+    res.assignSocket(socket);
+    res.once("finish", () => socket.destroySoon());
+    handle(req, res);
+  });
   server.on("connect", (_req: IncomingMessage, socket: PeerSocket) => {
     // node:http has let go of the connection: an answer that is under way cannot be finished any more.
     if (socket.exchange?.res.writableFinished === false) return void socket.destroy();

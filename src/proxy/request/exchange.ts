@@ -9,6 +9,7 @@ import type { SlotHolder } from "../../limits/streams.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
 import type { InFlight, Placed } from "./in-flight.ts";
+import type { Offer, PeerSocket } from "./peer-socket.ts";
 
 /** Bytes of an answer that may wait for its client without a slot. */
 const SMALL_REST = 64 * 1024;
@@ -177,6 +178,20 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   field(name: string): string | undefined {
     const value = this.req.headers[name];
     return typeof value === "object" ? value.join(", ") : value;
+  }
+
+  /** What its connection may go on in; null when it stays what it is. */
+  get offer(): Offer | null {
+    return (this.req.socket as PeerSocket).offer ?? null;
+  }
+
+  get upgrade(): string | null {
+    return this.offer?.protocol ?? null;
+  }
+
+  /** Its connection has been handed to another protocol. */
+  get upgraded(): boolean {
+    return this.status === 101;
   }
 
   /** Part of the request's body has not come yet: what follows it on the connection must not be taken for a request. */

@@ -137,14 +137,14 @@ function noTimeLeft(): GatewayError {
 
 /**
  * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for; a call
- * to a sandbox that has gone ends unless it is with an instance, which then answers it to the end.
+ * to a sandbox that has gone ends unless it is with an instance, which then answers it to the end; an upgraded connection has no end of its own.
  */
 export function recheck(inFlight: InFlight<Exchange>, { revoked: tokens, sandboxes }: Snapshot): void {
   for (const exchange of inFlight) {
-    const { principal, sandboxId, sent, pausing } = exchange;
+    const { principal, sandboxId, sent, pausing, upgraded } = exchange;
     if (principal === undefined) continue;
     if (tokens.get(principal.tokenId) !== undefined) exchange.withdraw(revoked());
-    else if ((!sent || pausing) && sandboxId !== "" && sandboxes.get(sandboxId) === undefined) {
+    else if ((!sent || pausing || upgraded) && sandboxId !== "" && sandboxes.get(sandboxId) === undefined) {
       exchange.cut(new GatewayError("ROUTE_001"));
     }
   }

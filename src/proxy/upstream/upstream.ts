@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { Instance } from "../../domain/sandbox.ts";
 
@@ -6,6 +7,22 @@ import type { Instance } from "../../domain/sandbox.ts";
 /** An instance sent something that is not a proper HTTP/1.1 response. The message is fit for a client's eyes. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
+}
+
+/** The protocol that a connection may go on in after a 101. */
+export interface Switch {
+  readonly protocol: string;
+  /** What its Sec-WebSocket-Accept must be; null where there is none. */
+  readonly accept: string | null;
+}
+
+/** A connection to an instance that speaks another protocol by now. Who takes it over has to end it. */
+export interface Wire {
+  readonly socket: Socket;
+  /** Bytes that came right behind the 101. */
+  readonly early: Buffer;
+  /** Told of what comes after them. The bytes are the receiver's own. */
+  onData: (chunk: Buffer) => void;
 }
 
 export interface UpstreamRequest {
@@ -19,6 +36,8 @@ export interface UpstreamRequest {
   readonly body: Readable | string | null;
   /** On a connection of its own making: an idle one may have lost its other end unnoticed. */
   readonly fresh: boolean;
+  /** Offered to the instance; without it, a 101 is an error. */
+  readonly upgrade?: Switch | null;
 }
 
 /** Steers a request that has been started. When it has ended, nothing of this does anything. */
@@ -42,6 +61,8 @@ export interface UpstreamHandler {
   onData(chunk: Buffer): void;
   /** Fields that came behind the body; `onEnd` follows. */
   onTrailers?(fields: readonly string[]): void;
+  /** The instance has taken up the offer. Nothing more comes but by the wire. */
+  onSwitch(fields: readonly string[], wire: Wire): void;
   onEnd(): void;
   /** Before `onSent`: nothing has reached the instance. */
   onError(error: Error): void;

@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { GatewayError } from "../../../errors.ts";
 import type { Dialer, Dialing } from "../reach/dial.ts";
-import type { UpstreamControl, UpstreamHandler, UpstreamRequest } from "../upstream.ts";
+import type { UpstreamControl, UpstreamHandler, UpstreamRequest, Wire } from "../upstream.ts";
+import { checkSwitch } from "./check-switch.ts";
 import { type ResponseEvents, ResponseParser } from "./response-parser.ts";
 
 export interface ConnectionOptions {
@@ -17,6 +18,8 @@ export interface ConnectionOptions {
   /** The connection is gone; `broken`: under an attempt that was waited for. */
   readonly onGone: (connection: Connection, broken: boolean) => void;
 }
+
+const EMPTY = Buffer.alloc(0);
 
 /** A request that is on its way when the instance closes would be lost. */
 const CLOSING_MARGIN_MS = 1_000;
@@ -69,6 +72,12 @@ export class Connection implements ResponseEvents {
   /** The last attempt has ended in a way that leaves the connection good for another one. */
   #reusable = false;
   #paused = false;
+  /** The fields of a 101, until all that was read with it has been. */
+  #switched: string[] | undefined;
+  /** What came behind it in the same read. */
+  #early: Buffer = EMPTY;
+  /** Whoever has taken it over. */
+  #wire: Wire | undefined;
   /** The body of the attempt, while it is being sent. */
   #sending: Readable | undefined;
   /** When it became free, `performance.now()`. */
@@ -137,7 +146,16 @@ export class Connection implements ResponseEvents {
     if (this.#attempt?.ended === false) this.#attempt.handler.onTrailers?.(fields);
   }
 
+  onSwitch(fields: string[]): void {
+    checkSwitch(fields, this.#attempt?.request.upgrade);
+    this.#switched = fields;
+  }
+
   onBody(chunk: Buffer): void {
+    if (this.#switched !== undefined) {
+      this.#early = Buffer.from(chunk);
+      return;
+    }
     if (this.#attempt?.ended === false) this.#attempt.handler.onData(Buffer.from(chunk)); // a copy: the buffer is read into again
   }
 
@@ -164,7 +182,7 @@ export class Connection implements ResponseEvents {
   #send(attempt: Attempt, socket: Socket): void {
     attempt.handler.onSent();
     const { request } = attempt;
-    this.#parser.expect(request.method);
+    this.#parser.expect(request.method, (request.upgrade ?? null) !== null);
     const { body } = request;
     try {
       if (body === null) socket.write(headOf(request, this.#options.host, ""), "latin1");
@@ -212,14 +230,34 @@ export class Connection implements ResponseEvents {
 
   /** Returns whether to go on reading. */
   #onRead(length: number, buffer: Buffer): boolean {
+    if (this.#wire !== undefined) {
+      this.#wire.onData(Buffer.from(buffer.subarray(0, length)));
+      return true;
+    }
     try {
       this.#parser.read(buffer.subarray(0, length));
     } catch (error) {
       this.#fail(error as Error);
     }
+    if (this.#switched !== undefined && !this.#gone) this.#handOver(this.#switched);
     // Only now: bytes behind the end of the response have been seen by then.
     if (this.#attempt === undefined && !this.#gone) this.#free();
     return true;
+  }
+
+  /** From here on it is no connection of the pool's: it may last for days, and is ended by whoever takes it. */
+  #handOver(fields: readonly string[]): void {
+    const attempt = this.#attempt as Attempt;
+    const socket = this.#socket as Socket;
+    this.#gone = true;
+    this.#attempt = undefined;
+    this.#options.onGone(this, false);
+    if (attempt.ended) return void socket.destroy();
+    attempt.ended = true;
+    socket.allowHalfOpen = true;
+    this.#wire = { socket, early: this.#early, onData: () => undefined };
+    this.#early = EMPTY;
+    attempt.handler.onSwitch(fields, this.#wire);
   }
 
   #free(): void {

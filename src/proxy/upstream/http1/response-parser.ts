@@ -6,6 +6,8 @@ export interface ResponseEvents {
   onHead(status: number, fields: string[]): void;
   /** The head of a 103 before the final response: what the client could fetch already. */
   onHints(fields: string[]): void;
+  /** The final response is a 101 that was asked for. */
+  onSwitch(fields: string[]): void;
   /** Valid only during the call: the bytes lie in a buffer that is read into again. */
   onBody(chunk: Buffer): void;
   /** The fields behind a chunked body, if there are any; `onComplete` follows. */
@@ -33,7 +35,16 @@ const BARE_LF = /(?:^|[^\r])\n/;
 const KEEPS_FOR = "timeout=";
 const CLOSE = /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i;
 
-type State = "head" | "length" | "until close" | "chunk size" | "chunk" | "chunk end" | "trailer" | "complete";
+type State =
+  | "head"
+  | "length"
+  | "until close"
+  | "chunk size"
+  | "chunk"
+  | "chunk end"
+  | "trailer"
+  | "complete"
+  | "switched";
 
 /**
  * Reads one response after the other from the bytes of a connection (RFC 9112). Strict on purpose: an instance is not
@@ -44,6 +55,8 @@ export class ResponseParser {
   #state: State = "complete";
   /** The request was HEAD: the answer has no body whatever its fields say. */
   #bodiless = false;
+  /** The request offered to go on in another protocol. */
+  #offers = false;
   #informational = 0;
   #reusable = false;
   /** How long the instance keeps a connection that is idle, as it last said; ms. */
@@ -59,9 +72,10 @@ export class ResponseParser {
   }
 
   /** Expects the answer to a request that has just been sent. */
-  expect(method: string): void {
+  expect(method: string, offers = false): void {
     this.#state = "head";
     this.#bodiless = method === "HEAD";
+    this.#offers = offers;
     this.#informational = 0;
     this.#pending = "";
   }
@@ -81,6 +95,7 @@ export class ResponseParser {
         case "chunk":
           at = this.#readBody(bytes, at);
           break;
+        case "switched":
         case "until close":
           this.#events.onBody(bytes.subarray(at));
           return;
@@ -158,6 +173,11 @@ export class ResponseParser {
       fields.push(name, value);
     }
     if (chunked && (length >= 0 || statusLine[1] === "0")) throw new ProtocolError("ambiguous response length");
+    if (status === 101 && this.#offers) {
+      if (length >= 0 || chunked) throw new ProtocolError("a 101 with a body");
+      this.#state = "switched";
+      return this.#events.onSwitch(fields);
+    }
     if (status < 200) return this.#takeInformational(status, fields);
     this.#reusable = persistent;
     // RFC 9110 section 8.6: 204 has no length; some clients would wait for the bytes.

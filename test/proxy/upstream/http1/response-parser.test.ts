@@ -15,6 +15,7 @@ interface Read {
 function readPieces(pieces: readonly string[], { method = "GET", close = false } = {}): Read[] {
   const responses: Read[] = [];
   const parser = new ResponseParser({
+    onSwitch: () => undefined,
     onHead: (status, fields) => void responses.push({ status, fields, body: "", reusable: undefined }),
     onHints: () => undefined,
     onTrailers: () => undefined,
@@ -148,6 +149,7 @@ describe("a response", () => {
   test("followed by bytes nobody asked for is complete, and then an error", () => {
     const responses: number[] = [];
     const parser = new ResponseParser({
+      onSwitch: () => undefined,
       onHead: (status) => void responses.push(status),
       onHints: () => undefined,
       onTrailers: () => undefined,
