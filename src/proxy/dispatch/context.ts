@@ -16,3 +16,6 @@ export interface DispatchContext {
   /** What may be sent a second time. */
   readonly repeats: RetryBudget;
 }
+
+/** Whom a call waits for. */
+export type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client reading";

@@ -6,7 +6,7 @@ import type { Experience } from "../health/verdict.ts";
 import type { Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamControl, UpstreamHandler, Wire } from "../upstream/upstream.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs, isPaused } from "./backoff.ts";
 import {
   answeredUnavailable,
   connectTimedOut,
@@ -15,13 +15,12 @@ import {
   failureOf,
   noFreeConnection,
 } from "./failure.ts";
-import type { DispatchContext } from "./context.ts";
+import type { DispatchContext, Whom } from "./context.ts";
 import type { BodyControl, Outbound } from "./outbound.ts";
 import type { AnswerControl, Receiver, TunnelControl } from "./receiver.ts";
+import { silence } from "./silence.ts";
 import { askedWaitMs, type Ending, isUnavailable, retryAfter } from "./retry.ts";
 import type { Timeouts } from "./timeouts.ts";
-
-type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client reading";
 
 /**
  * One request's way to an instance: the balancer chooses one, a place on it is claimed, the request is sent, the outcome is
@@ -169,7 +168,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#answered = true;
     this.#report("answered");
     this.#endBy = Number.POSITIVE_INFINITY;
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.#waitFor("instance", this.#endBy);
     try {
       this.#receiver.switched?.(fields, wire, this);
     } catch (error) {
@@ -203,7 +202,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
         return this.#give(connectTimedOut());
       case "instance": {
         this.#report("silent");
-        const details = this.#silence();
+        const details = silence(this.#answered, this.#endBy);
         return this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
       }
       case "client body":
@@ -223,14 +222,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
 
   /** Only then is a call that took too long the instance's fault: not when its client or the queue left it next to nothing. */
   get #hadItsTime(): boolean {
-    if (this.#answered || this.#waitingFor !== "instance" || this.exchange.head?.requestTimeout !== undefined)
-      return false;
+    const asksForLess = this.exchange.head?.requestTimeout !== undefined;
+    if (this.#answered || this.#waitingFor !== "instance" || asksForLess) return false;
     return performance.now() - this.#attemptedAt > this.#timeouts.totalMs / 2;
-  }
-
-  #silence(): string {
-    if (!this.#answered) return "No answer before the deadline";
-    return performance.now() < this.#endBy ? "The answer stopped in the middle" : "The answer did not end in time";
   }
 
   /** What is known of the sandbox's side while there is no whole answer. */
@@ -305,21 +299,15 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#release();
     if (!this.#answered) {
       const next = this.#next(failure.kind);
-      if (next !== undefined)
-        return this.#again(next, failure, this.#isPaused(failure, next) ? backoffMs(this.#attempts) : 0);
+      if (next !== undefined) return this.#again(next, failure, this.#pauseMs(failure.kind, next));
     }
     if (this.exchange.tries !== null) this.#noteTry(failure.kind);
     const error = failureError(failure, this.#reached);
     this.#fail(error, error.executed === "no" ? "unreachable" : "broken");
   }
 
-  /**
-   * Whether the call pauses before it goes on. Not to another instance when nothing was sent: that one has had no part in
-   * it. Nor when a kept connection broke: the instance may have closed it long ago, and is asked anew.
-   */
-  #isPaused({ kind }: Failure, next: Instance): boolean {
-    if (kind === "unreachable") return next === this.#instance;
-    return kind !== "broken" || this.#connecting;
+  #pauseMs(kind: Failure["kind"], next: Instance): number {
+    return isPaused(kind, { again: next === this.#instance, kept: !this.#connecting }) ? backoffMs(this.#attempts) : 0;
   }
 
   /** The instance says that it cannot serve now, and the sandbox wants such calls to be tried again: whether that is done. */
@@ -332,11 +320,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     if (next === undefined) return false;
     this.#report("answered");
     this.#control?.abort();
-    this.#again(
-      next,
-      answeredUnavailable(this.#status),
-      Math.max(backoffMs(this.#attempts), next === last ? (asked as number) : 0),
-    );
+    const pauseMs = Math.max(backoffMs(this.#attempts), next === last ? (asked as number) : 0);
+    this.#again(next, answeredUnavailable(this.#status), pauseMs);
     return true;
   }
 
@@ -349,11 +334,11 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#status = 0;
     if (next !== this.#instance) this.#release();
     this.#hold(next);
-    const fresh = failure.kind === "broken";
-    if (pauseMs === 0) return this.#attempt(next, fresh);
+    const attempt = (): void => this.#attempt(next, failure.kind === "broken");
+    if (pauseMs === 0) return attempt();
     this.#waitFor("pause", Number.POSITIVE_INFINITY);
     this.exchange.pausing = true;
-    this.#pause = setTimeout(() => this.#attempt(next, fresh), pauseMs);
+    this.#pause = setTimeout(attempt, pauseMs);
   }
 
   /** Notes for the record what became of the current attempt. */
@@ -374,7 +359,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
       repeatable: idempotent && (typeof body !== "function" || kept?.whole === true),
       maxRetries: this.#context.maxRetries,
     });
-    if (retry === "no" || (retry === "again" && !this.#spend())) return undefined;
+    if (retry === "no") return undefined;
+    if (retry === "again" && !this.#context.repeats.spend(this.#sandbox, performance.now())) return undefined;
     const last = this.#instance as Instance;
     return this.#take() ?? (again && retry === "again" && this.#takesAgain(last) ? last : undefined);
   }
@@ -384,10 +370,6 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     if (this.#claim === UNTRACKED) return this.#takes(last);
     this.#taken = this.#claim;
     return true;
-  }
-
-  #spend(): boolean {
-    return this.#context.repeats.spend(this.#sandbox, performance.now());
   }
 
   /** The call cannot go on: an error that escaped into the client's callbacks would be lost there. */
