@@ -1,9 +1,8 @@
 import type { Socket } from "node:net";
 import type { GatewayError } from "../../errors.ts";
 import type { TunnelControl } from "../dispatch/receiver.ts";
-import type { Exchange } from "../request/exchange.ts";
+import type { Exchange, Offer } from "../request/exchange.ts";
 import { LINGER_MS } from "../request/linger.ts";
-import type { Offer } from "../request/peer-socket.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Wire } from "../upstream/upstream.ts";
 import { closeFrame } from "./close-frame.ts";

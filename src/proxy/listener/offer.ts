@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Offer, PeerSocket } from "../request/peer-socket.ts";
+import type { Offer } from "../request/exchange.ts";
+import type { PeerSocket } from "../request/peer-socket.ts";
 
 const HEAD_END = "\r\n\r\n";
 

@@ -9,7 +9,16 @@ import type { SlotHolder } from "../../limits/streams.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
 import type { InFlight, Placed } from "./in-flight.ts";
-import type { Offer, PeerSocket } from "./peer-socket.ts";
+
+/** Another protocol that a client wants to go on in, on this connection (RFC 9110 section 7.8). */
+export interface Offer {
+  /** As the client names it. */
+  readonly protocol: string;
+  /** What the Sec-WebSocket-Accept of the answer must be (RFC 6455 section 4.2.2); null for other protocols. */
+  readonly accept: string | null;
+  /** Bytes that came right behind the request. */
+  early: Buffer;
+}
 
 /** Bytes of an answer that may wait for its client without a slot. */
 const SMALL_REST = 64 * 1024;
@@ -182,7 +191,7 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
 
   /** What its connection may go on in; null when it stays what it is. */
   get offer(): Offer | null {
-    return (this.req.socket as PeerSocket).offer ?? null;
+    return (this.req.socket as { offer?: Offer }).offer ?? null;
   }
 
   get upgrade(): string | null {
