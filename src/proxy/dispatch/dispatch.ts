@@ -299,15 +299,12 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#release();
     if (!this.#answered) {
       const next = this.#next(failure.kind);
-      if (next !== undefined) return this.#again(next, failure, this.#pauseMs(failure.kind, next));
+      const paused = isPaused(failure.kind, { again: next === this.#instance, kept: !this.#connecting });
+      if (next !== undefined) return this.#again(next, failure, paused ? backoffMs(this.#attempts) : 0);
     }
     if (this.exchange.tries !== null) this.#noteTry(failure.kind);
     const error = failureError(failure, this.#reached);
     this.#fail(error, error.executed === "no" ? "unreachable" : "broken");
-  }
-
-  #pauseMs(kind: Failure["kind"], next: Instance): number {
-    return isPaused(kind, { again: next === this.#instance, kept: !this.#connecting }) ? backoffMs(this.#attempts) : 0;
   }
 
   /** The instance says that it cannot serve now, and the sandbox wants such calls to be tried again: whether that is done. */
