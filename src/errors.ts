@@ -120,6 +120,12 @@ export const ERRORS = {
     "Wait the seconds given in Retry-After and repeat, add an instance, or raise --hard-limit",
     true,
   ),
+  PROXY_011: entry(
+    408,
+    "Nothing moved for too long",
+    "Send something now and then, or raise PROXY_TUNNEL_IDLE_TIMEOUT",
+    true,
+  ),
 
   EXEC_001: entry(
     502,

@@ -143,6 +143,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       deliveries,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
+      tunnelIdleMs: config.PROXY_TUNNEL_IDLE_TIMEOUT,
       bodyMemory,
       minimumRate: minimumRate(config),
     },

@@ -31,6 +31,8 @@ export interface ForwardContext {
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
+  /** A tunnel ends when nothing has moved in it for so long. */
+  readonly tunnelIdleMs: number;
   /** Of all bodies together, in units of BODY_UNIT bytes. */
   readonly bodyMemory: Cap;
   /** Of a client's body. */
@@ -144,7 +146,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     this.#context.streams.begin(exchange);
     const { fields } = responseFields(raw, exchange);
     exchange.status = 101;
-    this.#tunnel = new Tunnel({ exchange, fields, wire, control, recorder: this.#context.recorder });
+    const { recorder, tunnelIdleMs } = this.#context;
+    this.#tunnel = new Tunnel({ exchange, fields, wire, control, recorder, idleMs: tunnelIdleMs });
     this.#tunnel.open();
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { GatewayError } from "../../errors.ts";
+import { GatewayError } from "../../errors.ts";
 import type { TunnelControl } from "../dispatch/receiver.ts";
 import type { Exchange, Offer } from "../request/exchange.ts";
 import { LINGER_MS } from "../request/linger.ts";
@@ -14,6 +14,8 @@ export interface TunnelOptions {
   readonly wire: Wire;
   readonly control: TunnelControl;
   readonly recorder: Recorder;
+  /** It ends when nothing has moved for so long, ms. */
+  readonly idleMs: number;
 }
 
 /**
@@ -35,7 +37,9 @@ export class Tunnel {
   }
 
   open(): void {
-    const { exchange, wire } = this.#o;
+    const { exchange, wire, idleMs } = this.#o;
+    // The listener would destroy the connection after a time of its own. All that moves moves over this one.
+    this.#client.removeAllListeners("timeout").setTimeout(idleMs, () => exchange.cut(new GatewayError("PROXY_011")));
     const { early } = exchange.offer as Offer;
     this.#client.write(this.#head(), "latin1");
     wire.onData = (chunk) => this.#toClient(chunk);

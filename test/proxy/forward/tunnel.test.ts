@@ -9,8 +9,8 @@ import { RawConnection } from "../../support/raw-connection.ts";
 import { startScriptedUpstream } from "../../support/upstream.ts";
 
 /** A gateway before a WebSocket server that echoes; `seen`: requests that reached it. */
-async function echoing() {
-  const gateway = await startTestGateway();
+async function echoing(env: Record<string, string> = {}) {
+  const gateway = await startTestGateway({ env });
   const server = createServer((_req, res) => res.writeHead(418).end("no socket here"));
   const seen: string[] = [];
   const sockets = new WebSocketServer({ server, handleProtocols: () => "chat" });
@@ -99,6 +99,22 @@ describe("a WebSocket", () => {
       codes.push(((await closed) as [number])[0]);
     }
     expect(codes).toEqual([1008, 1008]);
+  });
+
+  test("is closed with 1001 when nothing has moved in it for too long, and not while something does", async () => {
+    const { gateway, open } = await echoing({ PROXY_TUNNEL_IDLE_TIMEOUT: "300ms" });
+    const socket = open(await gateway.authorization());
+    await once(socket, "open");
+    const openedAt = performance.now();
+    const pings = setInterval(() => socket.ping(), 50);
+    onTestFinished(() => clearInterval(pings));
+    await eventually("it has lived for longer", () => performance.now() - openedAt > 600);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    clearInterval(pings);
+    const [code, reason] = (await once(socket, "close")) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([1001, "PROXY_011"]);
+    await eventually("it is recorded", () => gateway.records().length === 1);
+    await eventually("nothing is left of it", () => gateway.gateway.inFlight.size === 0);
   });
 
   test("is closed with 1001 when the gateway drains", async () => {

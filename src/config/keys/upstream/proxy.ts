@@ -21,6 +21,11 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
     "5m",
     "An answer in which nothing moves is cut off after this time.",
   ),
+  PROXY_TUNNEL_IDLE_TIMEOUT: key(
+    duration("1ms", LONGEST),
+    "1h",
+    "A WebSocket, or what else was upgraded, is closed when nothing has moved in it for this time.",
+  ),
   PROXY_POOL_SIZE: key(integer(1, 65535), "128", "Most connections to one instance, per data thread."),
   PROXY_POOL_TIMEOUT: key(
     duration("1ms", LONGEST),
