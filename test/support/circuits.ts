@@ -14,11 +14,11 @@ export const CIRCUITS: CircuitLimits = {
 
 /** Zeroed words for `size` places and some threads. */
 export function circuitWords(size: number, threads: number): CircuitWords {
-  const words = (): Int32Array => new Int32Array(new SharedArrayBuffer(4 * size));
-  const lanes = (): Int32Array[] => Array.from({ length: threads }, words);
+  const words = (length = size): Int32Array => new Int32Array(new SharedArrayBuffer(4 * length));
+  const lanes = (): Int32Array[] => Array.from({ length: threads }, () => words());
   return {
     word: words(),
-    until: words(),
+    until: words(2 * size),
     closedAt: words(),
     windowFrom: words(),
     requestsBefore: words(),

@@ -72,7 +72,7 @@ export interface SharedMemory {
   readonly metrics: readonly Float64Array[];
 }
 
-/** A zeroed memory for `threads` data threads: 4.5 MB and 1.7 MB a thread, of which the system commits what is touched. */
+/** A zeroed memory for `threads` data threads: 5 MB and 1.7 MB a thread, of which the system commits what is touched. */
 export function createSharedMemory(threads: number): SharedMemory {
   return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
 }
@@ -106,7 +106,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     state: take(INSTANCES * 4),
     inFlight: lanes.map(() => take(INSTANCES * 4)),
     circuit: take(INSTANCES * 4),
-    until: take(INSTANCES * 4),
+    until: take(2 * INSTANCES * 4),
     closedAt: take(INSTANCES * 4),
     windowFrom: take(INSTANCES * 4),
     requestsBefore: take(INSTANCES * 4),
@@ -149,7 +149,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
       inFlight: offsets.inFlight.map((offset) => words(offset, INSTANCES)),
       circuits: {
         word: words(offsets.circuit, INSTANCES),
-        until: words(offsets.until, INSTANCES),
+        until: words(offsets.until, 2 * INSTANCES),
         closedAt: words(offsets.closedAt, INSTANCES),
         windowFrom: words(offsets.windowFrom, INSTANCES),
         requestsBefore: words(offsets.requestsBefore, INSTANCES),

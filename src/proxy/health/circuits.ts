@@ -4,7 +4,11 @@ import { type Circuit, circuitFrom, circuitWord, isClosed, isUntroubled, NEW_CIR
 export interface CircuitWords {
   /** See circuit-word.ts. */
   readonly word: Int32Array;
-  /** When an open one may be probed; when the probe of a half-open one counts as lost. */
+  /**
+   * When an open one may be probed; when the probe of a half-open one counts as lost. Two words a place, one for the
+   * generation that is and one for the one before and after it: so a try that is given back leaves the time that was over
+   * when it began, and writes none that might be another's.
+   */
   readonly until: Int32Array;
   /** When it closed last. */
   readonly closedAt: Int32Array;
@@ -83,7 +87,7 @@ export class Circuits {
 
   /** Milliseconds until an open circuit may be probed; 0 when it may be. */
   opensInMs(place: number): number {
-    return Math.max(0, this.#left(place)) * TICK_MS;
+    return Math.max(0, this.#left(place, Atomics.load(this.#words.word, place))) * TICK_MS;
   }
 
   /** Milliseconds since it closed, or since its place was given out. */
@@ -93,22 +97,22 @@ export class Circuits {
 
   /** Whether a call might pass now. */
   admits(place: number): boolean {
-    return isClosed(Atomics.load(this.#words.word, place)) || this.#left(place) <= 0;
+    const now = Atomics.load(this.#words.word, place);
+    return isClosed(now) || this.#left(place, now) <= 0;
   }
 
   /** A call is about to go there. REFUSED when it must not. */
   claim(place: number): Ticket {
-    const { word, until } = this.#words;
+    const { word } = this.#words;
     const now = Atomics.load(word, place);
     if (isClosed(now)) {
       this.#count(this.#requests, place);
       return 0;
     }
-    if (this.#left(place) > 0) return REFUSED;
+    if (this.#left(place, now) > 0) return REFUSED;
     const circuit = circuitFrom(now);
     const probe = circuitWord({ ...circuit, state: "half-open", generation: circuit.generation + 1 });
-    // Before the word says so: whoever reads "half-open" must not find an old time.
-    Atomics.store(until, place, this.#after(this.#limits.probeMs));
+    this.#setUntil(place, circuit.generation + 1, this.#limits.probeMs);
     if (Atomics.compareExchange(word, place, now, probe) !== now) return REFUSED;
     this.#count(this.#requests, place);
     return ticketOf(circuitFrom(probe));
@@ -158,7 +162,7 @@ export class Circuits {
     const now = Atomics.load(this.#words.word, place);
     const circuit = circuitFrom(now);
     if (circuit.state !== "half-open" || ticketOf(circuit) !== ticket) return;
-    Atomics.store(this.#words.until, place, this.#now());
+    // Its time is over since before the try: that is what the next generation's word says still.
     const next = circuitWord({ ...circuit, state: "open", generation: circuit.generation + 1 });
     Atomics.compareExchange(this.#words.word, place, now, next);
   }
@@ -181,7 +185,7 @@ export class Circuits {
 
   /** Puts back what was known before a restart: open for another `ms`. */
   restore(place: number, ejections: number, ms: number): void {
-    Atomics.store(this.#words.until, place, this.#after(ms));
+    this.#setUntil(place, 1, ms);
     Atomics.store(this.#words.word, place, circuitWord({ state: "open", failures: 0, ejections, generation: 1 }));
   }
 
@@ -198,7 +202,7 @@ export class Circuits {
     const redeemed = state === "closed" && this.closedForMs(place) > Math.min(openMs * (ejections + 1), maxOpenMs);
     const times = redeemed ? 1 : ejections + 1;
     const ms = Math.min(openMs * times, maxOpenMs) * (1 + JITTER * this.#random());
-    Atomics.store(this.#words.until, place, this.#after(ms));
+    this.#setUntil(place, generation + 1, ms);
     return { state: "open", failures: 0, ejections: times, generation: generation + 1 };
   }
 
@@ -224,13 +228,19 @@ export class Circuits {
     if (lane !== undefined) lane[place] = ((lane[place] as number) + 1) | 0;
   }
 
-  #left(place: number): number {
-    return (Atomics.load(this.#words.until, place) - this.#now()) | 0;
+  /** Ticks until the time of the generation that `word` names. */
+  #left(place: number, word: number): number {
+    return (Atomics.load(this.#words.until, untilAt(place, circuitFrom(word).generation)) - this.#now()) | 0;
   }
 
-  #after(ms: number): number {
-    return (this.#now() + Math.ceil(ms / TICK_MS)) | 0;
+  #setUntil(place: number, generation: number, ms: number): void {
+    const at = (this.#now() + Math.ceil(ms / TICK_MS)) | 0;
+    Atomics.store(this.#words.until, untilAt(place, generation), at);
   }
+}
+
+function untilAt(place: number, generation: number): number {
+  return 2 * place + (generation & 1);
 }
 
 /** Never 0, which is no probe's. */

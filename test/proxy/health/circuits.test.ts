@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { circuitFrom, circuitWord } from "../../../src/proxy/health/circuit-word.ts";
 import { Circuits, type CircuitLimits, REFUSED } from "../../../src/proxy/health/circuits.ts";
 import { CIRCUITS, circuitWords } from "../../support/circuits.ts";
@@ -19,7 +19,14 @@ function start(limits: Partial<CircuitLimits> = {}) {
   const fail = (times: number): void => {
     for (let time = 0; time < times; time++) one.failed(PLACE, one.claim(PLACE), always);
   };
-  return { one, other, fail, pass: (more: number) => void (ms += more), state: () => other.circuit(PLACE).state };
+  return {
+    words,
+    one,
+    other,
+    fail,
+    pass: (more: number) => void (ms += more),
+    state: () => other.circuit(PLACE).state,
+  };
 }
 
 describe("a circuit", () => {
@@ -142,6 +149,27 @@ describe("a circuit", () => {
     expect(state()).toBe("half-open");
     other.succeeded(PLACE, second);
     expect(state()).toBe("closed");
+  });
+
+  test("keeps the time of a try that another thread began, when one comes too late to give its own back", () => {
+    const { one, other, fail, pass, words } = start();
+    fail(5);
+    pass(10_000);
+    const vanished = one.claim(PLACE);
+    pass(CIRCUITS.probeMs);
+    // The other thread takes the try over between this one's look at the word and its change.
+    const seen = words.word[PLACE] as number;
+    expect(other.claim(PLACE)).toBeGreaterThan(0);
+    const taken = words.word[PLACE] as number;
+    words.word[PLACE] = seen;
+    const exchange = Atomics.compareExchange;
+    Atomics.compareExchange = ((...args: Parameters<typeof exchange>) => {
+      words.word[PLACE] = taken;
+      return exchange(...args);
+    }) as typeof exchange;
+    onTestFinished(() => void (Atomics.compareExchange = exchange));
+    one.gaveUp(PLACE, vanished);
+    expect([other.circuit(PLACE).state, one.claim(PLACE)]).toEqual(["half-open", REFUSED]);
   });
 
   test("does not hear what calls from before it opened have to say", () => {
