@@ -4,6 +4,7 @@ import type { Principal } from "../../src/domain/principal.ts";
 import type { Permission, Role } from "../../src/domain/role.ts";
 import { snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../../src/errors.ts";
+import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 const principal = (fields: Partial<Principal> = {}): Principal => ({
   subject: "agent-1",
@@ -17,12 +18,7 @@ const principal = (fields: Partial<Principal> = {}): Principal => ({
 
 const sandbox = (id: string) => ({
   id,
-  runtime: "generic",
-  driver: "static",
-  strategy: null,
-  labels: {},
-  settings: {},
-  createdAt: 0,
+  ...PLAIN_SANDBOX,
   instances: [],
 });
 

@@ -7,6 +7,7 @@ import type { InstanceState } from "../../src/drivers/driver.ts";
 import { createDrivers, DRIVERS } from "../../src/registry.ts";
 import { argumentsOf, descendantsOf } from "../support/processes.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 const KINDS = (Object.keys(DRIVERS) as (keyof typeof DRIVERS)[]).map((name) => ({ name, ...DRIVERS[name] }));
 const patiently = { timeout: 15_000 };
@@ -33,16 +34,12 @@ describe.each(KINDS)("the driver $name", ({ name, managed }) => {
 
   function sandboxOf(id: string): [Sandbox, Instance] {
     const url = managed ? `unix:${id}.sock` : "http://127.0.0.1:9";
-    const instance: Instance = { id, sandboxId: "box", url, number: 1, weight: 1, draining: false, tripped: false };
+    const instance: Instance = { id, sandboxId: "box", url, number: 1, ...PLAIN_INSTANCE };
     return [
       {
         id: "box",
-        runtime: "generic",
+        ...PLAIN_SANDBOX,
         driver: name,
-        strategy: null,
-        labels: {},
-        settings: {},
-        createdAt: 0,
         instances: [instance],
       },
       instance,

@@ -5,6 +5,7 @@ import type { TokenRecord } from "../../src/domain/token.ts";
 import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { StateStore, Transaction } from "../../src/store/store.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 /** Every kind of state store keeps these promises. `open` opens the same store again each time it is called. */
 interface Kind {
@@ -16,11 +17,7 @@ const KINDS: readonly Kind[] = [{ name: "sqlite", open: async (folder) => openSq
 
 const sandbox = (id: string) => ({
   id,
-  runtime: "generic",
-  driver: "static",
-  strategy: null,
-  labels: {},
-  settings: {},
+  ...PLAIN_SANDBOX,
   createdAt: 1000,
 });
 

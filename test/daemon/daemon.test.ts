@@ -9,6 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { openTestStore } from "../support/stores.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 const quiet: Log = { info() {}, warn() {}, error() {} };
 
@@ -83,12 +84,7 @@ test.each([
   await store.transaction(async ({ sandboxes, changes }) => {
     const sandbox = {
       id: "box",
-      runtime: "generic",
-      driver: "static",
-      strategy: null,
-      labels: {},
-      settings: {},
-      createdAt: 0,
+      ...PLAIN_SANDBOX,
     };
     await sandboxes.create(sandbox);
     const instance = await sandboxes.createInstance({ id: "ins_1", sandboxId: "box", url, weight: 1 });

@@ -5,6 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import { startInProcessDaemon } from "../support/in-process-daemon.ts";
 import { openTestStore } from "../support/stores.ts";
 import { hangThread } from "../support/thread-debugger.ts";
+import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 /** A daemon, and the same state seen from outside as by another process. */
 async function start(env: Record<string, string> = {}) {
@@ -20,12 +21,7 @@ async function start(env: Record<string, string> = {}) {
       store.transaction(({ changes }) => {
         const sandbox = {
           id: `box-${added++}`,
-          runtime: "generic",
-          driver: "static",
-          strategy: null,
-          labels: {},
-          settings: {},
-          createdAt: 0,
+          ...PLAIN_SANDBOX,
         };
         return changes.append({ kind: "sandbox.put", sandbox: { ...sandbox, instances: [] } }, Date.now());
       }),

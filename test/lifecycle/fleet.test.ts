@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Fleet } from "../../src/lifecycle/fleet.ts";
 import type { Sandbox } from "../../src/domain/sandbox.ts";
 import type { Driver } from "../../src/drivers/driver.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 /** A driver that runs nothing and notes what it is asked for, as `<driver> start ins_a` and so on. */
 function noting(name: string, calls: string[], failing: ReadonlySet<string> = new Set()): Driver {
@@ -28,20 +29,14 @@ function startFleet(failing?: ReadonlySet<string>) {
 
 const sandbox = (id: string, instances: string[], driver = "wasm"): Sandbox => ({
   id,
-  runtime: "generic",
+  ...PLAIN_SANDBOX,
   driver,
-  strategy: null,
-  labels: {},
-  settings: {},
-  createdAt: 0,
   instances: instances.map((name, number) => ({
     id: `ins_${name}`,
     sandboxId: id,
     url: "unix:x.sock",
     number,
-    weight: 1,
-    draining: false,
-    tripped: false,
+    ...PLAIN_INSTANCE,
   })),
 });
 

@@ -4,6 +4,7 @@ import type { Instance, Sandbox } from "../../src/domain/sandbox.ts";
 import { LATENCY_BUCKETS, METRIC_SLOTS, MetricLane, MetricTotals, ROUTES } from "../../src/observe/metric-slots.ts";
 import { createMetrics, type MetricSources } from "../../src/observe/metrics.ts";
 import { type Family, parsePrometheus } from "../support/prometheus.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../support/sandboxes.ts";
 
 function fleet(sandboxes: number, instancesEach: number): Sandbox[] {
   let number = 0;
@@ -16,19 +17,12 @@ function fleet(sandboxes: number, instancesEach: number): Sandbox[] {
         sandboxId: id,
         url: "http://127.0.0.1:9000",
         number,
-        weight: 1,
-        draining: false,
-        tripped: false,
+        ...PLAIN_INSTANCE,
       };
     });
     return {
       id,
-      runtime: "generic",
-      driver: "static",
-      strategy: null,
-      labels: {},
-      settings: {},
-      createdAt: 0,
+      ...PLAIN_SANDBOX,
       instances,
     };
   });

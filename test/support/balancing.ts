@@ -1,7 +1,7 @@
 import type { InstanceStateName } from "../../src/domain/instance/state.ts";
 import type { Instance, Sandbox } from "../../src/domain/sandbox.ts";
 import type { PickBoard, PickRequest, Situation } from "../../src/proxy/balance/strategy.ts";
-import { SOME_SANDBOX } from "./circuits.ts";
+import { SOME_SANDBOX } from "./sandboxes.ts";
 
 /** A sandbox whose instances have these weights, numbered from 0. */
 export function sandboxOf(weights: readonly number[], more: Partial<Sandbox> = {}): Sandbox {

@@ -1,4 +1,3 @@
-import type { Sandbox } from "../../src/domain/sandbox.ts";
 import type { CircuitLimits, CircuitWords } from "../../src/proxy/health/circuits.ts";
 
 /** The defaults. */
@@ -27,15 +26,3 @@ export function circuitWords(size: number, threads: number): CircuitWords {
     failures: lanes(),
   };
 }
-
-/** A sandbox for those to whom it does not matter which. */
-export const SOME_SANDBOX: Sandbox = {
-  id: "box",
-  runtime: "generic",
-  driver: "static",
-  strategy: null,
-  labels: {},
-  settings: {},
-  createdAt: 0,
-  instances: [],
-};

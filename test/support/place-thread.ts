@@ -1,9 +1,10 @@
 // A thread that claims, reports and releases an instance whose place may be another's by now, as fast as it can.
 
-import { CIRCUITS, SOME_SANDBOX } from "./circuits.ts";
+import { CIRCUITS } from "./circuits.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { SharedBoard } from "../../src/proxy/health/board.ts";
+import { PLAIN_INSTANCE, SOME_SANDBOX } from "./sandboxes.ts";
 
 export interface PlaceThreadStart {
   readonly memory: SharedArrayBuffer;
@@ -22,9 +23,7 @@ for (let number = 0; number >= 0; number = Atomics.load(current, 0)) {
     sandboxId: "x",
     url: "http://x:1",
     number,
-    weight: 1,
-    draining: false,
-    tripped: false,
+    ...PLAIN_INSTANCE,
     place: 0,
   };
   if (board.claim(instance, 0) >= 0) board.release(instance, 0);

@@ -5,6 +5,7 @@ import { createLookup } from "../../src/proxy/upstream/reach/lookup.ts";
 import { Names } from "../../src/proxy/upstream/reach/names.ts";
 import type { TlsTrust } from "../../src/proxy/upstream/reach/secure.ts";
 import type { UpstreamControl, UpstreamRequest } from "../../src/proxy/upstream/upstream.ts";
+import { PLAIN_INSTANCE } from "./sandboxes.ts";
 
 /** Every target that an administrator may name. */
 export const EVERYWHERE = targetPolicy([], []);
@@ -40,7 +41,7 @@ export function startUpstreamClient(url: string, options: Partial<Http1ClientOpt
   };
   const client = new Http1Client({ ...defaults, ...options });
   onTestFinished(() => client.close());
-  const instance = { id: "ins_1", sandboxId: "box", url, number: 1, weight: 1, draining: false, tripped: false };
+  const instance = { id: "ins_1", sandboxId: "box", url, number: 1, ...PLAIN_INSTANCE };
   const ask = ({ onData, onSent, ...request }: AskOptions = {}): Promise<UpstreamOutcome> =>
     new Promise((resolve) => {
       const events: string[] = [];

@@ -1,4 +1,4 @@
-import { CIRCUITS, circuitWords, SOME_SANDBOX } from "../../support/circuits.ts";
+import { CIRCUITS, circuitWords } from "../../support/circuits.ts";
 import { Circuits } from "../../../src/proxy/health/circuits.ts";
 import { UNTRACKED } from "../../../src/proxy/health/board.ts";
 import { once } from "node:events";
@@ -13,6 +13,7 @@ import type { Instance, Sandbox } from "../../../src/domain/sandbox.ts";
 import { SharedBoard } from "../../../src/proxy/health/board.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { PlaceThreadStart } from "../../support/place-thread.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX, SOME_SANDBOX } from "../../support/sandboxes.ts";
 
 /** A memory of `size` places and two threads, with boards of each. */
 function start(size: number) {
@@ -44,18 +45,11 @@ function sandbox(id: string, ...numbers: number[]): Sandbox {
     sandboxId: id,
     url: "http://x:1",
     number,
-    weight: 1,
-    draining: false,
-    tripped: false,
+    ...PLAIN_INSTANCE,
   }));
   return {
     id,
-    runtime: "generic",
-    driver: "static",
-    strategy: null,
-    labels: {},
-    settings: {},
-    createdAt: 0,
+    ...PLAIN_SANDBOX,
     instances,
   };
 }

@@ -1,23 +1,18 @@
 import { describe, expect, test } from "vitest";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
 import { sandboxes } from "../../../src/domain/snapshot/sandboxes.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../../support/sandboxes.ts";
 
 const box = (id: string, ...instances: string[]): Sandbox => ({
   id,
-  runtime: "generic",
-  driver: "static",
-  strategy: null,
-  labels: {},
-  settings: {},
+  ...PLAIN_SANDBOX,
   createdAt: 1,
   instances: instances.map((name, number) => ({
     id: name,
     sandboxId: id,
     url: `http://${name}:1`,
     number,
-    weight: 1,
-    draining: false,
-    tripped: false,
+    ...PLAIN_INSTANCE,
   })),
 });
 

@@ -10,24 +10,19 @@ import {
   snapshotData,
   snapshotFrom,
 } from "../../../src/domain/snapshot/snapshot.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../../support/sandboxes.ts";
 
 /** With instances whose ids are its own: no other sandbox has them. */
 const sandbox = (id: string, createdAt: number, instances: readonly string[] = []): Sandbox => ({
   id,
-  runtime: "generic",
-  driver: "static",
-  strategy: null,
-  labels: {},
-  settings: {},
+  ...PLAIN_SANDBOX,
   createdAt,
   instances: instances.map((name, number) => ({
     id: `${id}-${name}`,
     sandboxId: id,
     url: "http://h:1",
     number,
-    weight: 1,
-    draining: false,
-    tripped: false,
+    ...PLAIN_INSTANCE,
   })),
 });
 

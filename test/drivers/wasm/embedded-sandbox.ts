@@ -8,6 +8,7 @@ import { WasmDriver } from "../../../src/drivers/wasm/driver.ts";
 import type { Outcome } from "../../../src/drivers/wasm/job.ts";
 import type { WasmLimits } from "../../../src/drivers/wasm/limits.ts";
 import { argumentsOf, descendantsOf } from "../../support/processes.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../../support/sandboxes.ts";
 
 export interface Reply {
   readonly status: number;
@@ -22,18 +23,12 @@ const INSTANCE: Instance = {
   sandboxId: "demo",
   url: "unix:ins_1.sock",
   number: 1,
-  weight: 1,
-  draining: false,
-  tripped: false,
+  ...PLAIN_INSTANCE,
 };
 const SANDBOX: Sandbox = {
   id: "demo",
-  runtime: "generic",
+  ...PLAIN_SANDBOX,
   driver: "wasm",
-  strategy: null,
-  labels: {},
-  settings: {},
-  createdAt: 0,
   instances: [INSTANCE],
 };
 

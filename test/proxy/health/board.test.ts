@@ -1,4 +1,4 @@
-import { CIRCUITS, SOME_SANDBOX } from "../../support/circuits.ts";
+import { CIRCUITS } from "../../support/circuits.ts";
 import { UNTRACKED } from "../../../src/proxy/health/board.ts";
 import { describe, expect, test } from "vitest";
 import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
@@ -7,15 +7,14 @@ import type { Instance } from "../../../src/domain/sandbox.ts";
 import { INSTANCE_STATES } from "../../../src/domain/instance/state.ts";
 import { SharedBoard } from "../../../src/proxy/health/board.ts";
 import { stateWord } from "../../../src/proxy/health/state-word.ts";
+import { PLAIN_INSTANCE, SOME_SANDBOX } from "../../support/sandboxes.ts";
 
 const instance = (number: number): Instance => ({
   id: `ins_${number}`,
   sandboxId: "box",
   url: "http://127.0.0.1:9000",
   number,
-  weight: 1,
-  draining: false,
-  tripped: false,
+  ...PLAIN_INSTANCE,
   place: number,
 });
 

@@ -4,6 +4,7 @@ import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../../support/gateway.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
 import { readAll, startUpstream } from "../../support/upstream.ts";
+import { PLAIN_INSTANCE } from "../../support/sandboxes.ts";
 
 let revision = 1_000_000;
 
@@ -212,7 +213,7 @@ test("a call that waits is dispatched to the sandbox as it is then, not as it wa
   const [sandbox] = await gateway.store.sandboxes.list();
   if (sandbox === undefined) throw new Error("no sandbox");
   revision += 1;
-  const instances = [{ id: "ins_new", sandboxId: "box", url, number: 77, weight: 1, draining: false, tripped: false }];
+  const instances = [{ id: "ins_new", sandboxId: "box", url, number: 77, ...PLAIN_INSTANCE }];
   gateway.gateway.apply([{ revision, change: { kind: "sandbox.put", sandbox: { ...sandbox, instances } } }]);
   held[0]?.end("done");
   await holder.received("done");

@@ -7,6 +7,7 @@ import type { Snapshot } from "../../../src/domain/snapshot/snapshot.ts";
 import { SharedBoard } from "../../../src/proxy/health/board.ts";
 import { SandboxCounter } from "../../../src/proxy/routes/sandbox-counts.ts";
 import { eventually } from "../../support/eventually.ts";
+import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../../support/sandboxes.ts";
 
 function sandboxes(count: number): LayeredMap<Sandbox> {
   const all = Array.from({ length: count }, (_, number): [string, Sandbox] => {
@@ -16,20 +17,13 @@ function sandboxes(count: number): LayeredMap<Sandbox> {
       sandboxId: id,
       url: "http://127.0.0.1:1",
       number,
-      weight: 1,
-      draining: false,
-      tripped: false,
+      ...PLAIN_INSTANCE,
     };
     return [
       id,
       {
         id,
-        runtime: "generic",
-        driver: "static",
-        strategy: null,
-        labels: {},
-        settings: {},
-        createdAt: 0,
+        ...PLAIN_SANDBOX,
         instances: [instance],
       },
     ];

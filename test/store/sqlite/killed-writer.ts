@@ -1,16 +1,13 @@
 // Commits one sandbox, begins a second one, says so and waits to be killed.
 import { openSqliteStore } from "../../../src/store/sqlite/open.ts";
 import type { Transaction } from "../../../src/store/store.ts";
+import { PLAIN_SANDBOX } from "../../support/sandboxes.ts";
 
 const store = openSqliteStore(process.argv[2] ?? "");
 const add = async ({ sandboxes, changes }: Transaction, id: string): Promise<void> => {
   await sandboxes.create({
     id,
-    runtime: "generic",
-    driver: "static",
-    strategy: null,
-    labels: {},
-    settings: {},
+    ...PLAIN_SANDBOX,
     createdAt: 1,
   });
   await changes.append({ kind: "sandbox.removed", sandboxId: id }, 1);

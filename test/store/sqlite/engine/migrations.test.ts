@@ -4,6 +4,7 @@ import { Connection } from "../../../../src/store/sqlite/engine/connection.ts";
 import { MIGRATIONS, migrate } from "../../../../src/store/sqlite/engine/migrations.ts";
 import { openSqliteStore } from "../../../../src/store/sqlite/open.ts";
 import { temporaryFolder } from "../../../support/temporary-folder.ts";
+import { PLAIN_SANDBOX } from "../../../support/sandboxes.ts";
 
 /** A database with a sandbox and its two instances, as this version makes it. */
 async function filled(): Promise<string> {
@@ -12,11 +13,7 @@ async function filled(): Promise<string> {
   await store.transaction(async ({ sandboxes }) => {
     await sandboxes.create({
       id: "py",
-      runtime: "generic",
-      driver: "static",
-      strategy: null,
-      labels: {},
-      settings: {},
+      ...PLAIN_SANDBOX,
       createdAt: 1,
     });
     for (const id of ["ins_1", "ins_2"])
