@@ -48,6 +48,7 @@ const SINGLETONS: ReadonlySet<string> = new Set([
   "upgrade",
   "x-sandbox-id",
   "x-sandbox-port",
+  "x-sandbox-selector",
   "x-sandbox-token",
   "idempotency-key",
   "x-request-timeout-ms",
@@ -90,6 +91,7 @@ const ONE_SPELLING: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "x-sandbox-id",
   "x-sandbox-port",
+  "x-sandbox-selector",
   "x-sandbox-token",
 ]);
 
@@ -163,6 +165,10 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
         case "x-sandbox-id":
           sandboxId = value;
           break;
+        case "x-sandbox-port":
+        case "x-sandbox-selector":
+          // Whoever sends one means another destination than the one we would choose without it.
+          throw malformed(`nothing goes by an ${name} field here`);
         case "idempotency-key":
           idempotencyKey = value;
           break;

@@ -117,6 +117,18 @@ describe("the gateway refuses with 400, closes, and lets nothing through:", () =
     expect(oracle.received()).toBe("");
   });
 
+  test("a field that names a destination by which nothing goes", async () => {
+    const { gateway, oracle, authorization } = await oracleGateway();
+    const requests = ["X-Sandbox-Port: 9222", "x-sandbox-selector: language=python", "X_Sandbox_Selector: a=b"].map(
+      (line): [string, string] => [
+        line,
+        head("POST /s/box/ HTTP/1.1", "Host: x", `Authorization: ${authorization}`, "Content-Length: 0", line),
+      ],
+    );
+    expect(await verdicts(gateway.port, requests)).toEqual(allOf(requests, "400 VAL_001 closed"));
+    expect(oracle.received()).toBe("");
+  });
+
   test("a request line that is not METHOD /path HTTP/1.1", async () => {
     const { gateway, oracle, authorization } = await oracleGateway();
     const lines = [
