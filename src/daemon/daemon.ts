@@ -17,7 +17,7 @@ import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
 import { InForce } from "./in-force.ts";
 import { circuitLimits } from "./limits.ts";
-import { closeCircuit, restoreCircuits } from "./parts/circuits.ts";
+import { CircuitLog, closeCircuit, restoreCircuits } from "./parts/circuits.ts";
 import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
@@ -49,6 +49,8 @@ export interface Daemon {
 const REFRESH_MS = 3_600_000;
 /** How often the places of instances that have gone are taken back. */
 const TIDY_MS = 500;
+/** How often the log is told of circuits: one that flaps says no more than a line each time. */
+const CIRCUIT_LOG_MS = 1_000;
 
 interface DaemonOptions {
   readonly config: Config;
@@ -179,7 +181,9 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
       threads.broadcast({ kind: "changes", changes });
       for (const { change } of changes) {
         fleet.apply(change);
-        if (change.kind === "circuit.closed") closeCircuit(board, picture.snapshot, change);
+        if (change.kind !== "circuit.closed") continue;
+        closeCircuit(board, picture.snapshot, change);
+        observer.look();
       }
       inForce.handedOut(picture.snapshot.revision);
     },
@@ -193,6 +197,8 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   });
   await parts.start("change feed", feed);
   parts.every(REFRESH_MS, () => void feed.resync());
+  const circuitLog = new CircuitLog({ log });
+  parts.every(CIRCUIT_LOG_MS, () => circuitLog.look(vitals.circuits));
   parts.every(TIDY_MS, () => {
     if (threads.revision !== undefined) places.reclaim(threads.revision);
   });

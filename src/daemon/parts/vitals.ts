@@ -68,12 +68,12 @@ export class Vitals {
       connections: this.connections,
       sandboxes: snapshot().sandboxes.size,
       instances: this.#instanceStates(),
-      circuits: this.#circuits(),
+      circuits: this.circuits,
     };
   }
 
   /** Of the circuits that are not simply closed, the first thousand, by instance id: for people, and for after a restart. */
-  #circuits(): Record<string, ObservedCircuit> {
+  get circuits(): Readonly<Record<string, ObservedCircuit>> {
     const { memory, board, snapshot } = this.#o;
     const circuits: Record<string, ObservedCircuit> = {};
     if (memory.instances.circuits.word.every(isUntroubled)) return circuits;

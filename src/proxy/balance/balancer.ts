@@ -70,11 +70,14 @@ export class Balancer {
     const { hard } = this.#planOf(sandbox);
     const usable = instances.filter((instance) => isOffered(instance) && this.#board.admits(instance));
     if (hard > 0 && usable.length > 0) return new GatewayError("PROXY_010", { retryAfter: 1 });
-    const details =
-      instances.length === 0
-        ? "The sandbox has no instance"
-        : "No instance may be used now: they are drained, or their circuits are open";
-    return new GatewayError("PROXY_001", { details, retryAfter: 1 });
+    if (instances.length === 0) {
+      return new GatewayError("PROXY_001", { details: "The sandbox has no instance", retryAfter: 1 });
+    }
+    return new GatewayError("PROXY_001", {
+      details: "No instance may be used now: they are drained, or their circuits are open",
+      remediation: "Look at sandboxgw instance list and circuit list; then resume one, or close its circuit",
+      retryAfter: 1,
+    });
   }
 
   /** The instances themselves when all may be used: nothing is allocated then. */

@@ -12,7 +12,7 @@ const ENV = {
 };
 
 test("an instance that failed is left alone by all threads, after a restart too, and is back once its circuit is closed", async () => {
-  const { daemon, dataDir, url, verbs, token, addSandbox } = await startInProcessDaemon(ENV);
+  const { daemon, dataDir, url, verbs, token, addSandbox, logged } = await startInProcessDaemon(ENV);
   let seen = 0;
   const bad = await startUpstream((req) => {
     seen += 1;
@@ -27,6 +27,7 @@ test("an instance that failed is left alone by all threads, after a restart too,
   await eventually("it is told", async () => (await circuits()).some(({ circuit }) => circuit?.state === "open"));
   const before = seen;
   expect(before).toBe(2);
+  await eventually("the log tells it", () => logged("an instance is left alone: it fails"));
   await daemon.close(0);
 
   const again = await startInProcessDaemon({ ...ENV, DATA_DIR: dataDir });
@@ -35,6 +36,7 @@ test("an instance that failed is left alone by all threads, after a restart too,
   const [first] = await again.verbs.circuits.list(ACTOR);
   await again.verbs.circuits.close(ACTOR, first?.instance.id ?? "", { forget: true });
   await eventually("it is tried again", async () => (await call(again.url)).status === 200 && seen > before);
+  await eventually("the log tells that too", () => again.logged("an instance is used again"));
 });
 
 test("a circuit that was opened by hand lets nothing pass, and the only instance's neither", async () => {

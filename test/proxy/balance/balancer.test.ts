@@ -122,4 +122,5 @@ test("why nothing can be chosen is said", () => {
   const [only] = drained.instances as [Instance];
   const error = balancer.refusal({ ...drained, instances: [{ ...only, draining: true }] });
   expect(error).toMatchObject({ code: "PROXY_001", retryAfter: 1, details: expect.stringContaining("drained") });
+  expect(error.remediation).toContain("resume");
 });
