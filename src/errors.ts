@@ -167,6 +167,7 @@ export const ERRORS = {
     "Restore the data folder from a backup, or go on without what is missing: sandboxgw audit accept-loss",
   ),
   GW_016: entry(500, "No gateway runs here", "Start it with sandboxgw serve, or name its data folder with --data-dir"),
+  GW_017: entry(500, "The gateway has not reloaded its configuration", "Look at the gateway's log, then repeat"),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -192,6 +193,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_015: EXIT.checkFailed,
   GW_012: EXIT.config,
   GW_016: EXIT.unreachable,
+  GW_017: EXIT.unreachable,
 };
 
 /**

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { GatewayError } from "../../errors.ts";
+import type { ReloadOutcome } from "../../control/verbs/status.ts";
+import { GatewayError, hasCode } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { within } from "../within.ts";
 
@@ -19,25 +20,37 @@ export function defineReload(reload: Command, cli: Cli): void {
 async function run(cli: Cli): Promise<void> {
   const outcome = await cli.use(async ({ verbs, actor }) => {
     const { daemon } = await verbs.status.find(actor);
-    if (daemon?.holder.pid === undefined) {
-      throw new GatewayError("GW_016");
-    }
-    const before = (await verbs.status.lastReload(actor))?.at_ms ?? 0;
-    process.kill(daemon.holder.pid, "SIGHUP");
-    let found = await verbs.status.lastReload(actor);
-    await within(RELOADED, async () => {
+    if (daemon === undefined) throw new GatewayError("GW_016");
+    const askedAt = Date.now();
+    askToReload(daemon.holder.pid);
+    let found: ReloadOutcome | undefined;
+    // One that was read before, another reload may still be bringing into force.
+    const isReloaded = await within(RELOADED, async () => {
       found = await verbs.status.lastReload(actor);
-      return found !== undefined && found.at_ms !== before;
+      return found !== undefined && found.at_ms >= askedAt;
     });
-    return found?.at_ms === before ? undefined : found;
+    return isReloaded ? found : undefined;
   });
-  if (outcome === undefined) {
-    throw new GatewayError("GW_016", { details: "it did not answer in time: its log says why" });
-  }
+  if (outcome === undefined) throw new GatewayError("GW_017", { details: "it did not answer in time" });
   const { problem, changed, waiting } = outcome;
   if (problem !== null) throw new GatewayError("GW_012", { details: problem });
   cli.output.print({ changed, waiting_for_restart: waiting }, () => [
     ...(changed.length === 0 ? ["nothing has changed that can follow"] : changed),
     ...waiting.map((line) => `${line} (waits for a restart)`),
   ]);
+}
+
+/** @throws GatewayError GW_017 when it cannot be asked. */
+export function askToReload(pid: number | undefined): void {
+  if (pid === undefined) throw new GatewayError("GW_017", { details: "it is just starting", remediation: "Repeat" });
+  try {
+    process.kill(pid, "SIGHUP");
+  } catch (cause) {
+    if (hasCode(cause, "ESRCH")) {
+      const details = `no process ${pid} is to be seen from here: it has just ended, or runs in a container of its own`;
+      throw new GatewayError("GW_017", { details, remediation: "Reload where the gateway runs", cause });
+    }
+    const details = `process ${pid} cannot be sent a signal: ${String(cause)}`;
+    throw new GatewayError("GW_017", { details, remediation: "Reload as the user whose process it is", cause });
+  }
 }

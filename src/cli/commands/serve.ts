@@ -44,9 +44,14 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
   // nobody who they are, on SIGUSR1.
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => log.warn(`${signal} is ignored`));
   let running: Daemon | undefined;
-  process.on("SIGHUP", () => void running?.reload());
+  let isReloadDue = false; // its configuration has been read already
+  process.on("SIGHUP", () => {
+    if (running === undefined) isReloadDue = true;
+    else void running.reload();
+  });
   const daemon = await startDaemon({ config, log, readConfig: await cli.configReader(flags) });
   running = daemon;
+  if (isReloadDue) void daemon.reload();
   const signal = await asked;
   log.info({ signal }, "stopping");
   // The first signal lets calls in flight finish; the second one does not wait for them.

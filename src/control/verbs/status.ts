@@ -15,7 +15,7 @@ export type Observed = Readonly<Record<string, unknown>>;
 
 /** What came of the last reload of the configuration. */
 export interface ReloadOutcome {
-  /** Milliseconds since the epoch. */
+  /** When the configuration was read, milliseconds since the epoch. */
   readonly at_ms: number;
   /** Why everything stays as it was; null when it does not. */
   readonly problem: string | null;

@@ -50,6 +50,7 @@ export class Reloading {
   }
 
   async #outcome(): Promise<ReloadOutcome> {
+    const at_ms = Date.now();
     try {
       const { config: read, warnings } = this.#read();
       for (const warning of warnings) this.#log.warn({}, warning);
@@ -58,10 +59,10 @@ export class Reloading {
       await this.#configure(config);
       this.#running = config;
       const described = (names: typeof changed): string[] => names.map((name) => describeChange(name, before, read));
-      return { at_ms: Date.now(), problem: null, changed: described(changed), waiting: described(waiting) };
+      return { at_ms, problem: null, changed: described(changed), waiting: described(waiting) };
     } catch (error) {
       const problem = error instanceof GatewayError ? (error.details ?? error.message) : String(error);
-      return { at_ms: Date.now(), problem, changed: [], waiting: [] };
+      return { at_ms, problem, changed: [], waiting: [] };
     }
   }
 }
