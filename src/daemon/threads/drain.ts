@@ -34,6 +34,7 @@ export async function drain({ server, inFlight, outbox, refusals, graceMs }: Dra
   await atMost(ANSWER_MS, closed);
   clearInterval(idle);
   server.closeAllConnections();
+  for (const { res } of inFlight) res.destroy(); // node:http does not know of the connections that it has handed over
   await closed;
   const deadline = performance.now() + RECORD_MS;
   while (inFlight.size > 0 && performance.now() < deadline) await delay(POLL_MS);

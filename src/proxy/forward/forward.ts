@@ -187,9 +187,10 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   /** The turn is over: what has come goes out, unless it is the whole answer. */
   flushHead(): void {
-    const { res, recorded } = this.#exchange;
+    const { res, recorded, offer } = this.#exchange;
     if (recorded || this.#left === 0 || res.destroyed) return;
     this.#writeHead();
+    if (offer !== null) this.#noticeLeaving();
     if (this.#held.length === 0) res.flushHeaders();
     else this.#flow();
   }
@@ -209,6 +210,12 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { res, status, unread } = this.#exchange;
     if (unread) this.#fields.push("connection", "close");
     res.writeHead(status, this.#fields);
+  }
+
+  /** The offer was not taken up, and node:http does not read this connection any more: its end would go unnoticed. */
+  #noticeLeaving(): void {
+    const { socket } = this.#exchange.req;
+    socket.once("end", () => socket.end()).resume();
   }
 
   #flow(): void {

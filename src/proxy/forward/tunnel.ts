@@ -39,7 +39,10 @@ export class Tunnel {
   open(): void {
     const { exchange, wire, idleMs } = this.#o;
     // The listener would destroy the connection after a time of its own. All that moves moves over this one.
-    this.#client.removeAllListeners("timeout").setTimeout(idleMs, () => exchange.cut(new GatewayError("PROXY_011")));
+    this.#client.removeAllListeners("timeout").setTimeout(idleMs, () => {
+      if (this.#over) reset(this.#client);
+      else exchange.cut(new GatewayError("PROXY_011"));
+    });
     const { early } = exchange.offer as Offer;
     this.#client.write(this.#head(), "latin1");
     wire.onData = (chunk) => this.#toClient(chunk);
@@ -105,6 +108,8 @@ export class Tunnel {
     if (this.#over || !this.#clientEnded || !this.#instanceEnded) return;
     this.#o.control.ended("delivered");
     this.#record("");
+    // What either has not taken yet is still to go out; to the client, its own timer sees.
+    this.#instance.setTimeout(this.#o.idleMs, () => reset(this.#instance));
   }
 
   /** Without an end before it, that was a reset. */

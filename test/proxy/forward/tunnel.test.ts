@@ -1,12 +1,15 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import type { Exchange } from "../../../src/proxy/request/exchange.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
-import { startScriptedUpstream } from "../../support/upstream.ts";
+import { startRawUpstream, startScriptedUpstream } from "../../support/upstream.ts";
 
 /** A gateway before a WebSocket server that echoes; `seen`: requests that reached it. */
 async function echoing(env: Record<string, string> = {}) {
@@ -31,6 +34,61 @@ async function echoing(env: Record<string, string> = {}) {
   return { gateway, sockets, seen, open };
 }
 
+/** A gateway before an instance that takes up every offer, and a tunnel through it: both its ends, byte for byte. */
+async function tunnel(env: Record<string, string> = {}) {
+  const gateway = await startTestGateway({ env });
+  const instances: { socket: Socket; text: string; ended: boolean }[] = [];
+  const url = await startRawUpstream((socket) => {
+    const instance = { socket, text: "", ended: false };
+    socket.allowHalfOpen = true;
+    socket.once("data", () => {
+      instances.push(instance);
+      socket.on("data", (chunk) => (instance.text += chunk.toString("latin1")));
+      socket.write(switched("Upgrade: websocket", `Sec-WebSocket-Accept: ${ACCEPT}`), "latin1");
+    });
+    socket.once("end", () => (instance.ended = true));
+  });
+  await gateway.addSandbox("box", url);
+  const authorization = await gateway.authorization();
+  const open = async () => {
+    const client = await RawConnection.open(gateway.port);
+    client.socket.allowHalfOpen = true;
+    const count = instances.length;
+    client.send(offer(authorization));
+    await client.received(/ 101 [^]*\r\n\r\n$/);
+    const instance = instances[count] as (typeof instances)[0];
+    return { client, instance, exchange: [...gateway.gateway.inFlight].at(-1) as Exchange };
+  };
+  const { memory } = gateway;
+  return {
+    gateway,
+    open,
+    /** Calls in flight, streams, calls that are held of instances. */
+    held: () => [
+      gateway.gateway.inFlight.size,
+      sum(memory.streams.map(({ total }) => total)),
+      sum(memory.instances.inFlight),
+    ],
+    outcomes: () => gateway.records().map(({ outcome = "" }) => outcome),
+  };
+}
+
+const sum = (words: readonly Int32Array[]): number =>
+  words.flatMap((one) => [...one]).reduce((all, one) => all + one, 0);
+
+const offer = (authorization: string): string =>
+  `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+  `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`;
+
+/** Writes until the gateway holds back some of it: little enough to read on, so that it sees the end. */
+async function fill(from: Socket, to: Socket, moved: () => number): Promise<void> {
+  for (let sent = moved(); to.writableLength === 0; ) {
+    sent += 30_000;
+    from.write(Buffer.alloc(30_000));
+    await eventually("it has passed", () => moved() === sent);
+  }
+}
+
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const switched = (...fields: string[]): string =>
@@ -47,10 +105,7 @@ async function scripted(answer: string, onBytes?: string) {
   await gateway.addSandbox("box", url);
   const authorization = await gateway.authorization();
   const connection = await RawConnection.open(gateway.port);
-  connection.send(
-    `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n${onBytes ?? ""}`,
-  );
+  connection.send(offer(authorization) + (onBytes ?? ""));
   return { gateway, connection, closed: () => closed, later: () => later };
 }
 
@@ -127,6 +182,125 @@ describe("a WebSocket", () => {
   });
 });
 
+describe("a tunnel", () => {
+  test.each(["client", "instance"] as const)(
+    "goes on in one direction when the %s has ended the other",
+    async (first) => {
+      const { open, held, outcomes } = await tunnel();
+      const { client, instance } = await open();
+      const [from, to] = first === "client" ? [client.socket, instance.socket] : [instance.socket, client.socket];
+      const received = () => (first === "client" ? client.text : instance.text);
+      const ended = once(to, "end");
+      from.end("the last words");
+      await ended;
+      for (const word of ["still", "here", "x".repeat(200_000)]) {
+        to.write(word);
+        await eventually("it has come", () => received().endsWith(word));
+      }
+      to.end();
+      await eventually("nothing is left of it", () => String(held()) === "0,0,0");
+      expect(outcomes()).toEqual([""]);
+    },
+  );
+
+  test.each([
+    ["client", "PROXY_005"],
+    ["instance", "PROXY_002"],
+  ])("is over at both ends when the %s resets it, at whatever moment", async (who, outcome) => {
+    const { open, held, outcomes, gateway } = await tunnel();
+    const big = Buffer.alloc(300_000);
+    for (const ms of [0, 1, 2, 3, 5]) {
+      const { client, instance } = await open();
+      const [from, to] = who === "client" ? [client.socket, instance.socket] : [instance.socket, client.socket];
+      const closed = new Promise((resolve) => to.once("close", resolve));
+      to.write(big);
+      from.write(big);
+      if (ms > 0) await delay(ms);
+      from.resetAndDestroy();
+      await closed;
+    }
+    await eventually("nothing is left of them", () => String(held()) === "0,0,0");
+    expect(outcomes()).toEqual([outcome, outcome, outcome, outcome, outcome]);
+    expect(gateway.internalErrors).toEqual([]);
+  });
+
+  test.each(["client", "instance"] as const)(
+    "holds little for a %s that does not read, and loses nothing of it",
+    async (who) => {
+      const { open } = await tunnel();
+      const { client, instance, exchange } = await open();
+      const [slow, fast] = who === "client" ? [client.socket, instance.socket] : [instance.socket, client.socket];
+      slow.pause();
+      const size = 30_000_000;
+      fast.end(Buffer.alloc(size));
+      const moved = () => (who === "client" ? exchange.bytesOut : exchange.bytesIn);
+      for (let before = -1; moved() > before || moved() === 0; await delay(50)) before = moved();
+      expect(moved()).toBeLessThan(size / 2);
+      expect(exchange.req.socket.writableLength + exchange.req.socket.readableLength).toBeLessThan(300_000);
+      let read = 0;
+      slow.removeAllListeners("data").on("data", (chunk: Buffer) => (read += chunk.length));
+      slow.resume();
+      await once(slow, "end");
+      expect(read).toBe(size);
+    },
+  );
+
+  test("that has ended both ways does not wait for ever for a client that does not read the rest", async () => {
+    const { open, held, outcomes } = await tunnel({ PROXY_TUNNEL_IDLE_TIMEOUT: "300ms" });
+    const { client, instance, exchange } = await open();
+    client.socket.pause();
+    await fill(instance.socket, exchange.req.socket, () => exchange.bytesOut);
+    client.socket.end();
+    instance.socket.end();
+    await eventually("nothing is left of it", () => String(held()) === "0,0,0");
+    expect(outcomes()).toEqual([""]);
+  });
+
+  test("that has ended both ways does not wait for ever for an instance that does not read the rest", async () => {
+    const { open, held, outcomes } = await tunnel({ PROXY_TUNNEL_IDLE_TIMEOUT: "300ms" });
+    const dialed: Socket[] = [];
+    const onSocket = (message: unknown): void => void dialed.push((message as { socket: Socket }).socket);
+    subscribe("net.client.socket", onSocket);
+    onTestFinished(() => void unsubscribe("net.client.socket", onSocket));
+    const { client, instance, exchange } = await open();
+    const inner = dialed.find(({ remotePort }) => remotePort === instance.socket.localPort) as Socket;
+    instance.socket.pause();
+    await fill(client.socket, inner, () => exchange.bytesIn);
+    client.socket.end();
+    instance.socket.end();
+    await eventually("nothing is left of it", () => String(held()) === "0,0,0");
+    await eventually("the connection to the instance is closed", () => inner.destroyed);
+    expect(outcomes()).toEqual([""]);
+  });
+
+  test("that has ended both ways does not keep a gateway from stopping when its client does not read", async () => {
+    const { gateway, open } = await tunnel();
+    const { client, instance, exchange } = await open();
+    client.socket.pause();
+    await fill(instance.socket, exchange.req.socket, () => exchange.bytesOut);
+    client.socket.end();
+    instance.socket.end();
+    await eventually("it is recorded", () => gateway.records().length === 1);
+    await gateway.gateway.drain(0);
+    expect(gateway.gateway.inFlight.size).toBe(0);
+  });
+
+  test("among a hundred is over within a second of its token's end, and each has its record", async () => {
+    const { gateway, open, held, outcomes } = await tunnel({ MAX_STREAMS_PER_CALLER: "100" });
+    const tunnels = [];
+    for (let count = 0; count < 100; count++) tunnels.push(await open());
+    expect(held()).toEqual([100, 100, 100]);
+    for (const { id } of await gateway.verbs.tokens.list(ACTOR, { expired: false }))
+      await gateway.verbs.tokens.revoke(ACTOR, id);
+    const revokedAt = performance.now();
+    await gateway.feed.wake();
+    await eventually("nothing is left of them", () => String(held()) === "0,0,0");
+    expect(performance.now() - revokedAt).toBeLessThan(1_000);
+    expect(outcomes()).toEqual(tunnels.map(() => "AUTH_001"));
+    expect(tunnels.filter(({ client }) => client.text.endsWith("\x03\xf0AUTH_001"))).toHaveLength(100);
+  });
+});
+
 describe("an instance's answer to the offer", () => {
   test.each([
     ["another protocol", switched("Upgrade: h2c", `Sec-WebSocket-Accept: ${ACCEPT}`)],
@@ -148,6 +322,19 @@ describe("an instance's answer to the offer", () => {
     expect(connection.statuses).toEqual([403]);
     expect(connection.text).toMatch(/x-why: y[^]*\r\n\r\nno ws$/);
   });
+
+  test.each([0, 500_000])(
+    "that goes on ends when its client leaves, with %i bytes behind the offer",
+    async (behind) => {
+      const event = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
+      const { gateway, connection, closed } = await scripted(event, "x".repeat(behind));
+      await connection.received("data: 1");
+      connection.socket.destroy();
+      await eventually("the instance's connection is closed", closed);
+      await eventually("nothing is left of it", () => gateway.gateway.inFlight.size === 0);
+      expect(gateway.records()).toMatchObject([{ status: 200, outcome: "PROXY_005" }]);
+    },
+  );
 
   test("that is a 101 keeps the bytes behind both heads, and a half-close reaches the other side", async () => {
     const good = switched("Upgrade: websocket", `Sec-WebSocket-Accept: ${ACCEPT}`);
