@@ -11,7 +11,7 @@ import type { AnswerControl, Receiver, TunnelControl } from "../dispatch/receive
 import { isIdempotent } from "../dispatch/retry.ts";
 import type { Wire } from "../upstream/upstream.ts";
 import { cutOff, type Deliveries } from "../request/delivery.ts";
-import type { Exchange } from "../request/exchange.ts";
+import type { Exchange, Offer } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
 import { asksForTrailers, passingTrailers, trailersNamed } from "./trailers.ts";
@@ -190,7 +190,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { res, recorded, offer } = this.#exchange;
     if (recorded || this.#left === 0 || res.destroyed) return;
     this.#writeHead();
-    if (offer !== null) this.#noticeLeaving();
+    if (offer !== null) this.#refuse(offer);
     if (this.#held.length === 0) res.flushHeaders();
     else this.#flow();
   }
@@ -212,9 +212,10 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     res.writeHead(status, this.#fields);
   }
 
-  /** The offer was not taken up, and node:http does not read this connection any more: its end would go unnoticed. */
-  #noticeLeaving(): void {
+  /** What came behind an offer that was not taken up is nobody's; it is read so that the client's leaving is noticed. */
+  #refuse(offer: Offer): void {
     const { socket } = this.#exchange.req;
+    offer.decided();
     socket.once("end", () => socket.end()).resume();
   }
 

@@ -43,7 +43,8 @@ export class Tunnel {
       if (this.#over) reset(this.#client);
       else exchange.cut(new GatewayError("PROXY_011"));
     });
-    const { early } = exchange.offer as Offer;
+    const offer = exchange.offer as Offer;
+    offer.decided();
     this.#client.write(this.#head(), "latin1");
     wire.onData = (chunk) => this.#toClient(chunk);
     this.#instance
@@ -55,7 +56,7 @@ export class Tunnel {
       .on("data", (chunk: Buffer) => this.#toInstance(chunk))
       .once("end", () => this.#clientEnd());
     if (wire.early.length > 0) this.#toClient(wire.early);
-    if (early.length > 0) this.#toInstance(early);
+    for (const chunk of offer.early) this.#toInstance(chunk);
     this.#client.resume();
   }
 

@@ -9,7 +9,8 @@ const HEAD_END = "\r\n\r\n";
 // one is a request like any other, and more may follow. But node:http, which asks us whether to take it up, then loses what it has
 // read of those: they would get no answer, and what comes later would be read from the middle.
 
-const NOTHING = Buffer.alloc(0);
+/** Bytes that a client may send before it is answered; with more it waits. */
+const EARLY_MOST = 64 * 1024;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/;
 /** 16 bytes in base64 (RFC 6455 section 4.1). */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
@@ -36,11 +37,25 @@ function offerOf({ method, headers, httpVersionMinor }: IncomingMessage): Offer 
   if (method !== "GET" || httpVersionMinor !== 1 || protocol === undefined || !TOKEN.test(protocol)) return undefined;
   if (/^(?:h2c?|http)(?:\/|$)/i.test(protocol)) return undefined;
   if (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0) return undefined;
-  if (protocol.toLowerCase() !== "websocket") return { protocol, accept: null, early: NOTHING };
+  if (protocol.toLowerCase() !== "websocket") return { protocol, accept: null, early: [], decided: () => undefined };
   const key = headers["sec-websocket-key"];
   if (key === undefined || !KEY.test(key)) return undefined;
   const accept = createHash("sha1").update(`${key}${ACCEPT_SUFFIX}`).digest("base64");
-  return { protocol, accept, early: NOTHING };
+  return { protocol, accept, early: [], decided: () => undefined };
+}
+
+/** Reads on while an offer is decided upon, as node:http would: what comes is kept, and who leaves is noticed. */
+export function readOn(socket: PeerSocket, offer: Offer, first: Buffer): void {
+  let length = 0;
+  const keep = (chunk: Buffer): void => {
+    offer.early.push(chunk);
+    length += chunk.length;
+    if (length >= EARLY_MOST) socket.pause();
+  };
+  const leave = (): void => void socket.end();
+  if (first.length > 0) keep(first);
+  offer.decided = () => void socket.off("data", keep).off("end", leave);
+  socket.on("data", keep).once("end", leave);
 }
 
 /** Closes the connection after a request that made an offer if something behind it may have been lost. */

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, STATUS_CODES, type Server, ServerRe
 import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import { type ErrorCode, asGatewayError, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
-import { closeBehindOffer, mayTakeUp } from "./offer.ts";
+import { closeBehindOffer, mayTakeUp, readOn } from "./offer.ts";
 import { ALLOW } from "../request/head.ts";
 import type { PeerSocket } from "../request/peer-socket.ts";
 import { LINGER_BYTES, LINGER_MS } from "../request/linger.ts";
@@ -106,7 +106,7 @@ export function createGatewayServer(options: {
   server.on("checkExpectation", inTurn);
   server.on("upgrade", (req: IncomingMessage, socket: PeerSocket, early: Buffer) => {
     if (socket.offer === undefined || !socket.writable) return void socket.destroy();
-    socket.offer.early = early;
+    readOn(socket, socket.offer, early);
     const res = new ServerResponse(req);
     res.shouldKeepAlive = false; // when it is an answer after all, nothing can follow
     res.assignSocket(socket);

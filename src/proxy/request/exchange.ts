@@ -16,8 +16,10 @@ export interface Offer {
   readonly protocol: string;
   /** What the Sec-WebSocket-Accept of the answer must be (RFC 6455 section 4.2.2); null for other protocols. */
   readonly accept: string | null;
-  /** Bytes that came right behind the request. */
-  early: Buffer;
+  /** Bytes that came behind the request before it was decided upon. */
+  readonly early: Buffer[];
+  /** It is taken up or refused: whoever calls this reads the connection from now on. */
+  decided(): void;
 }
 
 /** Bytes of an answer that may wait for its client without a slot. */

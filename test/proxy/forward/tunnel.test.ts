@@ -94,11 +94,13 @@ const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const switched = (...fields: string[]): string =>
   ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", ...fields, "", ""].join("\r\n");
 
-async function scripted(answer: string, onBytes?: string) {
+async function scripted(answer: string | undefined, onBytes?: string) {
   const gateway = await startTestGateway();
   let closed = false;
   let later = "";
+  let heads = 0;
   const url = await startScriptedUpstream((_head, socket) => {
+    heads += 1;
     socket.once("close", () => (closed = true)).on("data", (chunk) => (later += chunk.toString("latin1")));
     return answer;
   });
@@ -106,7 +108,7 @@ async function scripted(answer: string, onBytes?: string) {
   const authorization = await gateway.authorization();
   const connection = await RawConnection.open(gateway.port);
   connection.send(offer(authorization) + (onBytes ?? ""));
-  return { gateway, connection, closed: () => closed, later: () => later };
+  return { gateway, connection, closed: () => closed, later: () => later, heads: () => heads };
 }
 
 describe("a WebSocket", () => {
@@ -299,6 +301,20 @@ describe("a tunnel", () => {
     expect(outcomes()).toEqual(tunnels.map(() => "AUTH_001"));
     expect(tunnels.filter(({ client }) => client.text.endsWith("\x03\xf0AUTH_001"))).toHaveLength(100);
   });
+});
+
+describe("an offer", () => {
+  test.each([0, 50_000])(
+    "whose client leaves before it is answered is over, with %i bytes behind it",
+    async (behind) => {
+      const { gateway, connection, closed, heads } = await scripted(undefined, "x".repeat(behind));
+      await eventually("the instance has it", () => heads() === 1);
+      connection.socket.destroy();
+      await eventually("the instance's connection is closed", closed);
+      await eventually("nothing is left of it", () => gateway.gateway.inFlight.size === 0);
+      expect(gateway.records()).toMatchObject([{ outcome: "PROXY_005" }]);
+    },
+  );
 });
 
 describe("an instance's answer to the offer", () => {
