@@ -1,4 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { loadConfig } from "../../../src/config/load.ts";
+import { Reloading } from "../../../src/daemon/parts/reloading.ts";
 import { ACTOR } from "../../support/gateway.ts";
 import { startInProcessDaemon } from "../../support/in-process-daemon.ts";
 import { startUpstream } from "../../support/upstream.ts";
@@ -50,4 +53,24 @@ test("a reload changes what every thread does, and a configuration that cannot b
   expect(await statuses()).toEqual(all(200));
   await daemon.replaceThread(0);
   expect(await verbs.status.lastReload(ACTOR)).toMatchObject({ waiting: [expect.stringContaining("AUDIT_MODE")] });
+});
+
+test("a reload is known by when it read the configuration: what was written later, it does not follow", async () => {
+  const loaded = loadConfig({ flags: {}, env: {}, cwd: "/" });
+  const writtenAt: number[] = [];
+  const put = async (_name: string, _json: string, atMs: number) => void writtenAt.push(atMs);
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const reloading = new Reloading({
+    running: loaded.config,
+    read: () => loaded,
+    configure: () => delay(50),
+    store: { observed: { put, find: async () => undefined } },
+    log: silent,
+  });
+  const reloaded = reloading.reload();
+  await delay(25);
+  const later = Date.now();
+  await reloaded;
+  expect(writtenAt).toEqual([expect.any(Number)]);
+  expect(writtenAt[0]).toBeLessThan(later);
 });

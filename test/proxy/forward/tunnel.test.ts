@@ -227,7 +227,7 @@ describe("a tunnel", () => {
   });
 
   test.each(["client", "instance"] as const)(
-    "holds little for a %s that does not read, and loses nothing of it",
+    "holds little for the %s that does not read, and loses nothing of it",
     async (who) => {
       const { open } = await tunnel();
       const { client, instance, exchange } = await open();
