@@ -35,7 +35,7 @@ async function run(cli: Cli): Promise<void> {
   const { problem, changed, waiting } = outcome;
   if (problem !== null) throw new GatewayError("GW_012", { details: problem });
   cli.output.print({ changed, waiting_for_restart: waiting }, () => [
-    ...(changed.length === 0 ? ["nothing has changed that can follow"] : changed),
+    ...(changed.length === 0 ? ["nothing has changed"] : changed),
     ...waiting.map((line) => `${line} (waits for a restart)`),
   ]);
 }
