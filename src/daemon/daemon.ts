@@ -198,6 +198,7 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   await parts.start("change feed", feed);
   parts.every(REFRESH_MS, () => void feed.resync());
   const circuitLog = new CircuitLog({ log });
+  circuitLog.look(vitals.circuits); // those that were open before the restart
   parts.every(CIRCUIT_LOG_MS, () => circuitLog.look(vitals.circuits));
   parts.every(TIDY_MS, () => {
     if (threads.revision !== undefined) places.reclaim(threads.revision);

@@ -14,9 +14,11 @@ const ENV = {
 test("an instance that failed is left alone by all threads, after a restart too, and is back once its circuit is closed", async () => {
   const { daemon, dataDir, url, verbs, token, addSandbox, logged } = await startInProcessDaemon(ENV);
   let seen = 0;
-  const bad = await startUpstream((req) => {
+  let fails = true;
+  const bad = await startUpstream((req, res) => {
     seen += 1;
-    req.socket.destroy();
+    if (fails) req.socket.destroy();
+    else res.end("fine");
   });
   const good = await startUpstream((_req, res) => void res.end("fine"));
   await addSandbox("box", bad, good);
@@ -33,6 +35,8 @@ test("an instance that failed is left alone by all threads, after a restart too,
   const again = await startInProcessDaemon({ ...ENV, DATA_DIR: dataDir });
   for (let time = 0; time < 12; time++) expect((await call(again.url)).status).toBe(200);
   expect(seen).toBe(before);
+  expect(again.logged("an instance is left alone: it fails")).toBe(true);
+  fails = false;
   const [first] = await again.verbs.circuits.list(ACTOR);
   await again.verbs.circuits.close(ACTOR, first?.instance.id ?? "", { forget: true });
   await eventually("it is tried again", async () => (await call(again.url)).status === 200 && seen > before);
