@@ -1,3 +1,4 @@
+import { COMPILE_CACHE } from "../support/compile-cache.ts";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -39,7 +40,7 @@ export const PROGRAM = join(import.meta.dirname, "../../bin/sandboxgw.ts");
 
 /** Starts the program as a person would. */
 export function start(args: readonly string[], options: RunOptions) {
-  const env = { PATH: process.env["PATH"] ?? "", ...environment(options) };
+  const env = { PATH: process.env["PATH"] ?? "", ...COMPILE_CACHE, ...environment(options) };
   return spawn(process.execPath, [PROGRAM, ...args], { cwd: options.folder, env, stdio: ["pipe", "pipe", "pipe"] });
 }
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { onTestFinished } from "vitest";
+import { COMPILE_CACHE } from "./compile-cache.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../bin/sandboxgw.ts");
@@ -27,7 +28,7 @@ export class Installation {
   readonly #env: Readonly<Record<string, string>>;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#env = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...env };
+    this.#env = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...COMPILE_CACHE, ...env };
   }
 
   /** Runs a command to its end. */

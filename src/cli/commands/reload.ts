@@ -5,7 +5,7 @@ import type { Cli } from "../cli.ts";
 import { within } from "../within.ts";
 
 /** All threads have a new configuration within a few milliseconds. */
-const RELOADED = { ms: 5_000, everyMs: 10 };
+const RELOADED = { ms: 3_000, everyMs: 10 };
 
 export function defineReload(reload: Command, cli: Cli): void {
   reload
