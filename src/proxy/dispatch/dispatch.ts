@@ -1,8 +1,6 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import type { Outcome, RetryReason } from "../../observe/metric-slots.ts";
-import { type Claim, REFUSED, UNTRACKED } from "../health/board.ts";
-import type { Experience } from "../health/verdict.ts";
 import type { Watched } from "../request/deadlines.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { UpstreamControl, UpstreamHandler, Wire } from "../upstream/upstream.ts";
@@ -19,8 +17,9 @@ import type { DispatchContext, Whom } from "./context.ts";
 import type { BodyControl, Outbound } from "./outbound.ts";
 import type { AnswerControl, Receiver, TunnelControl } from "./receiver.ts";
 import { silence } from "./silence.ts";
-import { askedWaitMs, type Ending, isUnavailable, retryAfter } from "./retry.ts";
+import { askedWaitMs, isUnavailable } from "./retry.ts";
 import type { Timeouts } from "./timeouts.ts";
+import { Tries } from "./tries.ts";
 
 /**
  * One request's way to an instance: the balancer chooses one, a place on it is claimed, the request is sent, the outcome is
@@ -38,16 +37,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   readonly #outbound: Outbound;
   readonly #receiver: Receiver;
   readonly #timeouts: Timeouts;
-  /** Instances that had their chance: an attempt went there, or another call was faster. */
-  readonly #tried: Instance[] = [];
-  #attempts = 0;
-  #instance: Instance | undefined;
-  /** What is held of the instance. */
-  #claim: Claim = UNTRACKED;
-  /** What is held of the one that is next. */
-  #taken: Claim = UNTRACKED;
-  /** When the current attempt began; negative when there is none. */
-  #attemptedAt = -1;
+  readonly #tries: Tries;
   /** It has a connection of its own making. */
   #connecting = false;
   /** Until the next attempt. */
@@ -56,9 +46,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   #control: UpstreamControl | undefined;
   /** The current attempt may have reached its instance. */
   #sent = false;
-  /** Attempts that may have reached an instance. */
-  #sends = 0;
-  /** How the last of those failed that may have reached an instance. */
+  /** How the last try failed that may have reached its instance. */
   #reached: Failure | undefined;
   #answered = false;
   #done = false;
@@ -79,6 +67,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#outbound = options.outbound;
     this.#timeouts = options.timeouts;
     this.#receiver = options.receiver;
+    this.#tries = new Tries(options.context, options.exchange, options.sandbox);
     this.#endBy = options.exchange.endBy;
   }
 
@@ -88,9 +77,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#context.deadlines.watch(this);
     if (this.#endBy !== Number.POSITIVE_INFINITY && performance.now() >= this.#endBy) return this.#overdue();
     this.#context.repeats.earn();
-    const instance = this.#take();
+    const instance = this.#tries.take();
     if (instance === undefined) return this.#fail(this.#context.balancer.refusal(this.#sandbox), "unreachable");
-    this.#hold(instance);
+    this.#tries.hold(instance);
     this.#attempt(instance, false);
   }
 
@@ -124,7 +113,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   onSent(): void {
     this.#sent = true;
     this.exchange.sent = true;
-    this.#sends += 1;
+    this.#tries.sends += 1;
     this.#waitFor("instance", this.#timeouts.firstByteMs);
   }
 
@@ -135,9 +124,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#outbound.kept?.drop();
     this.#endBy = Math.min(this.#endBy, performance.now() + this.#timeouts.wholeMs);
     this.#waitFor("instance", this.#timeouts.idleMs);
-    this.#report("answered");
+    this.#tries.report("answered");
     const observer = this.#context.balancer.observerOf(this.#sandbox);
-    observer?.observe?.(this.#instance as Instance, performance.now() - this.#attemptedAt);
+    observer?.observe?.(this.#tries.instance, this.#tries.ageMs);
     try {
       this.#receiver.head(status, fields, this);
     } catch (error) {
@@ -166,7 +155,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   onSwitch(fields: readonly string[], wire: Wire): void {
     this.#status = 101;
     this.#answered = true;
-    this.#report("answered");
+    this.#tries.report("answered");
     this.#endBy = Number.POSITIVE_INFINITY;
     this.#waitFor("instance", this.#endBy);
     try {
@@ -201,7 +190,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
       case "connect":
         return this.#give(connectTimedOut());
       case "instance": {
-        this.#report("silent");
+        this.#tries.report("silent");
         const details = silence(this.#answered, this.#endBy);
         return this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
       }
@@ -215,7 +204,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
 
   /** The time for all of the call is over, whatever it waits for. */
   #overdue(): void {
-    if (this.#hadItsTime) this.#report("silent");
+    if (this.#hadItsTime) this.#tries.report("silent");
     const details = this.#answered ? "The answer did not end in time" : "No answer in the time the call may take";
     this.#fail(new GatewayError("PROXY_003", { details, executed: this.#executed }), "timeout");
   }
@@ -224,7 +213,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   get #hadItsTime(): boolean {
     const asksForLess = this.exchange.head?.requestTimeout !== undefined;
     if (this.#answered || this.#waitingFor !== "instance" || asksForLess) return false;
-    return performance.now() - this.#attemptedAt > this.#timeouts.totalMs / 2;
+    return this.#tries.ageMs > this.#timeouts.totalMs / 2;
   }
 
   /** What is known of the sandbox's side while there is no whole answer. */
@@ -232,35 +221,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     return this.exchange.sent ? "maybe" : "no";
   }
 
-  /** Chooses an instance that had no chance yet, and takes a place on it. */
-  #take(): Instance | undefined {
-    for (;;) {
-      const instance = this.#context.balancer.choose(this.#sandbox, this.exchange, this.#tried);
-      if (instance === undefined) return undefined;
-      this.#tried.push(instance);
-      if (this.#takes(instance)) return instance;
-    }
-  }
-
-  #takes(instance: Instance): boolean {
-    this.#taken = this.#context.balancer.claim(this.#sandbox, instance);
-    return this.#taken !== REFUSED;
-  }
-
-  #report(experience: Experience): void {
-    this.#context.board.report(this.#sandbox, this.#instance as Instance, this.#claim, experience);
-  }
-
   #waitFor(whom: Whom, ms: number): void {
     this.#waitingFor = whom;
     this.deadline = Math.min(performance.now() + ms, this.#endBy);
-  }
-
-  /** What was taken is held from now on. */
-  #hold(instance: Instance): void {
-    this.#attempts += 1;
-    this.#instance = instance;
-    this.#claim = this.#taken;
   }
 
   /** The instance is claimed. `fresh`: not over a kept connection. */
@@ -269,7 +232,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.exchange.pausing = false;
     this.#sent = false;
     this.#connecting = false;
-    this.#attemptedAt = performance.now();
+    this.#tries.begin();
     this.#waitFor("pool", this.#timeouts.poolMs);
     const { method, path, headers, body, upgrade = null } = this.#outbound;
     this.#control = this.#context.client.start(
@@ -295,14 +258,14 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
 
   /** The attempt has failed. Another one, or the end. */
   #failed(failure: Failure): void {
-    this.#report(failure.kind);
-    this.#release();
+    this.#tries.report(failure.kind);
+    this.#tries.release();
     if (!this.#answered) {
-      const next = this.#next(failure.kind);
-      const paused = isPaused(failure.kind, { again: next === this.#instance, kept: !this.#connecting });
-      if (next !== undefined) return this.#again(next, failure, paused ? backoffMs(this.#attempts) : 0);
+      const next = this.#tries.takeNext(failure.kind, this.#outbound);
+      const paused = isPaused(failure.kind, { again: next === this.#tries.instance, kept: !this.#connecting });
+      if (next !== undefined) return this.#again(next, failure, paused ? backoffMs(this.#tries.count) : 0);
     }
-    if (this.exchange.tries !== null) this.#noteTry(failure.kind);
+    if (this.exchange.tries !== null) this.#tries.note(failure.kind);
     const error = failureError(failure, this.#reached);
     this.#fail(error, error.executed === "no" ? "unreachable" : "broken");
   }
@@ -312,12 +275,12 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     if (this.#sandbox.settings.retryUnavailable !== true) return false;
     const asked = askedWaitMs(fields, Date.now());
     const waits = asked !== undefined && performance.now() + asked < this.#endBy;
-    const last = this.#instance as Instance;
-    const next = this.#next("unavailable", waits);
+    const last = this.#tries.instance;
+    const next = this.#tries.takeNext("unavailable", this.#outbound, waits);
     if (next === undefined) return false;
-    this.#report("answered");
+    this.#tries.report("answered");
     this.#control?.abort();
-    const pauseMs = Math.max(backoffMs(this.#attempts), next === last ? (asked as number) : 0);
+    const pauseMs = Math.max(backoffMs(this.#tries.count), next === last ? (asked as number) : 0);
     this.#again(next, answeredUnavailable(this.#status), pauseMs);
     return true;
   }
@@ -325,48 +288,17 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   /** Another attempt, after a pause in which the call holds its place at the instance. */
   #again(next: Instance, failure: Failure, pauseMs: number): void {
     if (this.#sent) this.#reached = failure;
-    this.#noteTry(this.#status > 0 ? String(this.#status) : failure.kind);
+    this.#tries.note(this.#status > 0 ? String(this.#status) : failure.kind);
     // What was not HTTP is never tried again.
     this.#context.lane.retry(this.#status > 0 ? "unavailable" : (failure.kind as RetryReason));
     this.#status = 0;
-    if (next !== this.#instance) this.#release();
-    this.#hold(next);
+    if (next !== this.#tries.instance) this.#tries.release();
+    this.#tries.hold(next);
     const attempt = (): void => this.#attempt(next, failure.kind === "broken");
     if (pauseMs === 0) return attempt();
     this.#waitFor("pause", Number.POSITIVE_INFINITY);
     this.exchange.pausing = true;
     this.#pause = setTimeout(attempt, pauseMs);
-  }
-
-  /** Notes for the record what became of the current attempt. */
-  #noteTry(outcome: string): void {
-    if (this.#attemptedAt < 0) return;
-    const durationMs = performance.now() - this.#attemptedAt;
-    this.#attemptedAt = -1;
-    (this.exchange.tries ??= []).push({ instanceId: this.exchange.instanceId, outcome, durationMs });
-  }
-
-  /** `again`: where there is no other, the last one may be asked again. */
-  #next(kind: Ending, again = true): Instance | undefined {
-    const { idempotent, body, kept } = this.#outbound;
-    const retry = retryAfter({
-      kind,
-      attempts: this.#attempts,
-      sends: this.#sends,
-      repeatable: idempotent && (typeof body !== "function" || kept?.whole === true),
-      maxRetries: this.#context.maxRetries,
-    });
-    if (retry === "no") return undefined;
-    if (retry === "again" && !this.#context.repeats.spend(this.#sandbox, performance.now())) return undefined;
-    const last = this.#instance as Instance;
-    return this.#take() ?? (again && retry === "again" && this.#takesAgain(last) ? last : undefined);
-  }
-
-  /** A place that is held still is kept: at its limit the instance has no second one for the same call. */
-  #takesAgain(last: Instance): boolean {
-    if (this.#claim === UNTRACKED) return this.#takes(last);
-    this.#taken = this.#claim;
-    return true;
   }
 
   /** The call cannot go on: an error that escaped into the client's callbacks would be lost there. */
@@ -384,14 +316,9 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   #finish(outcome: Outcome): void {
     this.#done = true;
     clearTimeout(this.#pause);
-    if (this.exchange.tries !== null) this.#noteTry(outcome === "delivered" ? String(this.#status) : outcome);
+    if (this.exchange.tries !== null) this.#tries.note(outcome === "delivered" ? String(this.#status) : outcome);
     this.#context.deadlines.unwatch(this);
-    this.#release();
+    this.#tries.release();
     this.#context.lane.outcome(outcome);
-  }
-
-  #release(): void {
-    if (this.#claim !== UNTRACKED) this.#context.board.release(this.#instance as Instance, this.#claim);
-    this.#claim = UNTRACKED;
   }
 }
