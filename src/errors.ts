@@ -78,9 +78,10 @@ export const ERRORS = {
   ROUTE_007: entry(508, "The request came back to this gateway", "Correct the sandbox's instance URL: it leads here"),
   ROUTE_008: entry(
     400,
-    "Path and X-Sandbox-Id name two destinations",
-    "Send only one of them, or the same sandbox in both",
+    "The request names two destinations",
+    "Name sandbox and port in one place alone (path, host, X-Sandbox fields), or the same in each",
   ),
+  ROUTE_009: entry(404, "No such port", "Use a port that the sandbox has: sandboxgw sandbox update ID --ports 3000"),
 
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),

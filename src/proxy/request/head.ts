@@ -9,6 +9,7 @@ export interface Head extends Destination {
   readonly authorization: string | undefined;
   readonly sandboxToken: string | undefined;
   readonly sandboxId: string | undefined;
+  readonly sandboxPort: string | undefined;
   readonly idempotencyKey: string | undefined;
   /** Its X-Request-Timeout-Ms. */
   readonly requestTimeout: string | undefined;
@@ -121,6 +122,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   let authorization: string | undefined;
   let sandboxToken: string | undefined;
   let sandboxId: string | undefined;
+  let sandboxPort: string | undefined;
   let idempotencyKey: string | undefined;
   let requestTimeout: string | undefined;
   let contentType: string | undefined;
@@ -166,6 +168,8 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
           sandboxId = value;
           break;
         case "x-sandbox-port":
+          sandboxPort = value;
+          break;
         case "x-sandbox-selector":
           // Whoever sends one means another destination than the one we would choose without it.
           throw malformed(`nothing goes by an ${name} field here`);
@@ -204,6 +208,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
     authorization,
     sandboxToken,
     sandboxId,
+    sandboxPort,
     idempotencyKey,
     requestTimeout,
     contentType,

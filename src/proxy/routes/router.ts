@@ -1,3 +1,4 @@
+import { portFrom } from "../../domain/port.ts";
 import { isHostLabel, isSandboxId } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
@@ -14,6 +15,8 @@ export interface ProxyRoute {
   readonly path: string;
   /** The part before it: where the client sees the sandbox. Empty when the host or a field names the sandbox. */
   readonly mount: string;
+  /** The port it is for; null = the instance's own. Whether the sandbox has it is not known yet. */
+  readonly port: number | null;
 }
 
 export type Route =
@@ -26,6 +29,8 @@ const EXECUTE: Route = { kind: "execute" };
 const SANDBOXES: Route = { kind: "sandboxes" };
 const NONE: Route = { kind: "none" };
 
+const PORT_FIRST = /^\d{1,5}-/;
+
 /** Dot segments, plain or percent-encoded: two parties could disagree which sandbox such a path is about. */
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
@@ -35,42 +40,38 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
  * @throws GatewayError ROUTE_003 for a method other than GET and HEAD, ROUTE_008 when a field names a sandbox.
  */
 export function healthPage(method: string, head: Head, suffix: HostSuffix): HealthPage | undefined {
-  const { target, sandboxId } = head;
+  const { target } = head;
   if (!target.startsWith("/health") || hostLabel(head.host, suffix) !== undefined) return undefined;
   const path = withoutQuery(target);
   const page = HEALTH_PAGES.find((known) => known === path);
   if (page === undefined) return undefined;
-  if (sandboxId !== undefined) throw twoDestinations(page);
+  refuseFields(head, path);
   allowOnly(method, ["GET", "HEAD"]);
   return page;
 }
 
 /**
  * Where a request goes, by exact bytes: nothing is decoded or normalised, so what is authorised is what is sent. Where path
- * or host and field both say it they must agree. All that is asked of a sandbox's own host is the sandbox's.
+ * or host and fields say it too they must agree. All that is asked of a sandbox's own host is the sandbox's.
  * @throws GatewayError VAL_001 for a path that could mean another sandbox, ROUTE_001 for an impossible sandbox id,
- *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path or host and X-Sandbox-Id name two destinations.
+ *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path or host and a field name two destinations,
+ *   ROUTE_009 for an impossible port.
  */
-export function route(method: string, { target, sandboxId, host }: Head, suffix: HostSuffix): Route {
-  const label = hostLabel(host, suffix);
-  if (label !== undefined) {
-    if (sandboxId !== undefined && sandboxId !== label) throw twoDestinations(`the host ${label}${suffix}`);
-    if (!isHostLabel(label)) throw new GatewayError("ROUTE_001");
-    return toSandbox(label, target, "");
-  }
+export function route(method: string, head: Head, suffix: HostSuffix): Route {
+  const { target, sandboxId, sandboxPort } = head;
+  const label = hostLabel(head.host, suffix);
+  if (label !== undefined) return agreed(byHost(label, target), head, `the host ${label}${suffix}`);
   if (target.startsWith("/s/")) {
     const found = byPath(target);
-    if (sandboxId !== undefined && sandboxId !== found.sandboxId) throw twoDestinations(found.mount);
-    return found;
+    return agreed(found, head, found.mount);
   }
   const path = withoutQuery(target);
   const page = pageOf(path);
-  if (sandboxId !== undefined) {
-    if (page !== NONE) throw twoDestinations(path);
-    return toSandbox(sandboxId, target, "");
-  }
+  if (page !== NONE) refuseFields(head, path);
+  if (sandboxId !== undefined) return toSandbox(sandboxId, sandboxPort, target, "");
   if (page === EXECUTE) allowOnly(method, ["POST"]);
   if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
+  if (sandboxPort !== undefined) throw twoDestinations("X-Sandbox-Port without a sandbox");
   return page;
 }
 
@@ -85,22 +86,54 @@ function pageOf(path: string): Route {
   }
 }
 
+/** `box`, or `8080-box`: no id that may be a host begins with a number and a hyphen. */
+function byHost(label: string, target: string): ProxyRoute {
+  const hyphen = PORT_FIRST.test(label) ? label.indexOf("-") : -1;
+  const id = hyphen < 0 ? label : label.slice(hyphen + 1);
+  if (!isHostLabel(id)) throw new GatewayError("ROUTE_001");
+  return toSandbox(id, hyphen < 0 ? undefined : label.slice(0, hyphen), target, "");
+}
+
+/** `/s/box/…`, or `/s/box:8080/…`: no id has a colon in it. */
 function byPath(target: string): ProxyRoute {
   const path = withoutQuery(target);
   if (DOT_SEGMENT.test(path)) throw new GatewayError("VAL_001", { details: "dot segment in the path" });
   const slash = path.indexOf("/", 3);
   const mount = slash < 0 ? path : path.slice(0, slash);
   const rest = target.slice(mount.length);
-  return toSandbox(mount.slice(3), rest.startsWith("/") ? rest : `/${rest}`, mount);
+  const colon = mount.indexOf(":");
+  const id = mount.slice(3, colon < 0 ? undefined : colon);
+  const port = colon < 0 ? undefined : mount.slice(colon + 1);
+  return toSandbox(id, port, rest.startsWith("/") ? rest : `/${rest}`, mount);
 }
 
-function toSandbox(sandboxId: string, path: string, mount: string): ProxyRoute {
+function toSandbox(sandboxId: string, portText: string | undefined, path: string, mount: string): ProxyRoute {
   if (!isSandboxId(sandboxId)) throw new GatewayError("ROUTE_001");
-  return { kind: "proxy", sandboxId, path, mount };
+  const port = portText === undefined ? null : portFrom(portText);
+  if (port === undefined) throw new GatewayError("ROUTE_009");
+  return { kind: "proxy", sandboxId, path, mount, port };
 }
 
-function twoDestinations(path: string): GatewayError {
-  return new GatewayError("ROUTE_008", { details: `X-Sandbox-Id beside ${path}` });
+/**
+ * The route that path or host name, if the fields name no other. A port in a field alone is another: it would not be in the
+ * prefix of paths and cookies, nor in the origin.
+ */
+function agreed(found: ProxyRoute, { sandboxId, sandboxPort }: Head, named: string): ProxyRoute {
+  if (sandboxId !== undefined && sandboxId !== found.sandboxId) throw twoDestinations(`X-Sandbox-Id beside ${named}`);
+  if (sandboxPort !== undefined && sandboxPort !== String(found.port)) {
+    throw twoDestinations(`X-Sandbox-Port beside ${named}`);
+  }
+  return found;
+}
+
+/** A page of the gateway's own is in no sandbox. */
+function refuseFields({ sandboxId, sandboxPort }: Head, path: string): void {
+  if (sandboxId !== undefined) throw twoDestinations(`X-Sandbox-Id beside ${path}`);
+  if (sandboxPort !== undefined) throw twoDestinations(`X-Sandbox-Port beside ${path}`);
+}
+
+function twoDestinations(details: string): GatewayError {
+  return new GatewayError("ROUTE_008", { details });
 }
 
 function allowOnly(method: string, methods: readonly string[]): void {

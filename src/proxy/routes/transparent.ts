@@ -1,6 +1,7 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
+import { GatewayError } from "../../errors.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
@@ -41,6 +42,7 @@ export class TransparentRoute {
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
+    if (where.port !== null) throw new GatewayError("ROUTE_009");
     if (where.mount !== "" && head.target.charCodeAt(where.mount.length) !== SLASH) {
       exchange.decision = "allow";
       exchange.rule = `role:${principal.role}`;

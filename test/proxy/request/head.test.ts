@@ -119,7 +119,7 @@ describe("the gateway refuses with 400, closes, and lets nothing through:", () =
 
   test("a field that names a destination by which nothing goes", async () => {
     const { gateway, oracle, authorization } = await oracleGateway();
-    const requests = ["X-Sandbox-Port: 9222", "x-sandbox-selector: language=python", "X_Sandbox_Selector: a=b"].map(
+    const requests = ["X_Sandbox_Port: 9222", "x-sandbox-selector: language=python", "X_Sandbox_Selector: a=b"].map(
       (line): [string, string] => [
         line,
         head("POST /s/box/ HTTP/1.1", "Host: x", `Authorization: ${authorization}`, "Content-Length: 0", line),

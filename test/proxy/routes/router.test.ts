@@ -3,10 +3,11 @@ import { describe, expect, test } from "vitest";
 import type { Head } from "../../../src/proxy/request/head.ts";
 import { HEALTH_PAGES, healthPage as healthPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
 
-function head(target: string, sandboxId?: string, host = "x"): Head {
+function head(target: string, sandboxId?: string, host = "x", sandboxPort?: string): Head {
   return {
     target,
     sandboxId,
+    sandboxPort,
     idempotencyKey: undefined,
     requestTimeout: undefined,
     host,
@@ -24,11 +25,12 @@ function head(target: string, sandboxId?: string, host = "x"): Head {
 
 const route = (method: string, of: Head) => routeOf(method, of, ".gw.example");
 const healthPage = (method: string, of: Head) => healthPageOf(method, of, ".gw.example");
-const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`) => ({
+const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`, port: number | null = null) => ({
   kind: "proxy",
   sandboxId,
   path,
   mount,
+  port,
 });
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
@@ -203,7 +205,9 @@ describe("a sandbox's own host", () => {
   test.each([
     "a.b.gw.example",
     ".gw.example",
-    "8080-box.gw.example",
+    "8080-.gw.example",
+    "8080--box.gw.example",
+    "8080-9090-box.gw.example",
     "bo_x.gw.example",
     "-box.gw.example",
     `${"a".repeat(64)}.gw.example`,
@@ -226,5 +230,105 @@ describe("a sandbox's own host", () => {
 
   test("is none without a domain", () => {
     expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "")).toEqual(proxy("box", "/"));
+  });
+});
+
+/** In no place is any of these a port: two readers could take it for two, or for none. */
+const NO_PORTS = [
+  "",
+  "0",
+  "00",
+  "080",
+  "00080",
+  "65536",
+  "99999",
+  "655360",
+  "1e3",
+  "0x50",
+  "8080 ",
+  "+80",
+  "-80",
+  "80.",
+  "8_0",
+  "%38080",
+  "80:80",
+  "\uff18\u0660",
+  "8".repeat(4000),
+];
+
+describe("a sandbox's other port", () => {
+  test.each([
+    ["/s/box:8080", "/", 8080],
+    ["/s/box:8080/a?b=:1", "/a?b=:1", 8080],
+    ["/s/box:1/:2/", "/:2/", 1],
+    ["/s/box:65535?x", "/?x", 65535],
+  ])("%s is its own: the prefix has the port in it", (target, path, port) => {
+    expect(route("GET", head(target))).toEqual(proxy("box", path, `/s/box:${port}`, port));
+  });
+
+  test.each([
+    ["8080-box.gw.example", "box", 8080],
+    ["1-box.GW.example:443", "box", 1],
+    ["65535-my-box-2.gw.example.", "my-box-2", 65535],
+    ["80-123456-box.gw.example", "123456-box", 80],
+  ])("%s is an origin of its own", (host, sandboxId, port) => {
+    expect(route("GET", head("/s/other:1/", undefined, host))).toEqual(proxy(sandboxId, "/s/other:1/", "", port));
+    expect(healthPage("GET", head("/health", undefined, host))).toBeUndefined();
+  });
+
+  test("X-Sandbox-Port names one beside X-Sandbox-Id", () => {
+    expect(route("GET", head("/a", "box", "x", "8080"))).toEqual(proxy("box", "/a", "", 8080));
+  });
+
+  test.each(NO_PORTS)("%j is none", (port) => {
+    expect(() => route("GET", head(`/s/box:${port}/`))).toThrow(code("ROUTE_009"));
+    expect(() => route("GET", head("/", "box", "x", port))).toThrow(code("ROUTE_009"));
+    expect(() => route("GET", head("/s/box/", "box", "x", port))).toThrow(code("ROUTE_008"));
+    expect(() => route("GET", head("/s/box:80/", "box", "x", port))).toThrow(code("ROUTE_008"));
+  });
+
+  test.each(["0", "00", "080", "65536", "99999"])("%s is none before a sandbox's host either", (port) => {
+    expect(() => route("GET", head("/", undefined, `${port}-box.gw.example`))).toThrow(code("ROUTE_009"));
+  });
+
+  test("may be said twice, the same each time", () => {
+    const byPath = proxy("box", "/", "/s/box:80", 80);
+    expect(route("GET", head("/s/box:80/", undefined, "x", "80"))).toEqual(byPath);
+    expect(route("GET", head("/s/box:80/", "box", "x", "80"))).toEqual(byPath);
+    expect(route("GET", head("/s/box:80/", "box"))).toEqual(byPath);
+    expect(route("GET", head("/", "box", "80-box.gw.example", "80"))).toEqual(proxy("box", "/", "", 80));
+  });
+
+  test.each([
+    ["/s/box:80/", undefined, "x", "81"],
+    ["/s/box:80/", "other", "x", "80"],
+    ["/s/box:80/", "box:80", "x", undefined],
+    ["/", undefined, "80-box.gw.example", "81"],
+    ["/", "80-box", "80-box.gw.example", undefined],
+    ["/", "other", "80-box.gw.example", "80"],
+    ["/a", undefined, "x", "80"],
+    ["/api/v1/sandbox/execute", undefined, "x", "80"],
+    ["/api/v1/sandboxes", undefined, "x", "80"],
+  ])("%s with id %s at %s and port %s is two destinations", (target, sandboxId, host, port) => {
+    expect(() => route("POST", head(target, sandboxId, host, port))).toThrow(code("ROUTE_008"));
+  });
+
+  test.each([
+    ["/s/box/", "x"],
+    ["/", "box.gw.example"],
+  ])("%s at %s is the own port of its instances: a field cannot name another", (target, host) => {
+    expect(() => route("GET", head(target, "box", host, "80"))).toThrow(code("ROUTE_008"));
+  });
+
+  test.each(HEALTH_PAGES)("%s has none", (page) => {
+    expect(() => healthPage("GET", head(page, undefined, "x", "80"))).toThrow(code("ROUTE_008"));
+  });
+
+  test("is none of an impossible sandbox", () => {
+    for (const target of ["/s/:80/", "/s/-:80/", "/s/a:b:80/"]) {
+      expect(() => route("GET", head(target))).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/^ROUTE_00[19]$/) }),
+      );
+    }
   });
 });
