@@ -9,6 +9,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "GATEWAY_PORT",
   "GATEWAY_WORKERS",
   "THREAD_HANG_TIMEOUT",
+  "SHUTDOWN_DELAY",
   "SHUTDOWN_GRACE",
   "STREAM_AFTER",
   "ADMIN_HOST",

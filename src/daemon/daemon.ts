@@ -233,7 +233,10 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
   ports.data = await parts.start(
     "data threads",
-    { start: () => threads.start(config.GATEWAY_PORT), stop: () => threads.drain(graceMs) },
+    {
+      start: () => threads.start(config.GATEWAY_PORT),
+      stop: () => threads.drain({ graceMs, delayMs: config.SHUTDOWN_DELAY }),
+    },
     { limitMs: Number.POSITIVE_INFINITY },
   );
   await observer.start();

@@ -28,7 +28,13 @@ export class Installation {
   readonly #env: Readonly<Record<string, string>>;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#env = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", ...COMPILE_CACHE, ...env };
+    this.#env = {
+      PATH: process.env["PATH"] ?? "",
+      HOME: "/nonexistent",
+      ...COMPILE_CACHE,
+      SHUTDOWN_DELAY: "0s",
+      ...env,
+    };
   }
 
   /** Runs a command to its end. */

@@ -95,6 +95,11 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "75s",
     "An idle client connection is closed after this time; keep it above the load balancer's.",
   ),
+  SHUTDOWN_DELAY: key(
+    duration("0s", LONGEST),
+    "1s",
+    "How long new calls are served on after a stop was asked for, each as the last of its connection.",
+  ),
   SHUTDOWN_GRACE: key(
     duration("0s", LONGEST),
     "30s",

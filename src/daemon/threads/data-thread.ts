@@ -4,7 +4,7 @@ import type { Config } from "../../config/schema.ts";
 import { GatewayError } from "../../errors.ts";
 import { startThread } from "../../executable.ts";
 import type { PulseWords } from "../shared-memory/layout.ts";
-import { DRAIN_MARGIN_MS } from "./drain.ts";
+import { DRAIN_MARGIN_MS, type DrainTimes } from "./drain.ts";
 import { Silence } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
 
@@ -116,13 +116,13 @@ export class DataThread {
     void this.#worker.terminate();
   }
 
-  /** Lets it finish what is in flight for up to `graceMs`, then ends it for good. */
-  async drain(graceMs: number): Promise<void> {
+  /** Lets it finish what is in flight, then ends it for good. */
+  async drain(times: DrainTimes): Promise<void> {
     this.#stopping = true;
     this.#wake();
     const worker = this.#worker;
     if (worker !== undefined && this.#admitted) {
-      const isDrained = await drained(worker, graceMs);
+      const isDrained = await drained(worker, times);
       if (!isDrained) this.#o.onLog("error", "data thread did not finish in time", { thread: this.#o.thread });
     }
     await worker?.terminate();
@@ -214,9 +214,9 @@ export class DataThread {
 }
 
 /** Asks a thread to finish; false when it neither did nor ended in time. */
-function drained(worker: Worker, graceMs: number): Promise<boolean> {
+function drained(worker: Worker, times: DrainTimes): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), graceMs + DRAIN_LIMIT_MS);
+    const timer = setTimeout(() => resolve(false), times.graceMs + DRAIN_LIMIT_MS);
     const done = (): void => {
       clearTimeout(timer);
       resolve(true);
@@ -225,6 +225,6 @@ function drained(worker: Worker, graceMs: number): Promise<boolean> {
       if (message.kind === "drained") done();
     });
     worker.once("exit", done);
-    worker.postMessage({ kind: "drain", graceMs } satisfies ToThread);
+    worker.postMessage({ kind: "drain", times } satisfies ToThread);
   });
 }

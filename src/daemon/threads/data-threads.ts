@@ -4,6 +4,7 @@ import type { AuditBatch } from "../../audit/outbox.ts";
 import type { SharedMemory } from "../shared-memory/layout.ts";
 import { reclaimThread } from "../shared-memory/reclaim.ts";
 import { DataThread } from "./data-thread.ts";
+import type { DrainTimes } from "./drain.ts";
 import type { ThreadStart, ToThread } from "./link.ts";
 
 type ThreadOptions = Omit<ThreadStart, "thread" | "snapshot" | "reusePort" | "threads" | "memory">;
@@ -113,9 +114,9 @@ export class DataThreads {
     await this.#threads[thread]?.replace();
   }
 
-  /** Lets all threads finish what is in flight for up to `graceMs`, then ends them. */
-  async drain(graceMs: number): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.drain(graceMs)));
+  /** Lets all threads finish what is in flight, then ends them. */
+  async drain(times: DrainTimes): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.drain(times)));
     clearInterval(this.#look);
   }
 }

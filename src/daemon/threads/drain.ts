@@ -1,26 +1,45 @@
 import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { AuditOutbox } from "../../audit/outbox.ts";
 import type { Refusals } from "../../audit/refusals.ts";
 import { GatewayError } from "../../errors.ts";
 import type { InFlight } from "../../proxy/request/in-flight.ts";
 
 const POLL_MS = 20;
+/** A thread that has no connection, and gets none for this long, waits for nobody. */
+const QUIET_MS = 200;
+/** The most that is spent on taking over what waits to be accepted: under a flood there is always more. */
+const BACKLOG_MS = 1_000;
 /** What is cut gets this long for its answer to reach the client. */
 const ANSWER_MS = 1_000;
 /** And this long until its record is committed. */
 const RECORD_MS = 3_000;
 
 /** The longest that `drain` takes beyond its grace, in milliseconds. */
-export const DRAIN_MARGIN_MS = ANSWER_MS + RECORD_MS;
+export const DRAIN_MARGIN_MS = BACKLOG_MS + ANSWER_MS + RECORD_MS;
+
+/** How long a drain takes at most. */
+export interface DrainTimes {
+  /** Time that what is in flight gets to end. */
+  readonly graceMs: number;
+  /** The part of it in which everything goes on, but for `Connection: close` in every answer: clients learn it from one. */
+  readonly delayMs: number;
+}
 
 /**
- * Stops accepting and lets what is in flight end. What is left after `graceMs` is cut, and told so where an answer has not
- * begun. Resolves when all connections are closed and every exchange is recorded and acknowledged.
+ * Serves on for a while, tells each connection with its next answer that it is the last, then stops accepting and lets what
+ * is in flight end. What is left after `graceMs` is cut, and told so where an answer has not begun. Resolves when all
+ * connections are closed and every exchange is recorded and acknowledged.
  */
-export async function drain({ server, inFlight, outbox, refusals, graceMs }: Drained): Promise<void> {
+export async function drain({ server, inFlight, outbox, refusals, graceMs, delayMs }: Drained): Promise<void> {
+  const cutAt = performance.now() + graceMs;
+  for (const { res } of inFlight) if (!res.headersSent) res.shouldKeepAlive = false;
   let isOpen = server.listening;
+  if (isOpen) {
+    await lastAnswers(server, Math.min(delayMs, graceMs));
+    if (graceMs > 0) await takeBacklog(server);
+  }
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
       isOpen = false;
@@ -29,7 +48,7 @@ export async function drain({ server, inFlight, outbox, refusals, graceMs }: Dra
   });
   const idle = setInterval(() => server.closeIdleConnections(), POLL_MS);
   server.closeIdleConnections();
-  await atMost(graceMs, closed);
+  await atMost(cutAt - performance.now(), closed);
   for (const exchange of isOpen ? inFlight : []) exchange.cut(new GatewayError("GW_002"));
   await atMost(ANSWER_MS, closed);
   clearInterval(idle);
@@ -42,12 +61,45 @@ export async function drain({ server, inFlight, outbox, refusals, graceMs }: Dra
   await atMost(deadline - performance.now(), outbox.settled());
 }
 
-export interface Drained {
+export interface Drained extends DrainTimes {
   readonly server: Server;
   readonly inFlight: InFlight<Exchange>;
   readonly outbox: AuditOutbox;
   readonly refusals: Refusals;
-  readonly graceMs: number;
+}
+
+/** Resolves after `ms`, or as soon as nobody seems to be there. */
+async function lastAnswers(server: Server, ms: number): Promise<void> {
+  const until = performance.now() + ms;
+  let isQuiet = false;
+  const met = (): void => void (isQuiet = false);
+  server.on("connection", met);
+  while (performance.now() < until && !isQuiet) {
+    isQuiet = (await openConnections(server)) === 0;
+    await delay(Math.min(QUIET_MS, Math.max(0, until - performance.now())));
+  }
+  server.off("connection", met);
+}
+
+/**
+ * Resolves when nobody waits to be accepted or read: whoever does when the listener closes is reset. Node accepts one
+ * connection in a turn of the event loop (50 that waited took 51 turns; a listener closed at once reset all of them).
+ */
+async function takeBacklog(server: Server): Promise<void> {
+  const until = performance.now() + BACKLOG_MS;
+  let taken = 0;
+  const take = (): void => void (taken += 1);
+  server.on("connection", take).on("request", take);
+  await turn();
+  for (let before = -1; before !== taken && performance.now() < until; ) {
+    before = taken;
+    await turn();
+  }
+  server.off("connection", take).off("request", take);
+}
+
+function openConnections(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
 }
 
 /** Waits for `work`, but not for ever. */

@@ -28,7 +28,7 @@ import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
 import { Names } from "../../proxy/upstream/reach/names.ts";
 import type { TlsTrust } from "../../proxy/upstream/reach/secure.ts";
-import { drain } from "./drain.ts";
+import { type DrainTimes, drain } from "./drain.ts";
 import { readTrust, trustWith } from "./trust.ts";
 import { gateLimits } from "../limits.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
@@ -179,20 +179,20 @@ export class Gateway {
   }
 
   /** See `drain`. */
-  drain(graceMs: number): Promise<void> {
+  drain(times: DrainTimes): Promise<void> {
     this.#drained ??= drain({
       server: this.#server,
       inFlight: this.inFlight,
       outbox: this.#outbox,
       refusals: this.#refusals,
-      graceMs,
+      ...times,
     });
     return this.#drained;
   }
 
   /** Ends at once: connections are cut, timers stopped. */
   async close(): Promise<void> {
-    await this.drain(0);
+    await this.drain({ graceMs: 0, delayMs: 0 });
     this.#deadlines.close();
     this.#longAnswers.stop();
     this.#client.close();

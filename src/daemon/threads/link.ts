@@ -4,6 +4,7 @@ import type { AuditBatch } from "../../audit/outbox.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
 import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
+import type { DrainTimes } from "./drain.ts";
 
 /** What a data thread is started with. */
 export interface ThreadStart {
@@ -29,8 +30,8 @@ export type ToThread =
   /** Follow this configuration from now on; answered with `configured`. */
   | { readonly kind: "config"; readonly config: Config }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
-  /** Stop accepting, finish what is in flight; cut what is left after `graceMs`. */
-  | { readonly kind: "drain"; readonly graceMs: number };
+  /** Finish what is in flight, and nothing else; see `drain`. */
+  | { readonly kind: "drain"; readonly times: DrainTimes };
 
 export type FromThread =
   /** It takes messages. */

@@ -47,7 +47,7 @@ port.on("message", (message: ToThread) => {
     case "config":
       return configure(message.config);
     case "drain":
-      void gateway.drain(message.graceMs).then(() => send({ kind: "drained" }));
+      void gateway.drain(message.times).then(() => send({ kind: "drained" }));
   }
 });
 

@@ -79,6 +79,7 @@ export class Pipeline {
 
   #begin(exchange: Exchange, socket: PeerSocket): Promise<void> | undefined {
     const { req, res } = exchange;
+    if (this.#o.draining()) res.shouldKeepAlive = false;
     const head = checkHead(req, this.#o.headLimits);
     exchange.head = head;
     const nearest = socket.peer as Peer;
@@ -87,7 +88,6 @@ export class Pipeline {
     exchange.address = peer.address;
     if (!peer.allowed) throw new GatewayError("AUTH_006");
     if (peer !== nearest) this.#o.connections.admitRequest(res, peer);
-    if (this.#o.draining()) res.shouldKeepAlive = false;
     const page = healthPage(exchange.method, head, this.#o.hostSuffix);
     if (page !== undefined) {
       exchange.route = "health";

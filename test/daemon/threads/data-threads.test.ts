@@ -114,5 +114,5 @@ test("a thread that cannot even be started is an error of its start, and nothing
   });
   await expect(thread.start(0)).rejects.toMatchObject({ code: "GW_010", details: "Error: no state to start with" });
   expect(ended).toBe(1);
-  await thread.drain(0);
+  await thread.drain({ graceMs: 0, delayMs: 0 });
 });

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { ACTOR } from "../../support/gateway.ts";
+import { ACTOR, startTestGateway } from "../../support/gateway.ts";
 import { startInProcessDaemon } from "../../support/in-process-daemon.ts";
+import { RawConnection } from "../../support/raw-connection.ts";
 import { startUpstream } from "../../support/upstream.ts";
 
 function times<T>(count: number, one: () => T): T[] {
@@ -70,3 +71,35 @@ test("a token that is revoked while the daemon drains loses its stream within a 
   await closed; // nothing else is left, so it does not wait for the end of the grace
   expect(records()).toMatchObject([{ outcome: "AUTH_001" }]);
 }, 60_000);
+
+const CALL = "GET /s/box/ HTTP/1.1\r\nhost: gw\r\n\r\n";
+
+test("each connection, kept alive or new, gets one more answer before the listener closes", async () => {
+  const { daemon, admin } = await startInProcessDaemon({ SHUTDOWN_DELAY: "600ms" });
+  const kept = await RawConnection.open(daemon.port);
+  await kept.send(CALL).received("\r\n\r\n{");
+  expect(kept.text).not.toMatch(/connection: close/i);
+  const idle = await RawConnection.open(daemon.port);
+  await idle.send(CALL).received("\r\n\r\n{");
+  const closed = daemon.close(5_000);
+  expect((await fetch(`${admin}/readyz`)).status).toBe(503);
+  const fresh = await RawConnection.open(daemon.port);
+  for (const connection of [kept.send(CALL), fresh.send(CALL)]) {
+    await connection.received(/connection: close[^]*\r\n\r\n\{/i);
+    await connection.end();
+  }
+  expect(kept.statuses).toEqual([401, 401]);
+  expect(fresh.statuses).toEqual([401]);
+  expect(idle.closed).toBe(false);
+  await idle.end();
+  await closed;
+  await expect(RawConnection.open(daemon.port)).rejects.toThrow("ECONNREFUSED");
+});
+
+test("what waits to be accepted when the listener closes is served", async () => {
+  const { gateway, port } = await startTestGateway();
+  // All are connected in this turn of the event loop, so that none has been accepted when the drain begins.
+  const waiting = times(30, () => new RawConnection(port).send(CALL));
+  await Promise.all([gateway.drain({ graceMs: 5_000, delayMs: 0 }), ...waiting.map((connection) => connection.end())]);
+  expect(waiting.map(({ statuses }) => statuses)).toEqual(times(30, () => [401]));
+});

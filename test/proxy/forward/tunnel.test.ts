@@ -179,7 +179,7 @@ describe("a WebSocket", () => {
     const socket = open(await gateway.authorization());
     await once(socket, "open");
     const closed = once(socket, "close");
-    await gateway.gateway.drain(0);
+    await gateway.gateway.drain({ graceMs: 0, delayMs: 0 });
     expect((await closed)[0]).toBe(1001);
   });
 });
@@ -283,7 +283,7 @@ describe("a tunnel", () => {
     client.socket.end();
     instance.socket.end();
     await eventually("it is recorded", () => gateway.records().length === 1);
-    await gateway.gateway.drain(0);
+    await gateway.gateway.drain({ graceMs: 0, delayMs: 0 });
     expect(gateway.gateway.inFlight.size).toBe(0);
   });
 
