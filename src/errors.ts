@@ -82,6 +82,7 @@ export const ERRORS = {
     "Name sandbox and port in one place alone (path, host, X-Sandbox fields), or the same in each",
   ),
   ROUTE_009: entry(404, "No such port", "Use a port that the sandbox has: sandboxgw sandbox update ID --ports 3000"),
+  ROUTE_013: entry(404, "Unknown audit record", "Search for it: sandboxgw audit search --help"),
 
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),
@@ -187,6 +188,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_001: EXIT.notFound,
   ROUTE_005: EXIT.notFound,
   ROUTE_006: EXIT.notFound,
+  ROUTE_013: EXIT.notFound,
   GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,
   GW_004: EXIT.conflict,

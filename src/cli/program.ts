@@ -43,7 +43,7 @@ const NOUNS: Readonly<Record<string, Noun>> = {
   },
   audit: {
     summary: "read and verify the audit records",
-    load: async () => (await import("./commands/audit.ts")).defineAudit,
+    load: async () => (await import("./commands/audit/audit.ts")).defineAudit,
   },
   config: {
     summary: "print and validate the configuration",

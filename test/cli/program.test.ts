@@ -348,6 +348,43 @@ describe("an embedded sandbox that is added", () => {
 });
 
 describe("audit", () => {
+  it("search prints the newest of what is asked for, and says when there may be more", async () => {
+    const cli = fresh();
+    for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
+    await cli.run("sandbox remove b --yes");
+    expect((await cli.run("audit search --sandbox b")).stdout).toMatch(/sandbox\.add {2}b\n.*sandbox\.remove {2}b\n$/);
+    const two = await cli.run("audit search --action sandbox.add -n 2 --since 1h");
+    expect(two.stdout).toMatch(/^\S+Z {2}cli:\S+ {2}sandbox\.add {2}b\n\S+Z {2}cli:\S+ {2}sandbox\.add {2}c\n$/);
+    expect(two.stderr).toContain("the newest 2; there may be more");
+    const none = await cli.run("audit search --until 2020-01-01");
+    expect(none).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("no such records") });
+  });
+
+  it("show prints one record in full, and ends with 5 when there is none", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add a --driver wasm");
+    expect((await cli.run("audit show 1")).stdout).toMatch(/^record: +1\nat: +\S+Z\nkind: +admin\nactor: +cli:/);
+    expect(await cli.json("audit show 1")).toMatchObject([{ seq: 1, action: "sandbox.add", target: "a" }]);
+    for (const id of ["2", "req_unknown", "exe_unknown"]) {
+      expect(await cli.run(`audit show ${id}`)).toMatchObject({ code: 5, stdout: "" });
+    }
+  });
+
+  it("export writes every record that is asked for as NDJSON, the oldest first", async () => {
+    const cli = fresh();
+    for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
+    const { stdout } = await cli.run("audit export --action sandbox.add");
+    const records = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records.map(({ seq, target }) => [seq, target])).toEqual([
+      [1, "a"],
+      [2, "b"],
+      [3, "c"],
+    ]);
+  });
+
   it("tail prints the newest records, one a line, and as NDJSON with their place in the chain", async () => {
     const cli = fresh();
     for (const id of ["a", "b", "c"]) await cli.run(`sandbox add ${id} --driver wasm`);
@@ -525,6 +562,9 @@ describe("a data folder that is not there", () => {
     ["token revoke tok_x", 5],
     ["audit tail", 5],
     ["audit verify", 5],
+    ["audit search", 5],
+    ["audit export", 5],
+    ["audit show 1", 5],
   ])("is not made by what only reads or takes away: %s", async (line, code) => {
     const cli = fresh();
     const ran = await cli.run(line);
@@ -594,6 +634,11 @@ describe("a wrong command line", () => {
     ["sandbox add py http://127.0.0.1:9000", "hint: Put --url before the address: --url http://127.0.0.1:9000"],
     ["instance add py http://127.0.0.1:9000", "hint: Put --url before the address: --url http://127.0.0.1:9000"],
     ["audit tail -n many", '--lines: "many"'],
+    ["audit search -n 0", '--lines: "0"'],
+    ["audit search --since 3600", '--since: "3600" is neither a date nor a duration with a unit'],
+    ["audit search --since 1h --until 2h", "is not before --until"],
+    ["audit export --subjct a", "Did you mean --subject?"],
+    ["audit show 0", "0 is neither a record's number nor an id like req_… or exe_…"],
   ])("ends with 2 and says what is wrong: %s", async (line, expected) => {
     const { code, stdout, stderr } = await fresh().run(line);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

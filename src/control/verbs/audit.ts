@@ -1,8 +1,11 @@
+import { createSecretKey } from "node:crypto";
 import { existsSync, renameSync } from "node:fs";
 import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
 import { AuditChain } from "../../audit/chain.ts";
 import { findLoss, type HeadPlace, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
 import { ACCEPTED_LOSS } from "../../audit/record.ts";
+import type { AuditFilter } from "../../audit/search/filter.ts";
+import { type AuditPage, type Order, searchPage } from "../../audit/search/search.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
 import type { KeyRing } from "../../auth/keys.ts";
 import { GatewayError } from "../../errors.ts";
@@ -45,6 +48,21 @@ export class AuditVerbs {
     return this.#audit.read((table) => entriesOf(table.after(seq, PAGE)).filter((entry) => entry.seq > seq));
   }
 
+  /** A page of the records that are asked for; `cursor`: where the page before it said to go on. */
+  async search(_actor: Actor, filter: AuditFilter, order: Order, cursor?: number): Promise<AuditPage> {
+    const { auditKey } = await this.#keys();
+    const key = createSecretKey(auditKey);
+    return await this.#audit.read((table) => searchPage({ table, key, filter, order, cursor }));
+  }
+
+  /** @throws GatewayError ROUTE_013 when there is none of that number. */
+  async find(_actor: Actor, seq: number): Promise<AuditEntry> {
+    const entries = await this.#audit.read((table) => entriesOf(table.after(seq - 1, 1)));
+    const entry = entries.find((each) => each.seq === seq);
+    if (entry === undefined) throw new GatewayError("ROUTE_013", { details: String(seq) });
+    return entry;
+  }
+
   /** Walks the whole chain. */
   async verify(_actor: Actor): Promise<Verdict> {
     const { auditKey } = await this.#keys();
@@ -63,6 +81,8 @@ export class AuditVerbs {
     const { auditKey: key } = await this.#keys();
     const { kept, loss } = await this.#audit.read((table) => this.#findLoss(new AuditChain({ table, key }), table));
     if (loss === undefined) return undefined;
+    // It speaks of the records that are missing: what is numbered like them from now on would not be found.
+    await this.#audit.read((table) => table.dropBlocks());
     const details = { loss, ...(kept && { kept_seq: kept.seq, kept_hash: kept.hash }) };
     await this.#control.write(actor, async (step) => step.record(ACCEPTED_LOSS, "audit", details));
     const head = await this.#audit.read((table) => table.head());

@@ -1,6 +1,8 @@
+import { createSecretKey } from "node:crypto";
 import { AuditChain } from "../../audit/chain.ts";
 import { HeadKeeper, requireNoLoss } from "../../audit/kept-head.ts";
 import { Retention } from "../../audit/retention.ts";
+import { Indexer } from "../../audit/search/indexer.ts";
 import { AuditWriter } from "../../audit/writer.ts";
 import type { KeyRing } from "../../auth/keys.ts";
 import type { Config } from "../../config/schema.ts";
@@ -41,6 +43,12 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
     });
     await parts.start("retention", retention);
   }
+  const indexer = new Indexer({
+    log: audit,
+    key: createSecretKey(keys.auditKey),
+    onError: (error) => log.error({ error: String(error) }, "audit records cannot be indexed: searches take longer"),
+  });
+  await parts.start("audit indexer", indexer);
   const watch = new FileWatch({
     files: [folder.database, folder.databaseLog],
     onGone(file) {

@@ -1,4 +1,4 @@
-import type { AuditLog, AuditTable } from "../audit-log.ts";
+import type { AuditIndex, AuditLog, AuditTable } from "../audit-log.ts";
 import type { Connection } from "./engine/connection.ts";
 import type { Turns, Within } from "./engine/turns.ts";
 
@@ -16,11 +16,21 @@ export function auditTable(table: AuditTable, within: Within): AuditTable {
   };
 }
 
+function auditIndex(index: AuditIndex, within: Within): AuditIndex {
+  return {
+    insertBlock: (block) => within(() => index.insertBlock(block)),
+    dropBlocks: () => within(() => index.dropBlocks()),
+    blocksFrom: (seq, limit) => within(() => index.blocksFrom(seq, limit)),
+    blocksTo: (seq, limit) => within(() => index.blocksTo(seq, limit)),
+  };
+}
+
 /** The audit log in the state store's own file: shut while one of its transactions is open. */
-export function auditLog(options: { connection: Connection; table: AuditTable; turns: Turns }): AuditLog {
+export function auditLog(options: { connection: Connection; table: AuditTable & AuditIndex; turns: Turns }): AuditLog {
   const { connection, table, turns } = options;
   return {
     ...auditTable(table, turns.between),
+    ...auditIndex(table, turns.between),
     transaction: (work) => turns.between(() => connection.tryWrite(work)),
     read: (work) => turns.alone(() => work(table)),
   };

@@ -87,6 +87,16 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE instances ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE instances ADD COLUMN tripped  INTEGER NOT NULL DEFAULT 0; -- its circuit was opened by hand
   `,
+  `
+  CREATE TABLE audit_blocks (
+    first      INTEGER NOT NULL,
+    last       INTEGER PRIMARY KEY,
+    oldest     INTEGER NOT NULL,
+    newest     INTEGER NOT NULL,
+    terms      BLOB NOT NULL,
+    mac        TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**

@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import type { AuditEntry } from "../../audit/entries.ts";
-import { integer } from "../../domain/value/quantities.ts";
-import { GatewayError } from "../../errors.ts";
-import { auditJson, auditLine, auditView } from "../output/audit-line.ts";
-import type { Cli } from "../cli.ts";
-import { parsed } from "../usage-error.ts";
-import type { Access } from "../access.ts";
+import type { AuditEntry } from "../../../audit/entries.ts";
+import { integer } from "../../../domain/value/quantities.ts";
+import { GatewayError } from "../../../errors.ts";
+import { auditJson, auditLine, auditView } from "../../output/audit-line.ts";
+import type { Cli } from "../../cli.ts";
+import { parsed } from "../../usage-error.ts";
+import type { Access } from "../../access.ts";
+import { defineSearch } from "./search.ts";
 
 export function defineAudit(audit: Command, cli: Cli): void {
-  audit.addHelpText("after", "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit verify");
+  audit.addHelpText(
+    "after",
+    "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit search --since 1h --decision deny\n  sandboxgw audit verify",
+  );
   audit
     .command("tail")
     .summary("print the newest records")
@@ -18,6 +22,7 @@ export function defineAudit(audit: Command, cli: Cli): void {
     .option("-f, --follow", "wait for more, until Ctrl-C")
     .addHelpText("after", "\nExamples:\n  sandboxgw audit tail -f\n  sandboxgw audit tail -n 100 -o json")
     .action((options: TailOptions) => tail(cli, options));
+  defineSearch(audit, cli);
   audit
     .command("verify")
     .summary("check that no record was changed or removed")
