@@ -128,6 +128,12 @@ export const ERRORS = {
     "Send something now and then, or raise PROXY_TUNNEL_IDLE_TIMEOUT",
     true,
   ),
+  PROXY_012: entry(
+    503,
+    "All instances are down, as the health checks say",
+    "Start them, or correct the check (sandboxgw sandbox show says why it fails); --fail-open tries them all the same",
+    true,
+  ),
 
   EXEC_001: entry(
     502,

@@ -7,6 +7,7 @@ import { balancer } from "./keys/upstream/balancer.ts";
 import { circuit } from "./keys/upstream/circuit.ts";
 import { execute } from "./keys/execute.ts";
 import { gateway } from "./keys/gateway.ts";
+import { health } from "./keys/upstream/health.ts";
 import { limits } from "./keys/limits.ts";
 import { log } from "./keys/log.ts";
 import { proxy } from "./keys/upstream/proxy.ts";
@@ -20,6 +21,7 @@ export const SECTIONS = [
   proxy,
   balancer,
   circuit,
+  health,
   execute,
   auth,
   limits,
@@ -37,6 +39,7 @@ export const SCHEMA = {
   ...proxy.keys,
   ...balancer.keys,
   ...circuit.keys,
+  ...health.keys,
   ...execute.keys,
   ...auth.keys,
   ...limits.keys,

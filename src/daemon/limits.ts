@@ -1,6 +1,7 @@
 // What follows from the configuration by arithmetic: "auto" worked out, and limits that depend on others.
 
 import type { Config } from "../config/schema.ts";
+import type { HealthDefaults } from "../domain/instance/health.ts";
 import type { CircuitLimits } from "../proxy/health/circuits.ts";
 import { BODY_UNIT } from "../limits/body-memory.ts";
 import type { GateLimits } from "../limits/concurrency.ts";
@@ -85,5 +86,19 @@ export function circuitLimits(config: Config): CircuitLimits {
     maxOpenMs: config.CIRCUIT_OPEN_MAX,
     // Whoever tries it hears within this time whether it answers.
     probeMs: config.PROXY_POOL_TIMEOUT + config.PROXY_CONNECT_TIMEOUT + config.PROXY_TIMEOUT,
+  };
+}
+
+/** How instances are checked whose sandboxes do not say otherwise. */
+export function healthDefaults(config: Config): HealthDefaults {
+  return {
+    kind: config.HEALTH_CHECK,
+    path: config.HEALTH_CHECK_PATH,
+    statuses: config.HEALTH_CHECK_STATUS,
+    intervalMs: config.HEALTH_CHECK_INTERVAL,
+    timeoutMs: config.HEALTH_CHECK_TIMEOUT,
+    rise: config.HEALTHY_THRESHOLD,
+    fall: config.UNHEALTHY_THRESHOLD,
+    panicThreshold: config.PANIC_THRESHOLD,
   };
 }

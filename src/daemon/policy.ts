@@ -39,7 +39,15 @@ import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
-import { bodyMemoryLimits, circuitLimits, longestSilence, minimumRate, ratesOf, streamLimits } from "./limits.ts";
+import {
+  bodyMemoryLimits,
+  circuitLimits,
+  healthDefaults,
+  longestSilence,
+  minimumRate,
+  ratesOf,
+  streamLimits,
+} from "./limits.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
@@ -105,6 +113,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     byName: createStrategies(config),
     initial: config.LOAD_BALANCER_STRATEGY,
     slowStartMs: config.SLOW_START,
+    health: healthDefaults(config),
   });
   const admission = new Admission({
     snapshot,

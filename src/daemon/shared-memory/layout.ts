@@ -2,6 +2,7 @@
 
 import type { GateWords } from "../../limits/concurrency.ts";
 import type { CircuitWords } from "../../proxy/health/circuits.ts";
+import type { HealthWords } from "../../proxy/health/health-words.ts";
 import { SKETCH_ROWS } from "../../limits/sketch.ts";
 import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
 
@@ -25,6 +26,7 @@ export interface InstanceWords {
   /** Requests in flight, one lane per thread so that a dead thread's can be dropped. */
   readonly inFlight: readonly Int32Array[];
   readonly circuits: CircuitWords;
+  readonly health: HealthWords;
   readonly size: number;
 }
 
@@ -72,7 +74,7 @@ export interface SharedMemory {
   readonly metrics: readonly Float64Array[];
 }
 
-/** A zeroed memory for `threads` data threads: 5 MB and 1.7 MB a thread, of which the system commits what is touched. */
+/** A zeroed memory for `threads` data threads: 6 MB and 1.7 MB a thread, of which the system commits what is touched. */
 export function createSharedMemory(threads: number): SharedMemory {
   return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
 }
@@ -113,6 +115,8 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     failuresBefore: take(INSTANCES * 4),
     requests: lanes.map(() => take(INSTANCES * 4)),
     failures: lanes.map(() => take(INSTANCES * 4)),
+    health: take(INSTANCES * 4),
+    healthSince: take(INSTANCES * 4),
     connections: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     streams: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     bodies: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
@@ -157,6 +161,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
         requests: offsets.requests.map((offset) => words(offset, INSTANCES)),
         failures: offsets.failures.map((offset) => words(offset, INSTANCES)),
       },
+      health: { state: words(offsets.health, INSTANCES), since: words(offsets.healthSince, INSTANCES) },
       size: INSTANCES,
     },
     connections: offsets.connections.map(places),

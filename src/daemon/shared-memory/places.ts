@@ -1,7 +1,8 @@
 import type { Revised } from "../../domain/change.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
-import type { Circuits } from "../../proxy/health/circuits.ts";
+import { type Circuits, monotonicTicks } from "../../proxy/health/circuits.ts";
+import { clearHealth } from "../../proxy/health/health-words.ts";
 import { NOBODY, stateWord } from "../../proxy/health/state-word.ts";
 import type { InstanceWords } from "./layout.ts";
 
@@ -112,6 +113,7 @@ export class Places {
     this.#firstFree = (this.#firstFree + 1) % this.#free.length;
     this.#freeCount -= 1;
     this.#circuits.clear(place);
+    clearHealth(this.#words.health, place, monotonicTicks());
     Atomics.store(this.#words.state, place, stateWord(instance, "unknown"));
     return { ...instance, place };
   }

@@ -3,17 +3,19 @@ import { nearest } from "../value/nearest.ts";
 import type { Setting } from "./setting.ts";
 import { balancing } from "./balancing.ts";
 import { forwarding } from "./forwarding.ts";
+import { health } from "./health.ts";
 import { retries } from "./retries.ts";
 import { timeouts } from "./timeouts.ts";
 import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
-export const GROUPS = [forwarding, balancing, timeouts, retries, upstream] as const;
+export const GROUPS = [forwarding, balancing, health, timeouts, retries, upstream] as const;
 
 /** Every setting, once. */
 export const SETTINGS = {
   ...forwarding.settings,
   ...balancing.settings,
+  ...health.settings,
   ...timeouts.settings,
   ...retries.settings,
   ...upstream.settings,

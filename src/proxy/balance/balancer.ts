@@ -1,6 +1,8 @@
+import { fastIntervalMs, type HealthDefaults, healthCheckOf } from "../../domain/instance/health.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Claim, InstanceBoard } from "../health/board.ts";
+import { isOffered, type Outlook, outlookOf } from "../health/outlook.ts";
 import type { PickRequest, Strategy } from "./strategy.ts";
 
 /** What is decided about a sandbox's balancing once, as long as the sandbox stays the same. */
@@ -10,6 +12,17 @@ interface Plan {
   readonly soft: number;
   readonly hard: number;
   readonly slowStartMs: number;
+  /** What becomes of it when instances are down; null where none is checked. */
+  readonly health: HealthPlan | null;
+}
+
+interface HealthPlan {
+  /** Percent; see outlook.ts. */
+  readonly panicThreshold: number;
+  /** When all are down, they are tried all the same. */
+  readonly failOpen: boolean;
+  /** The soonest that one may be well again, seconds. */
+  readonly wellInS: number;
 }
 
 /** The share of an instance that slow start has just begun with. */
@@ -24,6 +37,7 @@ export class Balancer {
   readonly #byName: Readonly<Record<string, Strategy>>;
   readonly #initial: string;
   readonly #slowStartMs: number;
+  readonly #health: HealthDefaults;
   readonly #random: () => number;
   readonly #plans = new WeakMap<Sandbox, Plan>();
 
@@ -34,12 +48,14 @@ export class Balancer {
     initial: string;
     /** Of sandboxes that set none. */
     slowStartMs: number;
+    health: HealthDefaults;
     random?: () => number;
   }) {
     this.#board = options.board;
     this.#byName = options.byName;
     this.#initial = options.initial;
     this.#slowStartMs = options.slowStartMs;
+    this.#health = options.health;
     this.#random = options.random ?? Math.random;
   }
 
@@ -67,7 +83,10 @@ export class Balancer {
   /** Why nothing could be chosen though nothing had been tried. */
   refusal(sandbox: Sandbox): GatewayError {
     const { instances } = sandbox;
-    const { hard } = this.#planOf(sandbox);
+    const { hard, health } = this.#planOf(sandbox);
+    if (health !== null && !health.failOpen && this.#outlook(instances, health) === "down") {
+      return new GatewayError("PROXY_012", { retryAfter: health.wellInS });
+    }
     const usable = instances.filter((instance) => isOffered(instance) && this.#board.admits(instance));
     if (hard > 0 && usable.length > 0) return new GatewayError("PROXY_010", { retryAfter: 1 });
     if (instances.length === 0) {
@@ -82,18 +101,31 @@ export class Balancer {
 
   /** The instances themselves when all may be used: nothing is allocated then. */
   #candidates(instances: readonly Instance[], plan: Plan, tried: readonly Instance[]): readonly Instance[] {
+    const isHeeded = plan.health !== null && this.#isHeeded(instances, plan.health);
     let fit = 0;
-    for (const instance of instances) if (this.#fits(instance, plan, tried)) fit += 1;
-    const usable = fit === instances.length ? instances : instances.filter((each) => this.#fits(each, plan, tried));
+    for (const instance of instances) if (this.#fits(instance, plan, tried, isHeeded)) fit += 1;
+    const usable =
+      fit === instances.length ? instances : instances.filter((each) => this.#fits(each, plan, tried, isHeeded));
     if (plan.soft === 0 || usable.length <= 1) return usable;
     const idle = usable.filter((instance) => this.#board.inFlight(instance) < plan.soft);
     return idle.length === 0 ? usable : idle;
   }
 
-  #fits(instance: Instance, { hard }: Plan, tried: readonly Instance[]): boolean {
+  #fits(instance: Instance, { hard }: Plan, tried: readonly Instance[], isHeeded: boolean): boolean {
     if (!isOffered(instance) || !this.#board.admits(instance)) return false;
+    if (isHeeded && this.#board.isDown(instance)) return false;
     if (tried.length > 0 && tried.includes(instance)) return false;
     return hard === 0 || this.#board.inFlight(instance) < hard;
+  }
+
+  /** Whether instances are left out that the health checks say are down. */
+  #isHeeded(instances: readonly Instance[], health: HealthPlan): boolean {
+    const outlook = this.#outlook(instances, health);
+    return outlook === "fine" || (outlook === "down" && !health.failOpen);
+  }
+
+  #outlook(instances: readonly Instance[], { panicThreshold }: HealthPlan): Outlook {
+    return outlookOf(instances, panicThreshold, this.#board);
   }
 
   /** The picked one, unless it is to get less for now: then one of the others. */
@@ -111,13 +143,15 @@ export class Balancer {
     const strategy = this.#byName[sandbox.strategy ?? this.#initial];
     if (strategy === undefined) throw new GatewayError("GW_001", { details: `unknown strategy ${sandbox.strategy}` });
     const { softLimit: soft = 0, hardLimit: hard = 0, slowStart: slowStartMs = this.#slowStartMs } = settings;
-    const plan = { strategy, soft, hard, slowStartMs };
+    const plan = { strategy, soft, hard, slowStartMs, health: this.#healthPlanOf(sandbox) };
     this.#plans.set(sandbox, plan);
     return plan;
   }
-}
 
-/** Gets new requests, as far as people say. */
-function isOffered({ draining, tripped }: Instance): boolean {
-  return !draining && !tripped;
+  #healthPlanOf(sandbox: Sandbox): HealthPlan | null {
+    const check = healthCheckOf(sandbox, this.#health);
+    if (check === undefined) return null;
+    const { panicThreshold = this.#health.panicThreshold, failOpen = false } = sandbox.settings;
+    return { panicThreshold, failOpen, wellInS: Math.ceil((fastIntervalMs(check) * check.rise) / 1_000) };
+  }
 }

@@ -1,7 +1,9 @@
+import type { HealthState } from "../../domain/instance/health.ts";
 import type { InstanceStateName } from "../../domain/instance/state.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { Circuit } from "./circuit-word.ts";
-import { type CircuitLimits, Circuits, type CircuitWords, REFUSED, type Ticket } from "./circuits.ts";
+import { type CircuitLimits, Circuits, type CircuitWords, monotonicTicks, REFUSED, type Ticket } from "./circuits.ts";
+import { type HealthWords, healthAt, isDownAt, setHealth, wellForMs } from "./health-words.ts";
 import { isOwnedBy, stateIn, stateWord } from "./state-word.ts";
 import { type Experience, isFailure, stateAfter } from "./verdict.ts";
 
@@ -11,6 +13,7 @@ export interface BoardWords {
   readonly state: Int32Array;
   readonly inFlight: readonly Int32Array[];
   readonly circuits: CircuitWords;
+  readonly health: HealthWords;
 }
 
 /**
@@ -23,11 +26,14 @@ export { REFUSED };
 
 /** What a dispatch tells the board, and asks of it. */
 export interface InstanceBoard {
+  /** What is known of it, by the health checks where there are any and by traffic. */
   state(instance: Instance): InstanceStateName;
   /** Requests an instance is working on. */
   inFlight(instance: Instance): number;
   /** Whether its circuit would let a call pass. */
   admits(instance: Instance): boolean;
+  /** Whether the health checks say that it is down. */
+  isDown(instance: Instance): boolean;
   /** Milliseconds since it could be used again after it could not, or since it was added. */
   wellForMs(instance: Instance): number;
   /** Counts a request in, if the circuit lets it pass and no more than `most` are in flight then; 0 = any number. */
@@ -46,6 +52,7 @@ export class SharedBoard implements InstanceBoard {
   readonly #lanes: readonly Int32Array[];
   readonly #lane: Int32Array | undefined;
   readonly #circuits: Circuits;
+  readonly #health: HealthWords;
 
   /** `thread`: whose claims are counted; leave it out to only look. */
   constructor(options: { words: BoardWords; thread?: number; circuits: CircuitLimits }) {
@@ -55,19 +62,40 @@ export class SharedBoard implements InstanceBoard {
       limits: options.circuits,
       ...(thread !== undefined && { thread }),
     });
-    this.#states = options.words.state;
-    this.#lanes = options.words.inFlight;
-    this.#lane = options.thread === undefined ? undefined : options.words.inFlight[options.thread];
+    this.#states = words.state;
+    this.#health = words.health;
+    this.#lanes = words.inFlight;
+    this.#lane = thread === undefined ? undefined : words.inFlight[thread];
   }
 
   state(instance: Instance): InstanceStateName {
-    if (instance.place === undefined) return "unknown";
-    const word = Atomics.load(this.#states, instance.place);
-    return isOwnedBy(word, instance) ? stateIn(word) : "unknown";
+    const reached = this.#reached(instance);
+    if (reached === "starting") return reached;
+    const health = this.health(instance);
+    return health === "unchecked" ? reached : health === "well" ? "up" : "down";
   }
 
   set(instance: Instance, state: InstanceStateName): void {
-    while (!this.#move(instance, this.state(instance), state));
+    while (!this.#move(instance, this.#reached(instance), state));
+  }
+
+  isDown({ place }: Instance): boolean {
+    return place !== undefined && isDownAt(this.#health, place);
+  }
+
+  /** What the health checks say of it. */
+  health(instance: Instance): HealthState {
+    const { place } = instance;
+    if (place === undefined || !isOwnedBy(Atomics.load(this.#states, place), instance)) return "unchecked";
+    return healthAt(this.#health, place);
+  }
+
+  /** The control thread alone says it. One that is well again after it was down is tried at once, if its circuit is open. */
+  setHealth(instance: Instance, health: HealthState): void {
+    const { place } = instance;
+    if (place === undefined) return;
+    if (health === "well" && this.isDown(instance)) this.#circuits.hasten(place);
+    setHealth(this.#health, place, health, monotonicTicks());
   }
 
   admits(instance: Instance): boolean {
@@ -75,12 +103,13 @@ export class SharedBoard implements InstanceBoard {
   }
 
   wellForMs({ place }: Instance): number {
-    return place === undefined ? Number.POSITIVE_INFINITY : this.#circuits.closedForMs(place);
+    if (place === undefined) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#circuits.closedForMs(place), wellForMs(this.#health, place, monotonicTicks()));
   }
 
   report(sandbox: Sandbox, instance: Instance, claim: Claim, experience: Experience): void {
-    let now = this.state(instance);
-    while (!this.#move(instance, now, stateAfter(now, experience))) now = this.state(instance);
+    let now = this.#reached(instance);
+    while (!this.#move(instance, now, stateAfter(now, experience))) now = this.#reached(instance);
     const { place } = instance;
     if (claim < 0 || place === undefined) return;
     if (experience === "answered") this.#circuits.succeeded(place, claim);
@@ -132,10 +161,23 @@ export class SharedBoard implements InstanceBoard {
 
   /** Never more than half of a sandbox's instances: the rest would get it all. An only one is always tried. */
   #mayOpen({ instances }: Sandbox): boolean {
-    const open = instances.filter(
-      ({ place }) => place !== undefined && this.#circuits.circuit(place).state !== "closed",
-    );
-    return open.length + 1 <= instances.length / 2;
+    let open = 0;
+    let down = 0;
+    for (const instance of instances) {
+      const { place } = instance;
+      if (place !== undefined && this.#circuits.circuit(place).state !== "closed") open += 1;
+      else if (this.isDown(instance)) down += 1;
+    }
+    const half = instances.length / 2;
+    // When more than half are down, the checks are not heeded: it is panic.
+    return open + 1 + (down > half ? 0 : down) <= half;
+  }
+
+  /** What traffic, or its driver, says of it. */
+  #reached({ place, number }: Instance): InstanceStateName {
+    if (place === undefined) return "unknown";
+    const word = Atomics.load(this.#states, place);
+    return isOwnedBy(word, { number }) ? stateIn(word) : "unknown";
   }
 
   /** The one function that writes a state. False when another thread was faster: then `from` is not true any more. */

@@ -14,7 +14,7 @@ export function stateWord(instance: Instance, state: InstanceStateName): number 
   return (ownerOf(instance) << STATE_BITS) | INSTANCE_STATES.indexOf(state);
 }
 
-export function isOwnedBy(word: number, instance: Instance): boolean {
+export function isOwnedBy(word: number, instance: Pick<Instance, "number">): boolean {
   return word >>> STATE_BITS === ownerOf(instance);
 }
 
@@ -23,6 +23,6 @@ export function stateIn(word: number): InstanceStateName {
 }
 
 /** Never 0. Instances are numbered without end; 268 million of them lie between two that look the same. */
-function ownerOf({ number }: Instance): number {
+function ownerOf({ number }: Pick<Instance, "number">): number {
   return (number % OWNERS) + 1;
 }

@@ -12,6 +12,7 @@ import type { Revised } from "../../../src/domain/change.ts";
 import type { Instance, Sandbox } from "../../../src/domain/sandbox.ts";
 import { SharedBoard } from "../../../src/proxy/health/board.ts";
 import { eventually } from "../../support/eventually.ts";
+import { healthWords } from "../../support/health.ts";
 import type { PlaceThreadStart } from "../../support/place-thread.ts";
 import { PLAIN_INSTANCE, PLAIN_SANDBOX, SOME_SANDBOX } from "../../support/sandboxes.ts";
 
@@ -22,6 +23,7 @@ function start(size: number) {
     state: new Int32Array(new SharedArrayBuffer(4 * size)),
     inFlight: [0, 1].map(() => new Int32Array(new SharedArrayBuffer(4 * size))),
     circuits: circuitWords(size, 2),
+    health: healthWords(size),
   };
   const full: Instance[] = [];
   return {
