@@ -20,6 +20,7 @@ import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import { Streams } from "../limits/streams.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
 import { Balancer } from "../proxy/balance/balancer.ts";
+import { Stickiness } from "../proxy/balance/stickiness/stickiness.ts";
 import type { Deadlines } from "../proxy/request/deadlines.ts";
 import { Deliveries } from "../proxy/request/delivery.ts";
 import { RetryBudget } from "../proxy/dispatch/retry-budget.ts";
@@ -115,6 +116,12 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     slowStartMs: config.SLOW_START,
     health: healthDefaults(config),
   });
+  const stickiness = new Stickiness({
+    secret: shell.signing.secret,
+    words: memory.sessions,
+    ttlMs: config.STICKY_TTL,
+    now: Date.now,
+  });
   const admission = new Admission({
     snapshot,
     gate,
@@ -144,6 +151,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const transparent = new TransparentRoute({
     admission,
     dispatching,
+    stickiness,
     forwarding: {
       recorder,
       responder,
@@ -164,6 +172,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     admission,
     runtimes: createRuntimes(config),
     dispatching,
+    stickiness,
     recorder,
     responder,
     bodyMemory,

@@ -19,7 +19,7 @@ export function sandboxOf(weights: readonly number[], more: Partial<Sandbox> = {
 }
 
 /** One of many callers' requests. */
-export function requestOf(caller: number): PickRequest {
+export function requestOf(caller: number): PickRequest & { bond: null } {
   const principal = {
     subject: `caller-${caller}`,
     role: "executor",
@@ -29,7 +29,7 @@ export function requestOf(caller: number): PickRequest {
     expiresAt: Number.POSITIVE_INFINITY,
   } as const;
   const address = `10.${caller >> 16}.${(caller >> 8) & 255}.${caller & 255}`;
-  return { principal, address, field: (name) => `${name} of ${caller}` };
+  return { principal, address, field: (name) => `${name} of ${caller}`, bond: null };
 }
 
 /** A board on which each instance is in the state, and has the requests, that stand at its number. */

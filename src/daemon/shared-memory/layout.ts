@@ -3,6 +3,7 @@
 import type { GateWords } from "../../limits/concurrency.ts";
 import type { CircuitWords } from "../../proxy/health/circuits.ts";
 import type { HealthWords } from "../../proxy/health/health-words.ts";
+import { SESSION_WORDS } from "../../proxy/balance/stickiness/session-table.ts";
 import { SKETCH_ROWS } from "../../limits/sketch.ts";
 import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
 
@@ -65,6 +66,8 @@ export interface SharedMemory {
   readonly rate: RateCells;
   readonly slots: GateWords;
   readonly instances: InstanceWords;
+  /** Which instance each session is bound to; see proxy/balance/stickiness/session-table.ts. */
+  readonly sessions: Int32Array;
   readonly connections: readonly PlaceWords[];
   readonly streams: readonly PlaceWords[];
   readonly bodies: readonly PlaceWords[];
@@ -74,7 +77,7 @@ export interface SharedMemory {
   readonly metrics: readonly Float64Array[];
 }
 
-/** A zeroed memory for `threads` data threads: 6 MB and 1.7 MB a thread, of which the system commits what is touched. */
+/** A zeroed memory for `threads` data threads: 7.5 MB and 1.7 MB a thread, of which the system commits what is touched. */
 export function createSharedMemory(threads: number): SharedMemory {
   return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
 }
@@ -117,6 +120,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     failures: lanes.map(() => take(INSTANCES * 4)),
     health: take(INSTANCES * 4),
     healthSince: take(INSTANCES * 4),
+    sessions: take(SESSION_WORDS * 4),
     connections: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     streams: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     bodies: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
@@ -164,6 +168,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
       health: { state: words(offsets.health, INSTANCES), since: words(offsets.healthSince, INSTANCES) },
       size: INSTANCES,
     },
+    sessions: words(offsets.sessions, SESSION_WORDS),
     connections: offsets.connections.map(places),
     streams: offsets.streams.map(places),
     bodies: offsets.bodies.map(places),

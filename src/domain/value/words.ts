@@ -70,6 +70,20 @@ export function secret(leastBytes: number): Value<string> {
 // Names of fields and cookies are tokens (RFC 9110 section 5.6.2).
 const HASH_KEY = /^(?:user|ip|(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$/;
 
+const STICKY = /^(?:cookie|session|user|header:[!#$%&'*+.^`|~0-9A-Za-z-]+)$/;
+
+/** What of a request says to which session it belongs. No underscore: such fields may never arrive. */
+export function stickyText(): Value<string> {
+  return {
+    hint: "cookie, session, user or header:NAME",
+    parse(text) {
+      if (!STICKY.test(text)) throw wrong(`${shown(text)} is none of: cookie, session, user, header:NAME`);
+      return text;
+    },
+    format: (text) => text,
+  };
+}
+
 /** What of a request a hash is made of. */
 export function hashKeyText(): Value<string> {
   return {

@@ -3,6 +3,7 @@ import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Claim, InstanceBoard } from "../health/board.ts";
 import { isOffered, type Outlook, outlookOf } from "../health/outlook.ts";
+import type { Bond } from "../request/exchange.ts";
 import type { PickRequest, Strategy } from "./strategy.ts";
 
 /** What is decided about a sandbox's balancing once, as long as the sandbox stays the same. */
@@ -60,11 +61,20 @@ export class Balancer {
   }
 
   /** One that may be used now and is not in `tried`; undefined when there is none. */
-  choose(sandbox: Sandbox, request: PickRequest, tried: readonly Instance[]): Instance | undefined {
+  choose(
+    sandbox: Sandbox,
+    request: PickRequest & { readonly bond: Bond | null },
+    tried: readonly Instance[],
+  ): Instance | undefined {
     const { instances } = sandbox;
+    const { bond } = request;
     const plan = this.#planOf(sandbox);
-    const candidates = this.#candidates(instances, plan, tried);
+    const isHeeded = plan.health !== null && this.#isHeeded(instances, plan.health);
+    if (bond?.instance !== undefined && this.#fits(bond.instance, plan, tried, isHeeded)) return bond.instance;
+    const candidates = this.#candidates(instances, plan, tried, isHeeded);
     if (candidates.length <= 1) return candidates[0];
+    const begun = bond?.first(candidates);
+    if (begun !== undefined) return begun;
     const picked = plan.strategy.pick(candidates, { sandbox, request, board: this.#board });
     return plan.slowStartMs > 0 ? this.#warmedUp(picked, candidates, plan) : picked;
   }
@@ -100,8 +110,12 @@ export class Balancer {
   }
 
   /** The instances themselves when all may be used: nothing is allocated then. */
-  #candidates(instances: readonly Instance[], plan: Plan, tried: readonly Instance[]): readonly Instance[] {
-    const isHeeded = plan.health !== null && this.#isHeeded(instances, plan.health);
+  #candidates(
+    instances: readonly Instance[],
+    plan: Plan,
+    tried: readonly Instance[],
+    isHeeded: boolean,
+  ): readonly Instance[] {
     let fit = 0;
     for (const instance of instances) if (this.#fits(instance, plan, tried, isHeeded)) fit += 1;
     const usable =

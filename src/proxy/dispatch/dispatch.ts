@@ -125,6 +125,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#endBy = Math.min(this.#endBy, performance.now() + this.#timeouts.wholeMs);
     this.#waitFor("instance", this.#timeouts.idleMs);
     this.#tries.report("answered");
+    this.exchange.bond?.tie(this.#tries.instance);
     const observer = this.#context.balancer.observerOf(this.#sandbox);
     observer?.observe?.(this.#tries.instance, this.#tries.ageMs);
     try {
@@ -156,6 +157,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#status = 101;
     this.#answered = true;
     this.#tries.report("answered");
+    this.exchange.bond?.tie(this.#tries.instance);
     this.#endBy = Number.POSITIVE_INFINITY;
     this.#waitFor("instance", this.#endBy);
     try {

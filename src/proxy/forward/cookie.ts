@@ -1,6 +1,15 @@
 /** Cookies of the gateway itself, also behind a prefix that browsers know, and where a name is smuggled in as a value. */
 const OURS = /^[=\s]*(?:__[a-z-]+-)?sandboxgw/i;
 
+const MAYBE_OURS = /sandboxgw/i;
+
+/** A client's `Cookie` value without the gateway's own, which no sandbox may have; empty when nothing is left. */
+export function withoutOurs(value: string): string {
+  if (!MAYBE_OURS.test(value)) return value;
+  const own = value.split(";").filter((pair) => !OURS.test(pair));
+  return own.join(";").trim();
+}
+
 /**
  * A sandbox's `Set-Cookie` value for the part of the origin that is its own: its neighbours share the rest, and would be
  * sent it. `mount`: the beginning of the sandbox's paths as the client sees them; empty when it has the whole origin.

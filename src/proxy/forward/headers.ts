@@ -1,10 +1,11 @@
 // Which header fields pass the gateway, in both directions: the only place that decides it.
 
 import { GatewayError } from "../../errors.ts";
+import type { Bond } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
 import { asksForTrailers } from "./trailers.ts";
-import { scopedCookie } from "./cookie.ts";
+import { scopedCookie, withoutOurs } from "./cookie.ts";
 import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "./dropped-fields.ts";
 import { mountedLocation, type Places } from "./location.ts";
 
@@ -59,6 +60,11 @@ export function requestFields(
     if (method !== "POST" && METHOD_OVERRIDES.has(name)) continue;
     if (connectionNames?.includes(name)) continue;
     if (underscored !== null && name.includes("_") && (underscored === "drop" || hasTwin(name, raw, head))) continue;
+    if (name === "cookie") {
+      const own = withoutOurs(raw[index + 1] as string);
+      if (own !== "") fields.push(name, own);
+      continue;
+    }
     fields.push(name, raw[index + 1] as string);
   }
   fields.push("x-request-id", introduction.requestId, "x-sandbox-id", introduction.sandboxId);
@@ -97,7 +103,7 @@ export interface ResponseFields {
  */
 export function responseFields(
   raw: readonly string[],
-  exchange: Places & { readonly requestId: string },
+  exchange: Places & { readonly requestId: string; readonly bond: Pick<Bond, "cookie"> | null },
 ): ResponseFields {
   const fields: string[] = [];
   let contentLength = -1;
@@ -128,6 +134,7 @@ export function responseFields(
   }
   if (named !== null) dropNamed(fields, named);
   fields.push("x-request-id", exchange.requestId);
+  if (exchange.bond !== null && exchange.bond.cookie !== null) fields.push("set-cookie", exchange.bond.cookie);
   return { fields, contentLength, trailer };
 }
 

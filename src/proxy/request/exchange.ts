@@ -22,6 +22,18 @@ export interface Offer {
   decided(): void;
 }
 
+/** What binds a request to the instance on which its session began. */
+export interface Bond {
+  /** The one it is bound to, usable or not; undefined while it is bound to none. */
+  readonly instance: Instance | undefined;
+  /** Where of these a session begins, the same on every thread; undefined = where the sandbox's strategy says. */
+  first(candidates: readonly Instance[]): Instance | undefined;
+  /** The instance has answered: it is bound to that one from now on. */
+  tie(instance: Instance): void;
+  /** What the client has to be told of that: the value of a Set-Cookie field; null = nothing. */
+  readonly cookie: string | null;
+}
+
 /** Bytes of an answer that may wait for its client without a slot. */
 const SMALL_REST = 64 * 1024;
 
@@ -62,6 +74,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   /** The Host that the instance is told; null = its own address. */
   toldHost: string | null = null;
   instance: Instance | undefined;
+  /** null: its sandbox's instances are all alike to it. */
+  bond: Bond | null = null;
   /** Some of it may have reached an instance. */
   sent = false;
   /** What became of each try; null while the first is not over, and when there was no other. */

@@ -9,6 +9,7 @@ import { BodyMemory } from "../../limits/body-memory.ts";
 import type { Cap } from "../../limits/cap.ts";
 import { Turns } from "../../execution/turns.ts";
 import type { Runtime, RuntimeCall, RuntimeReply } from "../../runtimes/runtime.ts";
+import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
@@ -24,6 +25,7 @@ export interface ExecuteOptions {
   readonly admission: Admission;
   readonly runtimes: Readonly<Record<string, Runtime>>;
   readonly dispatching: DispatchContext;
+  readonly stickiness: Stickiness;
   readonly recorder: Recorder;
   readonly responder: Responder;
   /** Of all bodies together, in units of BODY_UNIT bytes. */
@@ -85,6 +87,7 @@ export class ExecuteRoute {
     await this.#o.admission.enterSandbox(exchange, found);
     await this.#o.recorder.begin(exchange);
     const sandbox = this.#o.admission.admit(exchange, principal, request.sandboxId);
+    exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const result = await execute({
       request,
       facts,

@@ -2,6 +2,7 @@ import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { GatewayError } from "../../errors.ts";
+import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
@@ -16,6 +17,7 @@ import type { ProxyRoute } from "./router.ts";
 export interface TransparentOptions {
   readonly admission: Admission;
   readonly dispatching: DispatchContext;
+  readonly stickiness: Stickiness;
   readonly forwarding: ForwardContext;
   readonly recorder: Recorder;
   readonly timeouts: TimeoutsBySettings;
@@ -71,6 +73,7 @@ export class TransparentRoute {
   #forward(exchange: Exchange, head: Head, principal: Principal, path: string): void {
     const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId);
     if (head.expectsContinue) exchange.res.writeContinue();
+    if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const forward = new Forward(exchange, this.#o.forwarding);
     const dispatch = new Dispatch({
       context: this.#o.dispatching,

@@ -419,7 +419,14 @@ test("a sandbox is reached by path or by field, and not where the two disagree",
 });
 
 const fieldsOf = (...raw: string[]) =>
-  responseFields(raw, { requestId: "req_1", mount: "/s/box", head: undefined, instance: undefined, toldHost: null });
+  responseFields(raw, {
+    requestId: "req_1",
+    mount: "/s/box",
+    head: undefined,
+    instance: undefined,
+    toldHost: null,
+    bond: null,
+  });
 
 describe("response fields", () => {
   test("come with the length, when the instance gave one", () => {

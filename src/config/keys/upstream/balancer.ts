@@ -13,6 +13,11 @@ export const balancer = section("balancer", "How an instance is chosen.", {
     "user",
     "What consistent-hash goes by; a request without it by its address.",
   ),
+  STICKY_TTL: key(
+    duration("1s", "30d"),
+    "1h",
+    "Of sandboxes with --sticky: time without a request after which a client may begin elsewhere.",
+  ),
   SLOW_START: key(
     duration("0", "1h"),
     "0",
