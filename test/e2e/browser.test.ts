@@ -1,101 +1,231 @@
-import { chromium } from "playwright-core";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { createHash } from "node:crypto";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CHROMIUM } from "../support/browser.ts";
-import { startTestGateway } from "../support/gateway.ts";
-import { readAll, startUpstream } from "../support/upstream.ts";
+import { eventually } from "../support/eventually.ts";
+import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { ASSETS, type Seen, startWebApplication, type WebApplication } from "../support/web-application.ts";
 
-const ASSETS = 200;
+const DOMAIN = "boxes.localhost"; // Chromium takes all that ends so for this machine
 
-/** An application that does not know where it is: relative links, redirects by path, cookies for the whole host. */
-async function application(req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const url = req.url ?? "";
-  if (url === "/") return void res.writeHead(302, { location: "/app/" }).end();
-  if (url === "/app/") {
-    const scripts = Array.from({ length: ASSETS }, (_, index) => `<script async src="../asset/${index}.js"></script>`);
-    res.writeHead(200, { "content-type": "text/html", "set-cookie": ["seen=own; Path=/; Domain=localhost"] });
-    const link = `<a href="${absolute(req)}/linked">absolute</a>`;
-    return void res.end(
-      `<!doctype html><title>app</title><script>window.loaded = 0</script>${link}${scripts.join("")}`,
-    );
-  }
-  if (url.startsWith("/asset/")) return void res.writeHead(200, { "content-type": "text/javascript" }).end("loaded++");
-  if (url === "/old") return void res.writeHead(307, { location: `http://${req.headers.host}/echo` }).end();
-  if (url === "/broken") {
-    res.writeHead(200, { "content-type": "text/plain" });
-    res.write("half");
-    return void setImmediate(() => res.destroy());
-  }
-  if (url === "/events") {
-    res.writeHead(200, { "content-type": "text/event-stream" });
-    res.write("data: one\n\n");
-    return void setImmediate(() => res.end("data: two\n\n"));
-  }
-  const { method } = req;
-  const seen = { method, url, cookie: req.headers.cookie, body: await readAll(req) };
-  res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(seen));
+interface Apps {
+  readonly gateway: TestGateway;
+  readonly one: WebApplication;
+  readonly two: WebApplication;
 }
 
-/** Where the client sees the application, by what the gateway tells it. */
-function absolute({ headers }: IncomingMessage): string {
-  const [scheme, host, prefix] = ["proto", "host", "prefix"].map((name) => headers[`x-forwarded-${name}`] as string);
-  return `${scheme}://${host}${prefix}`;
+async function apps(): Promise<Apps> {
+  const gateway = await startTestGateway({ env: { GATEWAY_DOMAIN: DOMAIN } });
+  const [one, two] = await Promise.all([startWebApplication(), startWebApplication()]);
+  await gateway.addSandbox("one", one.url);
+  await gateway.addSandbox("two", two.url);
+  return { gateway, one, two };
 }
+
+const WHERE = [
+  { by: "path", at: ({ gateway }: Apps, id: string) => `http://gate.localhost:${gateway.port}/s/${id}` },
+  { by: "host", at: ({ gateway }: Apps, id: string) => `http://${id}.${DOMAIN}:${gateway.port}` },
+] as const;
 
 describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's package chromium is missing)", () => {
-  test("applications work behind a path, and two of them see their own cookies only", async () => {
-    const gateway = await startTestGateway({ env: { RATE_LIMIT_ENABLED: "false" } });
-    await gateway.addSandbox("one", await startUpstream(application));
-    await gateway.addSandbox("two", await startUpstream(application));
-    const browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ["--no-sandbox"] });
-    onTestFinished(() => browser.close());
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ["--no-sandbox"] });
+  });
+  afterAll(() => browser?.close());
+
+  /** A page whose every request shows a token, WebSockets too; `failed`: answers that say so. */
+  async function open({ gateway }: Apps): Promise<{ page: Page; failed: string[] }> {
     const token = (await gateway.authorization()).replace("Bearer ", "");
-    const page = await browser.newPage({ extraHTTPHeaders: { "x-sandbox-token": token } });
+    const context = await browser.newContext({ extraHTTPHeaders: { "x-sandbox-token": token } });
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
     const failed: string[] = [];
     page.on("response", (response) => {
       // Browsers may ask the host itself for its icon.
       if (response.status() >= 400 && !response.url().endsWith("/favicon.ico"))
         failed.push(`${response.status()} ${response.url()}`);
     });
+    return { page, failed };
+  }
 
-    await page.goto(`${gateway.url}/s/one`);
-    expect(page.url()).toBe(`${gateway.url}/s/one/app/`);
-    expect(await page.evaluate("loaded")).toBe(ASSETS);
-    const seen = await page.evaluate(async () => {
-      const events = await new Promise((resolve) => {
-        const got: unknown[] = [];
-        const source = new EventSource("../events");
-        source.addEventListener("message", ({ data }) => got.push(data));
-        source.addEventListener("error", () => {
-          source.close();
-          resolve(got);
-        });
+  describe.each(WHERE)("an application by $by", ({ by, at }) => {
+    test("has its page of 200 assets, links, redirects, forms and cookies", async () => {
+      const all = await apps();
+      const { page, failed } = await open(all);
+      const base = at(all, "one");
+      await page.goto(base);
+      expect(page.url()).toBe(`${base}/app/`);
+      expect(await page.evaluate("loaded")).toBe(ASSETS);
+      await page.reload();
+      expect(await page.evaluate("loaded")).toBe(ASSETS);
+      expect(await page.evaluate("document.cookie")).toBe("seen=own");
+
+      const cookie = "seen=own";
+      const moved = await asked(page, "../old", { method: "POST", body: "code" });
+      expect(JSON.parse(moved)).toEqual({ method: "POST", url: "/echo", cookie, body: "code" });
+      const own = await asked(page, "../own-address");
+      expect(JSON.parse(own)).toEqual({ method: "GET", url: "/echo?from=own", cookie, body: "" });
+      const odd = await asked(page, "../a%2Fb//c%3F;d/%2e%2e%2f?e=%2F&&f");
+      expect(JSON.parse(odd)).toMatchObject({ url: "/a%2Fb//c%3F;d/%2e%2e%2f?e=%2F&&f", cookie });
+      const deleted = await asked(page, "./echo", { method: "DELETE" });
+      expect(JSON.parse(deleted)).toMatchObject({ method: "DELETE", url: "/app/echo", cookie: "deep=own; seen=own" });
+
+      await page.evaluate("document.forms[0].submit()");
+      await page.waitForURL(`${base}/posted`);
+      expect(await answered(page)).toMatchObject({ method: "POST", cookie, body: "field=%C3%A4+%26+b" });
+      await page.goBack();
+      await page.click("a");
+      await page.waitForURL(`${base}/linked`);
+      expect(await answered(page)).toMatchObject({ url: "/linked", cookie });
+      expect(failed).toEqual([]);
+      if (by === "path") return;
+
+      await page.goto(`${base}/rooted/`);
+      expect(await page.evaluate("loaded")).toBe(1);
+      await page.click("a");
+      await page.waitForURL(`${base}/linked`);
+      expect(failed).toEqual([]);
+    });
+
+    test("streams and talks: events with what was missed, a WebSocket both ways, uploads, parts, hints and trailers", async () => {
+      const all = await apps();
+      const { page, failed } = await open(all);
+      const base = at(all, "one");
+      await page.goto(`${base}/page/`);
+      const events = await page.evaluate(
+        () =>
+          new Promise((resolve) => {
+            const got: unknown[] = [];
+            const source = new EventSource("../events");
+            source.addEventListener("message", ({ data }) => got.push(data));
+            source.addEventListener("again" as "message", ({ data }) => {
+              source.close();
+              resolve([...got, data]);
+            });
+          }),
+      );
+      expect(events).toEqual(["one", "after 1"]);
+      const upload = "0123456789".repeat(100_000);
+      const hash = createHash("sha256").update(upload).digest("hex");
+      expect(JSON.parse(await asked(page, "../upload", { method: "PUT", body: upload }))).toEqual({ hash });
+      expect(await asked(page, "../part", { headers: { range: "bytes=3-5" } })).toBe("345");
+      expect(await asked(page, "../echo", { method: "HEAD" })).toBe("");
+      expect(await asked(page, "../empty")).toBe("");
+      expect(await asked(page, "../echo", { method: "OPTIONS" })).toContain('"method":"OPTIONS"');
+      expect(await asked(page, "../trailers")).toBe("whole body");
+      expect(await asked(page, "../hinted")).toBe("after hints");
+      expect(failed).toEqual([]);
+
+      const talk = await page.evaluate(
+        async (live) => {
+          const connect = (last: string) =>
+            new Promise((resolve) => {
+              const socket = new WebSocket(live, ["chat", "other"]);
+              socket.binaryType = "arraybuffer";
+              const got: unknown[] = [];
+              socket.addEventListener("message", ({ data }) => {
+                got.push(typeof data === "string" ? data : new Uint8Array(data).reduce((sum, byte) => sum + byte, 0));
+                if (got.length === 1) socket.send("text ä");
+                if (got.length === 2) socket.send(new Uint8Array(200_000).fill(3));
+                if (got.length !== 3) return;
+                if (last === "close") socket.close(3000, "enough");
+                else socket.send(last);
+              });
+              socket.addEventListener("close", ({ code, reason, wasClean }) =>
+                resolve([socket.protocol, socket.extensions, ...got, code, reason, wasClean]),
+              );
+            });
+          return [await connect("close"), await connect("leave"), await connect("break")];
+        },
+        `${base.replace("http", "ws")}/live`,
+      );
+      const same = ["chat", "permessage-deflate", "seen=own", "text ä", 600_000];
+      expect(talk).toEqual([
+        [...same, 3000, "enough", true],
+        [...same, 4001, "as asked", true],
+        [...same, 1006, "", false],
+      ]);
+      await eventually("the last WebSocket is over", () => all.one.closed.length === 3);
+      expect(all.one.closed).toEqual(["3000 enough", "4001 as asked", "1006 "]);
+    });
+
+    test("that breaks off in an answer is seen to have broken off", async () => {
+      const all = await apps();
+      const { page } = await open(all);
+      await page.goto(`${at(all, "one")}/page/`);
+      const ends = await page.evaluate(async () => {
+        const paths = ["../chunks-broken", "../length-broken", "../gzip-broken"];
+        const texts = paths.map((path) => fetch(path).then((answer) => answer.text()));
+        return (await Promise.allSettled(texts)).map(({ status }) => status);
       });
+      const script = await page.evaluate(`new Promise((resolve) => {
+        const script = document.createElement("script");
+        script.onload = () => resolve("loaded");
+        script.onerror = () => resolve("broken");
+        script.src = "../script-broken.js";
+        document.head.append(script);
+      })`);
+      expect([...ends, script]).toEqual(["rejected", "rejected", "rejected", "broken"]);
+      expect(await page.evaluate("window.ranHalf")).toBeUndefined();
+    });
+
+    test("sees its own cookies only, and sets none for another", async () => {
+      const all = await apps();
+      const { page } = await open(all);
+      await page.goto(`${at(all, "two")}/page/`);
+      await page.goto(`${at(all, "one")}/page/`);
+      await page.evaluate(() => fetch("../hostile-cookies"));
+      all.two.seen.length = 0;
+      await page.goto(`${at(all, "two")}/echo`);
+      expect(await answered(page)).toMatchObject({ url: "/echo", cookie: "seen=own" });
+      expect(await page.evaluate("document.cookie")).toBe("seen=own");
+      await page.goto(`${at(all, "one")}/echo`);
+      expect((await answered(page)).cookie).toContain("seen=planted-");
+    });
+  });
+
+  test("an application by host can neither ask another one, nor read its pages", async () => {
+    const all = await apps();
+    const { page } = await open(all);
+    const [, { at }] = WHERE;
+    await page.goto(`${at(all, "one")}/page/`);
+    all.two.seen.length = 0;
+    const other = `${at(all, "two")}/echo`;
+    const tried = await page.evaluate(async (url) => {
+      const ask = (init: RequestInit) =>
+        fetch(url, { ...init, credentials: "include" }).then(
+          () => "answered",
+          ({ name }: Error) => name,
+        );
       return {
-        posted: await (await fetch("../old", { method: "POST", body: "code" })).json(),
-        odd: await (await fetch("../a%2Fb//c?d=%2F")).json(),
-        broken: await fetch("../broken")
-          .then((answer) => answer.text())
-          .catch((error: Error) => error.name),
-        events,
+        simple: await ask({}),
+        preflight: await ask({ method: "PUT", headers: { "x-any": "1" } }),
+        opaque: await ask({ mode: "no-cors" }),
       };
-    });
-    const cookie = "seen=own";
-    expect(seen).toEqual({
-      posted: { method: "POST", url: "/echo", cookie, body: "code" },
-      odd: { method: "GET", url: "/a%2Fb//c?d=%2F", cookie, body: "" },
-      broken: "TypeError",
-      events: ["one", "two"],
-    });
-
-    await page.click("a");
-    await page.waitForURL(`${gateway.url}/s/one/linked`);
-    expect(JSON.parse((await page.textContent("body")) as string)).toMatchObject({ url: "/linked", cookie });
-
-    await page.goto(`${gateway.url}/s/two/echo`);
-    expect(JSON.parse((await page.textContent("body")) as string)).toMatchObject({ url: "/echo", body: "" });
-    expect(await page.textContent("body")).not.toContain("cookie");
-    expect(await page.evaluate("document.cookie")).toBe("");
-    expect(failed).toEqual([]);
+    }, other);
+    const frame = await page.evaluate(`new Promise((resolve) => {
+      const frame = document.createElement("iframe");
+      frame.src = ${JSON.stringify(other)};
+      frame.onload = () => resolve(frame.contentDocument);
+      document.body.append(frame);
+    })`);
+    expect(tried).toEqual({ simple: "TypeError", preflight: "TypeError", opaque: "answered" });
+    expect(frame).toBeNull();
+    expect(all.two.seen.map(({ line }) => line)).not.toContain("PUT /echo");
   });
 });
+
+/** What a script of the page reads of an answer. */
+function asked(
+  page: Page,
+  path: string,
+  init: { method?: string; body?: string; headers?: Record<string, string> } = {},
+) {
+  return page.evaluate(async (call) => await (await fetch(call.path, call.init)).text(), { path, init });
+}
+
+/** What the page shows. */
+async function answered(page: Page): Promise<Seen> {
+  return JSON.parse((await page.textContent("body")) as string) as Seen;
+}
