@@ -61,6 +61,8 @@ export interface RequestFacts {
   /** The rule that decided: `role:<role>` when allowed, the error code when not. */
   readonly rule: string;
   readonly sandboxId: string;
+  /** On an instance's host; null = the instance's own. */
+  readonly port: number | null;
   readonly instanceId: string;
   readonly status: number;
   /** Why a response was cut short or failed; empty when it was delivered whole. */
@@ -102,7 +104,7 @@ const PATH_LIMIT = 256;
  */
 export function startRecord(facts: RequestFacts, at: number): string {
   let text = `{"kind":"start","at_ms":${at},"call":"${facts.kind}"${callFields(facts)}`;
-  if (facts.sandboxId !== "") text += `,"sandbox":${quoted(facts.sandboxId)}`;
+  text += placeFields(facts);
   if (facts.execution !== undefined) text += executionFields(facts.execution);
   return `${text}}`;
 }
@@ -115,7 +117,7 @@ export function requestRecord(facts: RequestFacts): string {
   const { execution } = facts;
   let text = `{"kind":"${facts.kind}","at_ms":${facts.at}${callFields(facts)}`;
   text += `,"decision":"${facts.decision}","rule":"${facts.rule}"`;
-  if (facts.sandboxId !== "") text += `,"sandbox":${quoted(facts.sandboxId)}`;
+  text += placeFields(facts);
   if (facts.instanceId !== "") text += `,"instance":"${facts.instanceId}"`;
   text += `,"status":${facts.status}`;
   if (facts.outcome !== "") text += `,"outcome":"${facts.outcome}"`;
@@ -136,6 +138,12 @@ function tryText({ instanceId, outcome, durationMs }: Try): string {
 function callFields({ requestId, address, method, path, principal }: RequestFacts): string {
   const text = `,"request_id":"${requestId}","address":"${address}","method":"${method}","path":${quoted(path)}`;
   return principal === undefined ? text : text + principalFields(principal);
+}
+
+function placeFields({ sandboxId, port }: RequestFacts): string {
+  if (sandboxId === "") return "";
+  const text = `,"sandbox":${quoted(sandboxId)}`;
+  return port === null ? text : `${text},"port":${port}`;
 }
 
 function executionFields({ id, operation, language, codeBytes, codeSha256 }: ExecutionFacts): string {

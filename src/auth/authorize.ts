@@ -1,3 +1,4 @@
+import { portOf } from "../domain/port.ts";
 import { maySee, type Principal } from "../domain/principal.ts";
 import { type Permission, roleAllows } from "../domain/role.ts";
 import type { Sandbox } from "../domain/sandbox.ts";
@@ -43,4 +44,14 @@ export function findSandbox(snapshot: Snapshot, principal: Principal, sandboxId:
   const sandbox = snapshot.sandboxes.get(sandboxId);
   if (sandbox !== undefined && maySee(principal, sandboxId)) return sandbox;
   throw new GatewayError("ROUTE_001");
+}
+
+/**
+ * Where on an instance's host a call goes that names a port; null = to the instance's own.
+ * @throws GatewayError ROUTE_009, the same for every port that the sandbox may not be reached at.
+ */
+export function findPort(sandbox: Sandbox, port: number | null): number | null {
+  const found = port === null ? null : portOf(sandbox, port);
+  if (found === undefined) throw new GatewayError("ROUTE_009");
+  return found;
 }

@@ -25,6 +25,7 @@ const FACTS: RequestFacts = {
   decision: "deny",
   rule: "AUTH_002",
   sandboxId: "",
+  port: null,
   instanceId: "",
   status: 401,
   outcome: "",

@@ -51,7 +51,7 @@ export function startUpstreamClient(url: string, options: Partial<Http1ClientOpt
       const end = (error: string): void => resolve({ status, body, error, events });
       const control = client.start(
         instance,
-        { method: "GET", path: "/", headers: [], body: null, fresh: false, host: null, ...request },
+        { method: "GET", path: "/", headers: [], body: null, fresh: false, port: null, host: null, ...request },
         {
           onSwitch: () => undefined,
           onConnecting: () => tell("connecting"),

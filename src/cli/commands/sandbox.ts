@@ -52,6 +52,7 @@ Examples:
 Examples:
   sandboxgw sandbox update py --first-byte-timeout 5s
   sandboxgw sandbox update py --label language=python --label tier=gpu
+  sandboxgw sandbox update py --ports 3000,8000-8100
   sandboxgw sandbox update py --unset first-byte-timeout`,
     )
     .action((id: string, options: UpdateOptions) => update(cli, id, options));
@@ -125,6 +126,7 @@ async function add(cli: Cli, id: string, options: AddOptions): Promise<void> {
     cli.output.warn(`${id} cannot be a host under GATEWAY_DOMAIN: it is reached by path only`);
   }
   warnOfUnverified(cli, sandbox);
+  warnOfOwnPorts(cli, sandbox);
   const count = sandbox.instances.length;
   cli.output.print(
     sandboxView(sandbox, states),
@@ -137,6 +139,13 @@ function warnOfUnverified(cli: Cli, { id, settings }: Sandbox): void {
   cli.output.warn(
     `${id}: NO CERTIFICATE IS CHECKED (--tls-skip-verify): whoever answers at its addresses gets its requests`,
   );
+}
+
+/** Behind a loopback address is whatever this machine runs, the gateway's own admin pages too. */
+function warnOfOwnPorts(cli: Cli, { id, instances, settings }: Sandbox): void {
+  const local = instances.find(({ url }) => /^https?:\/\/(?:127\.|\[::1\]|localhost\b)/.test(url));
+  if (settings.ports === undefined || local === undefined) return;
+  cli.output.warn(`${id}: --ports opens these ports of this machine itself, because ${local.url} is on it`);
 }
 
 /** Waits for instances that a running gateway starts itself. Returns what is known of them then. */
@@ -202,6 +211,7 @@ async function update(cli: Cli, id: string, options: UpdateOptions): Promise<voi
   };
   const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.update(actor, id, changed), options);
   warnOfUnverified(cli, sandbox);
+  if (settings["ports"] !== undefined) warnOfOwnPorts(cli, sandbox);
   cli.output.print(sandboxView(sandbox), () => `${id} updated`);
 }
 

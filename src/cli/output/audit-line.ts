@@ -18,6 +18,7 @@ export function auditLine(entry: AuditEntry): string {
   const fields = FIELDS.get(record["kind"]) ?? CALL;
   const words = fields.map((names) => {
     const word = asText(names.split("|").flatMap((name) => record[name] || [])[0]);
+    if (names === "sandbox" && record["port"] !== undefined) return `${word}:${asText(record["port"])}`;
     if (names !== "count" || word === "") return word;
     return word === "1" ? "once" : `${word} times`;
   });

@@ -1,7 +1,7 @@
 import { newId } from "../../domain/id.ts";
-import { type Instance, isSandboxId, parseInstanceUrl, type Sandbox } from "../../domain/sandbox.ts";
+import { type Instance, isManaged, isSandboxId, parseInstanceUrl, type Sandbox } from "../../domain/sandbox.ts";
 import { type Labels, NO_LABELS, parseLabels } from "../../domain/labels.ts";
-import { NO_SETTINGS, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
+import { NO_SETTINGS, type Settings, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
 import { checkTarget, type TargetPolicy } from "../../domain/target-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import type { SandboxReads, StateStore } from "../../store/store.ts";
@@ -88,6 +88,7 @@ export class SandboxVerbs {
     const labels = labelsFrom(sandbox.labels ?? "");
     const settings = withTexts(NO_SETTINGS, sandbox.settings ?? {});
     const managed = drivers[driver]?.managed === true;
+    checkPorts(driver, managed, settings);
     check(!managed || urls.length === 0, `driver ${driver} starts its instances itself and takes no URL`);
     if (!managed && urls.length === 0) {
       throw new GatewayError("VAL_010", {
@@ -119,6 +120,7 @@ export class SandboxVerbs {
       await this.#checkNames(runtime, strategy);
       const labels = update.labels === undefined ? before.labels : labelsFrom(update.labels);
       const settings = withTexts(before.settings, update.settings ?? {});
+      checkPorts(before.driver, before.instances.some(isManaged), settings);
       await step.sandboxes.update({ id, runtime, strategy, labels, settings });
       const written = await announceSandbox(step, id);
       step.record("sandbox.update", id, { runtime, strategy, labels, settings: textsOf(settings) });
@@ -145,6 +147,11 @@ export class SandboxVerbs {
       `strategy ${quoted(strategy)}: expected ${strategies.join(", ")}`,
     );
   }
+}
+
+/** @throws GatewayError VAL_010 where instances have no address of their own, and so no ports. */
+function checkPorts(driver: string, managed: boolean, { ports }: Settings): void {
+  check(!managed || ports === undefined, `--ports: instances of driver ${driver} have no ports`);
 }
 
 function labelsFrom(text: string): Labels {

@@ -4,17 +4,19 @@ import type { Setting } from "./setting.ts";
 import { balancing } from "./balancing.ts";
 import { forwarding } from "./forwarding.ts";
 import { health } from "./health.ts";
+import { reaching } from "./reaching.ts";
 import { retries } from "./retries.ts";
 import { stickiness } from "./stickiness.ts";
 import { timeouts } from "./timeouts.ts";
 import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
-export const GROUPS = [forwarding, balancing, stickiness, health, timeouts, retries, upstream] as const;
+export const GROUPS = [forwarding, reaching, balancing, stickiness, health, timeouts, retries, upstream] as const;
 
 /** Every setting, once. */
 export const SETTINGS = {
   ...forwarding.settings,
+  ...reaching.settings,
   ...balancing.settings,
   ...health.settings,
   ...stickiness.settings,

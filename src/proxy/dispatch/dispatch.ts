@@ -126,8 +126,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#waitFor("instance", this.#timeouts.idleMs);
     this.#tries.report("answered");
     this.exchange.bond?.tie(this.#tries.instance);
-    const observer = this.#context.balancer.observerOf(this.#sandbox);
-    observer?.observe?.(this.#tries.instance, this.#tries.ageMs);
+    this.#tries.observe();
     try {
       this.#receiver.head(status, fields, this);
     } catch (error) {
@@ -246,6 +245,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
         body: typeof body === "function" ? body(this) : body,
         fresh,
         upgrade,
+        port: this.exchange.port,
         host: this.exchange.toldHost,
       },
       this,

@@ -1,5 +1,5 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
-import { type Claim, REFUSED, UNTRACKED } from "../health/board.ts";
+import { type Claim, CLOSED, REFUSED, UNTRACKED } from "../health/board.ts";
 import type { Experience } from "../health/verdict.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { DispatchContext } from "./context.ts";
@@ -81,9 +81,17 @@ export class Tries {
     this.#beganAt = performance.now();
   }
 
-  /** Tells the board what the instance has shown of itself. */
+  /** Tells the board what the instance has shown of itself. Another port on its host says nothing of the instance. */
   report(experience: Experience): void {
+    if (this.#exchange.port !== null) return;
     this.#context.board.report(this.#sandbox, this.instance, this.#claim, experience);
+  }
+
+  /** Tells the strategy, if it wants to know, how long the answer took to begin. */
+  observe(): void {
+    if (this.#exchange.port !== null) return;
+    const observer = this.#context.balancer.observerOf(this.#sandbox);
+    observer?.observe?.(this.instance, this.ageMs);
   }
 
   release(): void {
@@ -102,6 +110,11 @@ export class Tries {
 
   #takes(instance: Instance): boolean {
     this.#taken = this.#context.balancer.claim(this.#sandbox, instance);
+    // A circuit's one probe has to be told how the instance is, which a call to another port does not find out.
+    if (this.#exchange.port !== null && this.#taken > CLOSED) {
+      this.#context.board.release(instance, this.#taken);
+      this.#taken = REFUSED;
+    }
     return this.#taken !== REFUSED;
   }
 

@@ -1,11 +1,14 @@
+import { withPort } from "../../domain/port.ts";
+
 /** How the two sides of an exchange call the same server. */
 export interface Places {
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   readonly mount: string;
   /** Of it count the client's Host, empty when it gave none, and the path it asked for. */
   readonly head: { readonly host: string; readonly target: string } | undefined;
-  /** Who answered. */
+  /** Who answered, and at which port of its host; null = its own. */
   readonly instance: { readonly url: string } | undefined;
+  readonly port: number | null;
   /** The Host it was told; null = its own address. */
   readonly toldHost: string | null;
 }
@@ -45,17 +48,22 @@ function originFor(location: string, head: Places["head"]): string {
   return `${/^\s*https:/i.test(location) ? "https" : "http"}://${head?.host || "gateway.invalid"}`;
 }
 
-function told(value: string, { mount, head, instance, toldHost }: Places): string {
+function told(value: string, { mount, head, instance, port, toldHost }: Places): string {
   const absolute = ABSOLUTE.exec(value);
   if (absolute === null) return value.startsWith("/") ? under(mount, value) : value;
   const [, scheme, authority = "", rest = ""] = absolute;
-  if (isSame(scheme, authority, instance?.url ?? "")) return under(mount, rooted(rest));
+  if (isSame(scheme, authority, addressOf(instance, port))) return under(mount, rooted(rest));
   const named = authority.toLowerCase();
   if (named === "") return value;
   if (named === head?.host.toLowerCase()) {
     return mount === "" ? value : value.slice(0, value.length - rest.length) + under(mount, rooted(rest));
   }
   return named === toldHost?.toLowerCase() ? under(mount, rooted(rest)) : value;
+}
+
+function addressOf(instance: Places["instance"], port: number | null): string {
+  if (instance === undefined) return "";
+  return port === null ? instance.url : withPort(instance.url, port);
 }
 
 function isSame(scheme: string | undefined, authority: string, instanceUrl: string): boolean {

@@ -2,7 +2,15 @@ import type { HealthState } from "../../domain/instance/health.ts";
 import type { InstanceStateName } from "../../domain/instance/state.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { Circuit } from "./circuit-word.ts";
-import { type CircuitLimits, Circuits, type CircuitWords, monotonicTicks, REFUSED, type Ticket } from "./circuits.ts";
+import {
+  type CircuitLimits,
+  Circuits,
+  type CircuitWords,
+  CLOSED,
+  monotonicTicks,
+  REFUSED,
+  type Ticket,
+} from "./circuits.ts";
 import { type HealthWords, healthAt, isDownAt, setHealth, wellForMs } from "./health-words.ts";
 import { isOwnedBy, stateIn, stateWord } from "./state-word.ts";
 import { type Experience, isFailure, stateAfter } from "./verdict.ts";
@@ -22,7 +30,7 @@ export interface BoardWords {
  */
 export type Claim = Ticket;
 export const UNTRACKED: Claim = -2;
-export { REFUSED };
+export { CLOSED, REFUSED };
 
 /** What a dispatch tells the board, and asks of it. */
 export interface InstanceBoard {

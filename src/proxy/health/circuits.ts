@@ -36,8 +36,9 @@ export interface CircuitLimits {
   readonly probeMs: number;
 }
 
-/** What a call holds of a circuit: 0 when it was closed, else the probe's own number. */
+/** What a call holds of a circuit: CLOSED when it was that, else the probe's own number, which is greater. */
 export type Ticket = number;
+export const CLOSED: Ticket = 0;
 /** The circuit is open: the call must not go there. */
 export const REFUSED: Ticket = -1;
 
@@ -107,7 +108,7 @@ export class Circuits {
     const now = Atomics.load(word, place);
     if (isClosed(now)) {
       this.#count(this.#requests, place);
-      return 0;
+      return CLOSED;
     }
     if (this.#left(place, now) > 0) return REFUSED;
     const circuit = circuitFrom(now);

@@ -67,6 +67,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   decision: "allow" | "deny" = "deny";
   rule = "";
   sandboxId = "";
+  /** The port that the call is for on an instance's host; null = the instance's own. */
+  port: number | null = null;
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   mount = "";
   /** Its mount is part of the path that the instance sees. */

@@ -1,5 +1,6 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { checkRevoked, findSandbox, revoked } from "../../auth/authorize.ts";
+import { portOf } from "../../domain/port.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
@@ -137,15 +138,17 @@ function noTimeLeft(): GatewayError {
 
 /**
  * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for; a call
- * to a sandbox that has gone ends unless it is with an instance, which then answers it to the end; an upgraded connection has no end of its own.
+ * to a sandbox or a port of it that has gone ends unless it is with an instance, which then answers it to the end; an upgraded connection has no end of its own.
  */
 export function recheck(inFlight: InFlight<Exchange>, { revoked: tokens, sandboxes }: Snapshot): void {
   for (const exchange of inFlight) {
-    const { principal, sandboxId, sent, pausing, upgraded } = exchange;
+    const { principal, sandboxId, port, sent, pausing, upgraded } = exchange;
     if (principal === undefined) continue;
     if (tokens.get(principal.tokenId) !== undefined) exchange.withdraw(revoked());
-    else if ((!sent || pausing || upgraded) && sandboxId !== "" && sandboxes.get(sandboxId) === undefined) {
-      exchange.cut(new GatewayError("ROUTE_001"));
+    else if ((!sent || pausing || upgraded) && sandboxId !== "") {
+      const sandbox = sandboxes.get(sandboxId);
+      if (sandbox === undefined) exchange.cut(new GatewayError("ROUTE_001"));
+      else if (port !== null && portOf(sandbox, port) === undefined) exchange.cut(new GatewayError("ROUTE_009"));
     }
   }
 }

@@ -1,5 +1,5 @@
-import { portFrom } from "../../domain/port.ts";
 import { isHostLabel, isSandboxId } from "../../domain/sandbox.ts";
+import { portFrom } from "../../domain/value/ports.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
 import { hostLabel, type HostSuffix } from "./host.ts";

@@ -1,7 +1,6 @@
 import type { Caller } from "../../auth/authenticate.ts";
-import { authorize, authorizeProxy } from "../../auth/authorize.ts";
+import { authorize, authorizeProxy, findPort } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
-import { GatewayError } from "../../errors.ts";
 import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
@@ -37,14 +36,15 @@ export class TransparentRoute {
   /** Returns a promise only when the call has to wait: for a slot, or for its start record. */
   serve(exchange: Exchange, head: Head, caller: Caller, where: ProxyRoute): Promise<void> | undefined {
     const { principal } = caller;
-    const { sandboxId, path } = where;
+    const { sandboxId } = where;
     exchange.route = "proxy";
     exchange.sandboxId = sandboxId;
+    exchange.port = where.port;
     exchange.mount = where.mount;
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
-    if (where.port !== null) throw new GatewayError("ROUTE_009");
+    exchange.port = findPort(sandbox, where.port);
     if (where.mount !== "" && head.target.charCodeAt(where.mount.length) !== SLASH) {
       exchange.decision = "allow";
       exchange.rule = `role:${principal.role}`;
@@ -54,8 +54,8 @@ export class TransparentRoute {
     const { totalMs } = this.#o.timeouts.of(sandbox.settings);
     exchange.endBy = exchange.startedAt + totalOf(head.requestTimeout, totalMs);
     const waiting = this.#o.admission.enter(exchange, caller, sandbox);
-    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, path));
-    return this.#begin(exchange, head, principal, path);
+    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where));
+    return this.#begin(exchange, head, principal, where);
   }
 
   /** Relative links of a page at `/s/demo` would lead to its neighbours. */
@@ -63,15 +63,16 @@ export class TransparentRoute {
     this.#o.forwarding.responder.redirect(exchange, `${mount}/${head.target.slice(mount.length)}`);
   }
 
-  #begin(exchange: Exchange, head: Head, principal: Principal, path: string): Promise<void> | undefined {
+  #begin(exchange: Exchange, head: Head, principal: Principal, where: ProxyRoute): Promise<void> | undefined {
     const recorded = this.#o.recorder.begin(exchange);
-    if (recorded !== undefined) return recorded.then(() => this.#forward(exchange, head, principal, path));
-    this.#forward(exchange, head, principal, path);
+    if (recorded !== undefined) return recorded.then(() => this.#forward(exchange, head, principal, where));
+    this.#forward(exchange, head, principal, where);
     return undefined;
   }
 
-  #forward(exchange: Exchange, head: Head, principal: Principal, path: string): void {
+  #forward(exchange: Exchange, head: Head, principal: Principal, { path, port }: ProxyRoute): void {
     const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId);
+    exchange.port = findPort(sandbox, port);
     if (head.expectsContinue) exchange.res.writeContinue();
     if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const forward = new Forward(exchange, this.#o.forwarding);

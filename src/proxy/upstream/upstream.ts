@@ -29,7 +29,9 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query. */
   readonly path: string;
-  /** The Host field; null = the instance's own address. */
+  /** Where it goes on the instance's host; null = to the instance's own port. */
+  readonly port: number | null;
+  /** The Host field; null = the address that is connected to. */
   readonly host: string | null;
   /** Name, value, name, value…; no Host, no connection fields. A content-length among them is kept. */
   readonly headers: string[];

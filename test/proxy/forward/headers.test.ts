@@ -424,6 +424,7 @@ const fieldsOf = (...raw: string[]) =>
     mount: "/s/box",
     head: undefined,
     instance: undefined,
+    port: null,
     toldHost: null,
     bond: null,
   });

@@ -8,6 +8,7 @@ const byPath = {
   mount: "/s/box",
   head: { host: "gateway.example:8080", target: "/s/box/a/b?q" },
   instance: { url: "http://127.0.0.1:9000" },
+  port: null,
   toldHost: null,
 };
 const byHost = { ...byPath, mount: "" };

@@ -1,3 +1,4 @@
+import { withPort } from "../../../domain/port.ts";
 import type { Instance } from "../../../domain/sandbox.ts";
 import type { TargetPolicy } from "../../../domain/target-policy.ts";
 import type { Names } from "../reach/names.ts";
@@ -6,13 +7,14 @@ import type { TlsTrust } from "../reach/secure.ts";
 import type { UpstreamClient, UpstreamControl, UpstreamHandler, UpstreamRequest } from "../upstream.ts";
 import { Attempt } from "./connection.ts";
 import { Pool } from "./pool.ts";
+import { Pools } from "./pools.ts";
 
 /** Large enough for a whole read of the kernel's, small enough to stay in the processor's cache. */
 const READ_BUFFER = 64 * 1024;
 const SWEEP_MS = 500;
 
 export interface Http1ClientOptions {
-  /** Per instance and thread. */
+  /** Per instance, port and thread. */
   readonly connections: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;
@@ -36,7 +38,7 @@ export interface Http1ClientOptions {
  */
 export class Http1Client implements UpstreamClient {
   readonly #options: Http1ClientOptions;
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Pools((instance, port) => this.#open(instance, port));
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   readonly #timer: NodeJS.Timeout;
 
@@ -47,40 +49,38 @@ export class Http1Client implements UpstreamClient {
 
   start(instance: Instance, request: UpstreamRequest, handler: UpstreamHandler): UpstreamControl {
     const attempt = new Attempt(request, handler);
-    const pool = this.#pools.get(instance.id) ?? this.#open(instance);
-    pool.start(attempt);
+    this.#pools.of(instance, request.port).start(attempt);
     return attempt;
   }
 
   forget(instanceId: string): void {
-    this.#pools.get(instanceId)?.retire();
-    this.#pools.delete(instanceId);
+    this.#pools.forget(instanceId);
   }
 
   retain(inUse: ReadonlySet<string>): void {
-    for (const id of this.#pools.keys()) if (!inUse.has(id)) this.forget(id);
+    for (const id of this.#pools.instances) if (!inUse.has(id)) this.forget(id);
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const pool of this.#pools.values()) pool.destroy();
+    for (const pool of this.#pools) pool.destroy();
     this.#pools.clear();
   }
 
-  #open(instance: Instance): Pool {
+  #open(instance: Instance, port: number | null): Pool {
     const { connections, socketFolder, targets, names, trust } = this.#options;
-    const { dialer, host } = reach(instance.url, () => trust(instance), { names, targets, socketFolder });
-    const pool = new Pool({ dialer, host, buffer: this.#buffer, connections });
-    this.#pools.set(instance.id, pool);
-    return pool;
+    const url = port === null ? instance.url : withPort(instance.url, port);
+    const { dialer, host } = reach(url, () => trust(instance), { names, targets, socketFolder });
+    return new Pool({ dialer, host, buffer: this.#buffer, connections });
   }
 
   #sweep(): void {
     const before = performance.now() - this.#options.keepAliveMs;
-    for (const pool of this.#pools.values()) {
+    for (const pool of this.#pools) {
       pool.closeIdle(before);
       pool.follow();
     }
+    this.#pools.prune();
     this.#options.names.prune();
   }
 }

@@ -5,7 +5,7 @@ export type PoolOptions = Omit<ConnectionOptions, "onFree" | "onGone"> & {
   readonly connections: number;
 };
 
-/** The connections to one instance. The one used last is used next, so that those not needed grow old and are closed. */
+/** The connections to one port of an instance. The one used last is used next, so that those not needed grow old and are closed. */
 export class Pool {
   readonly #options: ConnectionOptions & { readonly connections: number };
   readonly #all = new Set<Connection>();
@@ -24,6 +24,11 @@ export class Pool {
       onFree: (connection) => this.#freed(connection),
       onGone: (connection, broken) => this.#gone(connection, broken),
     };
+  }
+
+  /** It has no connection, and nobody waits for one. */
+  get isEmpty(): boolean {
+    return this.#all.size === 0 && this.#waiting.length === 0;
   }
 
   start(attempt: Attempt): void {
