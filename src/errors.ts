@@ -55,6 +55,12 @@ export const ERRORS = {
   RATE_004: entry(429, "Too many open streams", "Close streams that are not needed, or raise MAX_STREAMS", true),
   RATE_005: entry(503, "Too much request data in memory", "Wait the seconds given in Retry-After and repeat", true),
   RATE_006: entry(503, "Too many open connections", "Wait the seconds given in Retry-After and repeat", true),
+  RATE_007: entry(
+    429,
+    "Too many upgraded connections",
+    "Close some that are not needed, or raise MAX_TUNNELS, MAX_TUNNELS_PER_CALLER or --max-tunnels",
+    true,
+  ),
 
   // The request itself.
   VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),
@@ -132,6 +138,12 @@ export const ERRORS = {
     503,
     "All instances are down, as the health checks say",
     "Start them, or correct the check (sandboxgw sandbox show says why it fails); --fail-open tries them all the same",
+    true,
+  ),
+  PROXY_016: entry(
+    408,
+    "The upgraded connection has reached its maximum age",
+    "Connect anew, or raise PROXY_TUNNEL_MAX_AGE",
     true,
   ),
 
@@ -224,6 +236,7 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   RATE_006: "counted",
   RATE_004: "summed",
   RATE_005: "summed",
+  RATE_007: "summed",
   VAL_001: "counted",
   VAL_006: "counted",
   VAL_007: "counted",

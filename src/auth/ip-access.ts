@@ -35,6 +35,11 @@ export class IpAccess {
     this.#rateKey = options.rateKey;
   }
 
+  /** Whether a client at this address may call. `address`: as `peer` gives it. */
+  allows(address: string): boolean {
+    return !contains(this.#deny, address) && (this.#allow === null || contains(this.#allow, address));
+  }
+
   /** The other end of a connection. `address` as the socket gives it. */
   peer(address: string): Peer {
     const canonical = canonicalAddress(address);
@@ -42,7 +47,7 @@ export class IpAccess {
     return {
       address: canonical,
       network,
-      allowed: !contains(this.#deny, canonical) && (this.#allow === null || contains(this.#allow, canonical)),
+      allowed: this.allows(canonical),
       trusted: contains(this.#trusted, canonical),
       rateKey: this.#rateKey(`address ${network}`),
     };

@@ -4,6 +4,9 @@ import { openKeys } from "../auth/keys.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
+import { rateKey } from "../limits/rate-limit.ts";
+import { Tally } from "../limits/tunnels/tally.ts";
+import { tunnelsOf } from "../limits/tunnels/tunnels.ts";
 import { Fleet } from "../lifecycle/fleet.ts";
 import { MetricTotals } from "../observe/metric-slots.ts";
 import { createMetrics } from "../observe/metrics.ts";
@@ -145,9 +148,10 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   );
   fleet.replace(picture.data.sandboxes);
 
+  const salt = randomBytes(16).toString("hex");
   const threads = new DataThreads({
     memory,
-    thread: { config, socketFolder: folder.run, signing: keys.signing, salt: randomBytes(16).toString("hex") },
+    thread: { config, socketFolder: folder.run, signing: keys.signing, salt },
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,
     onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
@@ -204,12 +208,16 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
     if (threads.revision !== undefined) places.reclaim(threads.revision);
   });
 
+  const tally = new Tally({ words: memory.tunnels, thread: memory.threads });
   const metrics = createMetrics({
     totals: new MetricTotals(memory.metrics),
     sandboxes: () => picture.snapshot.sandboxes.values(),
     instance: (instance) => ({ state: board.state(instance), inFlight: board.inFlight(instance) }),
     gate: () => vitals.gate,
     connections: () => vitals.connections,
+    streams: () => vitals.streams,
+    tunnels: () => vitals.tunnels,
+    tunnelsOf: (sandboxId) => tally.count(tunnelsOf(sandboxId, (name) => rateKey(salt, name))),
     auditWorking: () => vitals.auditWorking,
     auditDropped: () => writer.dropped,
     version: VERSION,

@@ -5,6 +5,7 @@ import type { HealthDefaults } from "../domain/instance/health.ts";
 import type { CircuitLimits } from "../proxy/health/circuits.ts";
 import { BODY_UNIT } from "../limits/body-memory.ts";
 import type { GateLimits } from "../limits/concurrency.ts";
+import type { TunnelLimits } from "../limits/tunnels/tunnels.ts";
 import type { Rate, RateKind } from "../limits/rate-limits.ts";
 import type { MinimumRate } from "../proxy/request/transfer-rate.ts";
 
@@ -25,6 +26,16 @@ export function gateLimits(config: Config): GateLimits {
 export function streamLimits(config: Config): { max: number; share: number } {
   const max = config.MAX_STREAMS;
   return { max, share: orElse(config.MAX_STREAMS_PER_CALLER, Math.ceil(max / 10)) };
+}
+
+export function tunnelLimits(config: Config): TunnelLimits {
+  const max = config.MAX_TUNNELS;
+  return {
+    max,
+    maxPerCaller: orElse(config.MAX_TUNNELS_PER_CALLER, Math.ceil(max / 10)),
+    // More than a caller's, or one caller could take all of a sandbox that others use too.
+    maxPerSandbox: orElse(config.MAX_TUNNELS_PER_SANDBOX, Math.ceil(max / 2)),
+  };
 }
 
 /** In units of BODY_UNIT. A caller may have a quarter, and everybody one body of the largest size. */

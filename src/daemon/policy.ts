@@ -18,6 +18,8 @@ import { rateKey } from "../limits/rate-limit.ts";
 import { RateLimits } from "../limits/rate-limits.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import { Streams } from "../limits/streams.ts";
+import type { Tally } from "../limits/tunnels/tally.ts";
+import { Tunnels } from "../limits/tunnels/tunnels.ts";
 import type { MetricLane } from "../observe/metric-slots.ts";
 import { Balancer } from "../proxy/balance/balancer.ts";
 import { Stickiness } from "../proxy/balance/stickiness/stickiness.ts";
@@ -48,6 +50,7 @@ import {
   minimumRate,
   ratesOf,
   streamLimits,
+  tunnelLimits,
 } from "./limits.ts";
 import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
 
@@ -69,6 +72,7 @@ export interface Shell {
   readonly lane: MetricLane;
   /** Slots that are taken and calls that wait outlive a policy. */
   readonly gate: ConcurrencyGate;
+  readonly tunnels: Tally;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
@@ -106,6 +110,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   });
   const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf, shareKeyOf) : null;
   const streams = new Streams({ cap: new Cap({ lanes: memory.streams, thread, ...streamLimits(config) }) });
+  const tunnels = new Tunnels({ tally: shell.tunnels, limits: tunnelLimits(config), keyOf });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
   const board = new SharedBoard({ words: memory.instances, thread, circuits: circuitLimits(config) });
@@ -146,6 +151,8 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     wholeMs: Number.POSITIVE_INFINITY,
     sendMs: config.PROXY_SEND_TIMEOUT,
     totalMs: config.PROXY_TOTAL_TIMEOUT === "off" ? Number.POSITIVE_INFINITY : config.PROXY_TOTAL_TIMEOUT,
+    tunnelIdleMs: config.PROXY_TUNNEL_IDLE_TIMEOUT,
+    tunnelMaxAgeMs: config.PROXY_TUNNEL_MAX_AGE === "off" ? Number.POSITIVE_INFINITY : config.PROXY_TUNNEL_MAX_AGE,
   };
   const bodyMemory = new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) });
   const transparent = new TransparentRoute({
@@ -160,13 +167,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       deliveries,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
-      tunnelIdleMs: config.PROXY_TUNNEL_IDLE_TIMEOUT,
       bodyMemory,
       minimumRate: minimumRate(config),
     },
     recorder,
     timeouts: new TimeoutsBySettings(timeouts),
     maxBodySize: config.MAX_BODY_SIZE,
+    tunnels,
   });
   const execute = new ExecuteRoute({
     admission,
@@ -214,6 +221,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       },
       gate,
       streams,
+      tunnels,
       maxConcurrent: config.MAX_CONCURRENT_REQUESTS,
       startedAt: shell.startedAt,
     }),

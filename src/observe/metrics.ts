@@ -14,6 +14,9 @@ export interface MetricSources {
   readonly instance: (instance: Instance) => { readonly state: string; readonly inFlight: number };
   readonly gate: () => { readonly taken: number; readonly pending: number };
   readonly connections: () => number;
+  readonly streams: () => number;
+  readonly tunnels: () => number;
+  readonly tunnelsOf: (sandboxId: string) => number;
   readonly auditWorking: () => boolean;
   /** Audit records that could not be kept, since the start. */
   readonly auditDropped: () => number;
@@ -114,6 +117,38 @@ export function createMetrics(sources: MetricSources): Registry {
       registers,
       collect() {
         this.set(sources.connections());
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_streams",
+      help: "Answers that go on.",
+      registers,
+      collect() {
+        this.set(sources.streams());
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_tunnels",
+      help: "Upgraded connections, and offers of one.",
+      registers,
+      collect() {
+        this.set(sources.tunnels());
+      },
+    }),
+    new Gauge({
+      name: "sandboxgw_sandbox_tunnels",
+      help: "Upgraded connections of a sandbox that has any.",
+      labelNames: ["sandbox"],
+      registers,
+      collect() {
+        this.reset();
+        if (sources.tunnels() === 0) return;
+        let left = MAX_SANDBOX_LABELS;
+        for (const { id: sandbox } of sources.sandboxes()) {
+          const open = sources.tunnelsOf(sandbox);
+          if (open > 0) this.set({ sandbox }, open);
+          if (--left === 0) return;
+        }
       },
     }),
     new Gauge({

@@ -7,7 +7,7 @@ export const audit = section("audit", "The record of every call.", {
   AUDIT_INTENT: key(
     choice("execute", "all", "off"),
     "execute",
-    "Calls that leave a record before they are sent to a sandbox, and are not sent without it.",
+    "Calls that leave a record before they are sent, or are not sent; execute: upgrades too.",
   ),
   AUDIT_DURABILITY: key(
     choice("process", "power"),

@@ -49,6 +49,13 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "Streams open at the same time, over all threads, beside the requests.",
   ),
   MAX_STREAMS_PER_CALLER: key(autoOr(integer(0, 1_000_000)), "auto", "Most of them for one caller; auto = a tenth."),
+  MAX_TUNNELS: key(
+    integer(0, 1_000_000),
+    "5000",
+    "WebSockets, and what else was upgraded, open at the same time, over all threads.",
+  ),
+  MAX_TUNNELS_PER_CALLER: key(autoOr(integer(0, 1_000_000)), "auto", "Most of them for one caller; auto = a tenth."),
+  MAX_TUNNELS_PER_SANDBOX: key(autoOr(integer(0, 1_000_000)), "auto", "Most of them for one sandbox; auto = half."),
   STREAM_AFTER: key(
     duration("1ms", LONGEST),
     "5s",

@@ -48,6 +48,14 @@ export class Vitals {
     return this.#o.memory.connections.reduce((open, { total }) => open + Atomics.load(total, 0), 0);
   }
 
+  get streams(): number {
+    return this.#o.memory.streams.reduce((open, { total }) => open + Atomics.load(total, 0), 0);
+  }
+
+  get tunnels(): number {
+    return this.#o.memory.tunnels.totals.reduce((open, total) => open + Atomics.load(total, 0), 0);
+  }
+
   /** Why no traffic should be sent; undefined when it should. */
   get notReady(): string | undefined {
     const threads = this.#o.threads();
@@ -66,6 +74,8 @@ export class Vitals {
       in_flight: taken,
       waiting: pending,
       connections: this.connections,
+      streams: this.streams,
+      tunnels: this.tunnels,
       sandboxes: snapshot().sandboxes.size,
       instances: this.#instanceStates(),
       circuits: this.circuits,

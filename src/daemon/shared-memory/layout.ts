@@ -5,12 +5,15 @@ import type { CircuitWords } from "../../proxy/health/circuits.ts";
 import type { HealthWords } from "../../proxy/health/health-words.ts";
 import { SESSION_WORDS } from "../../proxy/balance/stickiness/session-table.ts";
 import { SKETCH_ROWS } from "../../limits/sketch.ts";
+import type { TallyWords } from "../../limits/tunnels/tally.ts";
 import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
 
 const RATE_CELLS = 1 << 16;
 const INSTANCES = 1 << 17;
 /** Counters of a sketch on one thread; see limits/sketch.ts. */
 const SKETCH_WORDS = SKETCH_ROWS << 12;
+/** Keys of a tally; see limits/tunnels/tally.ts. */
+const TALLY_KEYS = 1 << 16;
 /** Words that different threads write often sit a cache line (64 bytes) apart. */
 const LINE_WORDS = 16;
 
@@ -71,13 +74,15 @@ export interface SharedMemory {
   readonly connections: readonly PlaceWords[];
   readonly streams: readonly PlaceWords[];
   readonly bodies: readonly PlaceWords[];
+  /** Upgraded connections, by caller and by sandbox. */
+  readonly tunnels: TallyWords;
   /** One a thread; only that thread writes it. */
   readonly pulses: readonly PulseWords[];
   /** Counters, one lane per thread; only that thread writes it. Laid out by observe/metric-slots.ts. */
   readonly metrics: readonly Float64Array[];
 }
 
-/** A zeroed memory for `threads` data threads: 7.5 MB and 1.7 MB a thread, of which the system commits what is touched. */
+/** A zeroed memory for `threads` data threads: 8 MB and 2 MB a thread, of which the system commits what is touched. */
 export function createSharedMemory(threads: number): SharedMemory {
   return divide(new SharedArrayBuffer(divide(null, threads).byteLength), threads);
 }
@@ -124,6 +129,12 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     connections: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     streams: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
     bodies: lanes.map(() => ({ total: take(64), sketch: take(SKETCH_WORDS * 4) })),
+    tunnels: {
+      turn: take(64),
+      keys: take(TALLY_KEYS * 8),
+      lanes: lanes.map(() => take(TALLY_KEYS * 4)),
+      totals: lanes.map(() => take(64)),
+    },
     revision: lanes.map(() => take(64)),
     beat: lanes.map(() => take(64)),
     metrics: lanes.map(() => take(METRIC_SLOTS * 8)),
@@ -172,6 +183,12 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
     connections: offsets.connections.map(places),
     streams: offsets.streams.map(places),
     bodies: offsets.bodies.map(places),
+    tunnels: {
+      turn: words(offsets.tunnels.turn, 16),
+      keys: new BigInt64Array(buffer, offsets.tunnels.keys, TALLY_KEYS),
+      lanes: offsets.tunnels.lanes.map((offset) => words(offset, TALLY_KEYS)),
+      totals: offsets.tunnels.totals.map((offset) => words(offset, 16)),
+    },
     pulses: offsets.revision.map((offset, lane) => ({
       revision: new BigInt64Array(buffer, offset, 8),
       beat: words(offsets.beat[lane] as number, 16),

@@ -1,4 +1,5 @@
 import { GRANTED } from "../../limits/concurrency.ts";
+import { Tally } from "../../limits/tunnels/tally.ts";
 import type { SharedMemory } from "./layout.ts";
 
 /**
@@ -21,4 +22,5 @@ export function reclaimThread(memory: SharedMemory, thread: number): void {
     places?.total.fill(0);
     places?.sketch.fill(0);
   }
+  new Tally({ words: memory.tunnels, thread: memory.threads }).drop(thread);
 }

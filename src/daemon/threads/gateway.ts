@@ -17,13 +17,14 @@ import { NO_SETTINGS } from "../../domain/settings/settings.ts";
 import { type TargetPolicy, targetPolicy } from "../../domain/target-policy.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import { ConcurrencyGate } from "../../limits/concurrency.ts";
+import { Tally } from "../../limits/tunnels/tally.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
 import { Deadlines } from "../../proxy/request/deadlines.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
 import { createGatewayServer, limitServer } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
 import { LongAnswers } from "../../proxy/routes/long-answers.ts";
-import { recheck } from "../../proxy/routes/admit.ts";
+import { endDenied, recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
 import { Names } from "../../proxy/upstream/reach/names.ts";
@@ -104,6 +105,7 @@ export class Gateway {
       heads: new HeadFlusher(),
       lane: new MetricLane(memory.metrics[thread] as Float64Array),
       gate: new ConcurrencyGate({ words: memory.slots, thread, threads: memory.threads, limits: gateLimits(config) }),
+      tunnels: new Tally({ words: memory.tunnels, thread }),
       startedAt: Date.now(),
     };
     this.#policy = createPolicy(config, this.#shell);
@@ -159,7 +161,8 @@ export class Gateway {
 
   /**
    * Builds a policy from another configuration beside the present one and swaps them: every request from now on follows the
-   * new one, on open connections too; exchanges in flight end under the one they began with. What is counted stays counted.
+   * new one, on open connections too; exchanges in flight end under the one they began with, except what has no end of its own
+   * and comes from an address that may not call any more. What is counted stays counted.
    * Instances are connected to anew, as far as their connections are idle. The listener's address, the size of the upstream
    * client's pools, PROXY_DNS_SERVERS, AUDIT_MODE and STREAM_AFTER stay until a restart.
    * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
@@ -171,6 +174,7 @@ export class Gateway {
     this.#policy = createPolicy(config, this.#shell);
     this.#shell.gate.configure(gateLimits(config));
     limitServer(this.#server, this.#policy.serverLimits);
+    endDenied(this.inFlight, this.#policy.access);
   }
 
   /** See AuditOutbox.acknowledge. */

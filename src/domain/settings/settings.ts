@@ -8,10 +8,21 @@ import { reaching } from "./reaching.ts";
 import { retries } from "./retries.ts";
 import { stickiness } from "./stickiness.ts";
 import { timeouts } from "./timeouts.ts";
+import { tunnels } from "./tunnels.ts";
 import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
-export const GROUPS = [forwarding, reaching, balancing, stickiness, health, timeouts, retries, upstream] as const;
+export const GROUPS = [
+  forwarding,
+  reaching,
+  balancing,
+  stickiness,
+  health,
+  timeouts,
+  retries,
+  tunnels,
+  upstream,
+] as const;
 
 /** Every setting, once. */
 export const SETTINGS = {
@@ -22,6 +33,7 @@ export const SETTINGS = {
   ...stickiness.settings,
   ...timeouts.settings,
   ...retries.settings,
+  ...tunnels.settings,
   ...upstream.settings,
 } as const satisfies Record<string, Setting<unknown>>;
 

@@ -18,4 +18,4 @@ export interface DispatchContext {
 }
 
 /** Whom a call waits for. */
-export type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client reading";
+export type Whom = "pause" | "pool" | "connect" | "instance" | "client body" | "client reading" | "age";

@@ -158,13 +158,18 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     this.#tries.report("answered");
     this.exchange.bond?.tie(this.#tries.instance);
     this.#endBy = Number.POSITIVE_INFINITY;
-    this.#waitFor("instance", this.#endBy);
+    this.exchange.endBy = this.#endBy;
+    this.#waitFor("age", this.#timeouts.tunnelMaxAgeMs);
     try {
       this.#receiver.switched?.(fields, wire, this);
     } catch (error) {
       wire.socket.destroy();
       this.#refuse(error);
     }
+  }
+
+  get idleMs(): number {
+    return this.#timeouts.tunnelIdleMs;
   }
 
   ended(outcome: Outcome): void {
@@ -190,6 +195,8 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
         return this.#give(noFreeConnection());
       case "connect":
         return this.#give(connectTimedOut());
+      case "age":
+        return this.#fail(new GatewayError("PROXY_016"), "cut");
       case "instance": {
         this.#tries.report("silent");
         const details = silence(this.#answered, this.#endBy);

@@ -25,5 +25,7 @@ export interface AnswerControl {
 
 /** How whoever has taken over a connection tells that it has ended: until then the call holds its place at the instance. */
 export interface TunnelControl {
+  /** It ends when nothing has moved for so long, ms. */
+  readonly idleMs: number;
   ended(outcome: "delivered" | "broken" | "client_gone"): void;
 }

@@ -20,6 +20,9 @@ export interface Timeouts {
   readonly sendMs: number;
   /** For all of it: the queue, every try, the whole answer; Infinity when it may go on. Upgraded connections are exempt. */
   readonly totalMs: number;
+  /** For an upgraded connection in which nothing moves, and for one at all; Infinity when it may grow as old as it likes. */
+  readonly tunnelIdleMs: number;
+  readonly tunnelMaxAgeMs: number;
 }
 
 /** The timeouts that hold where settings say nothing else; each set of settings is looked into once. */
@@ -42,6 +45,8 @@ export class TimeoutsBySettings {
         firstByteMs: settings.firstByteTimeout ?? defaults.firstByteMs,
         idleMs: settings.idleTimeout ?? defaults.idleMs,
         totalMs: settings.totalTimeout ?? defaults.totalMs,
+        tunnelIdleMs: settings.tunnelIdleTimeout ?? defaults.tunnelIdleMs,
+        tunnelMaxAgeMs: settings.tunnelMaxAge ?? defaults.tunnelMaxAgeMs,
       };
       this.#known.set(settings, timeouts);
     }

@@ -31,8 +31,6 @@ export interface ForwardContext {
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
-  /** A tunnel ends when nothing has moved in it for so long. */
-  readonly tunnelIdleMs: number;
   /** Of all bodies together, in units of BODY_UNIT bytes. */
   readonly bodyMemory: Cap;
   /** Of a client's body. */
@@ -109,6 +107,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   head(status: number, raw: readonly string[], control: AnswerControl): void {
     this.#answer = control;
+    this.#exchange.leaveTunnels();
     if (isEventStream(raw)) this.#context.streams.begin(this.#exchange);
     const { fields, contentLength, trailer } = responseFields(raw, this.#exchange);
     if (trailer !== null && contentLength < 0) this.#promise(trailer, status, fields);
@@ -143,11 +142,10 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 
   switched(raw: readonly string[], wire: Wire, control: TunnelControl): void {
     const exchange = this.#exchange;
-    this.#context.streams.begin(exchange);
     const { fields } = responseFields(raw, exchange);
     exchange.status = 101;
-    const { recorder, tunnelIdleMs } = this.#context;
-    this.#tunnel = new Tunnel({ exchange, fields, wire, control, recorder, idleMs: tunnelIdleMs });
+    exchange.leaveSlot(); // it has a place among the tunnels
+    this.#tunnel = new Tunnel({ exchange, fields, wire, control, recorder: this.#context.recorder });
     this.#tunnel.open();
   }
 

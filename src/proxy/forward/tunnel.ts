@@ -14,8 +14,6 @@ export interface TunnelOptions {
   readonly wire: Wire;
   readonly control: TunnelControl;
   readonly recorder: Recorder;
-  /** It ends when nothing has moved for so long, ms. */
-  readonly idleMs: number;
 }
 
 /**
@@ -37,9 +35,9 @@ export class Tunnel {
   }
 
   open(): void {
-    const { exchange, wire, idleMs } = this.#o;
+    const { exchange, wire, control } = this.#o;
     // The listener would destroy the connection after a time of its own. All that moves moves over this one.
-    this.#client.removeAllListeners("timeout").setTimeout(idleMs, () => {
+    this.#client.removeAllListeners("timeout").setTimeout(control.idleMs, () => {
       if (this.#over) reset(this.#client);
       else exchange.cut(new GatewayError("PROXY_011"));
     });
@@ -110,7 +108,7 @@ export class Tunnel {
     this.#o.control.ended("delivered");
     this.#record("");
     // What either has not taken yet is still to go out; to the client, its own timer sees.
-    this.#instance.setTimeout(this.#o.idleMs, () => reset(this.#instance));
+    this.#instance.setTimeout(this.#o.control.idleMs, () => reset(this.#instance));
   }
 
   /** Without an end before it, that was a reset. */

@@ -6,6 +6,7 @@ import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
 import type { SketchKey } from "../../limits/sketch.ts";
 import type { SlotHolder } from "../../limits/streams.ts";
+import type { TunnelPlace } from "../../limits/tunnels/tunnels.ts";
 import type { RouteKind } from "../../observe/metric-slots.ts";
 import type { Head } from "./head.ts";
 import type { InFlight, Placed } from "./in-flight.ts";
@@ -93,6 +94,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   sandboxKey: SketchKey | null = null;
   /** Whose slot it holds: that of requests, later perhaps that of streams; null when it holds none. */
   slot: SlotHolder["slot"] = null;
+  /** Its place among the upgraded connections; null when it is none and will be none. */
+  tunnel: TunnelPlace | null = null;
   /** What its body takes of the memory for bodies; null when it is not held. */
   bodyMemory: { release(): void } | null = null;
   /** Its end has been recorded; whatever still happens to the connection is none of its business. */
@@ -165,7 +168,7 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
     try {
       receiver?.audited(written);
     } finally {
-      if (this.#closed || this.res.writableLength <= SMALL_REST) this.#leaveSlot();
+      if (this.#closed || this.res.writableLength <= SMALL_REST) this.#leave();
       if (this.#closed) this.#inFlight.remove(this);
     }
   }
@@ -175,15 +178,29 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
     this.#closed = true;
     if (!this.recorded) this.cut(new GatewayError("PROXY_005", { executed: "maybe" }));
     if (!this.#acknowledged) return;
-    this.#leaveSlot();
+    this.#leave();
     this.#inFlight.remove(this);
   }
 
-  #leaveSlot(): void {
-    const { slot, bodyMemory } = this;
+  /** Its slot goes to another; no effect when it holds none. */
+  leaveSlot(): void {
+    const { slot } = this;
     this.slot = null;
-    this.bodyMemory = null;
     slot?.release(this);
+  }
+
+  /** It is not upgraded, or no longer: gives its place back if it has one. */
+  leaveTunnels(): void {
+    const { tunnel } = this;
+    this.tunnel = null;
+    tunnel?.release();
+  }
+
+  #leave(): void {
+    const { bodyMemory } = this;
+    this.bodyMemory = null;
+    this.leaveSlot();
+    if (this.tunnel !== null) this.leaveTunnels();
     bodyMemory?.release();
   }
 

@@ -31,7 +31,7 @@ export class Recorder {
    * @throws GatewayError GW_003 when it cannot be.
    */
   begin(exchange: Exchange): Promise<void> | undefined {
-    if (this.#intent === "off" || (this.#intent === "execute" && exchange.route !== "execute")) return undefined;
+    if (this.#intent === "off" || (this.#intent === "execute" && !mayRunCode(exchange))) return undefined;
     exchange.started = true;
     return new Promise((resolve, reject) => {
       this.#outbox.commit(startRecord(exchange, Date.now()), {
@@ -66,6 +66,11 @@ export class Recorder {
     const reason = error.reason ?? AUTH_FAILURE[error.code];
     if (reason !== undefined) this.#lane.authFailure(reason);
   }
+}
+
+/** An upgraded connection may run as much as it likes until it ends, which may be never. */
+function mayRunCode({ route, offer }: Exchange): boolean {
+  return route === "execute" || offer !== null;
 }
 
 const AUTH_FAILURE: Partial<Record<ErrorCode, AuthFailure>> = {

@@ -4,10 +4,12 @@ import { portOf } from "../../domain/port.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
+import type { IpAccess } from "../../auth/ip-access.ts";
 import { lastRefusedExpiry } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ConcurrencyGate } from "../../limits/concurrency.ts";
 import type { SketchKey } from "../../limits/sketch.ts";
+import { Streams } from "../../limits/streams.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { InFlight } from "../request/in-flight.ts";
 
@@ -150,5 +152,13 @@ export function recheck(inFlight: InFlight<Exchange>, { revoked: tokens, sandbox
       if (sandbox === undefined) exchange.cut(new GatewayError("ROUTE_001"));
       else if (port !== null && portOf(sandbox, port) === undefined) exchange.cut(new GatewayError("ROUTE_009"));
     }
+  }
+}
+
+/** Other addresses may call from now on: ends what has no end of its own (upgraded connections, streams) and may not. */
+export function endDenied(inFlight: InFlight<Exchange>, access: IpAccess): void {
+  for (const exchange of inFlight) {
+    const goesOn = exchange.upgraded || exchange.slot instanceof Streams;
+    if (goesOn && !access.allows(exchange.address)) exchange.withdraw(new GatewayError("AUTH_006"));
   }
 }

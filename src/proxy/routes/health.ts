@@ -12,6 +12,7 @@ export interface HealthSources {
   readonly auth: { readonly enabled: boolean; readonly provider: string; readonly cachedTokens: () => number };
   readonly gate: { readonly taken: number; readonly pending: number };
   readonly streams: { readonly open: number };
+  readonly tunnels: { readonly open: number };
   readonly maxConcurrent: number;
   readonly startedAt: number;
 }
@@ -69,7 +70,7 @@ export class HealthPages {
   }
 
   #proxy(): Content {
-    const { auditWorking, draining, gate, maxConcurrent, snapshot, streams } = this.#sources;
+    const { auditWorking, draining, gate, maxConcurrent, snapshot, streams, tunnels } = this.#sources;
     const status: Verdict = draining() || !auditWorking() ? "down" : "ok";
     return {
       status,
@@ -79,6 +80,7 @@ export class HealthPages {
       max_concurrent: maxConcurrent,
       waiting: gate.pending,
       streams: streams.open,
+      tunnels: tunnels.open,
       revision: snapshot().revision,
     };
   }

@@ -5,6 +5,7 @@ import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
+import type { Tunnels } from "../../limits/tunnels/tunnels.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
@@ -21,6 +22,7 @@ export interface TransparentOptions {
   readonly recorder: Recorder;
   readonly timeouts: TimeoutsBySettings;
   readonly maxBodySize: number;
+  readonly tunnels: Tunnels;
 }
 
 const SLASH = "/".charCodeAt(0);
@@ -53,6 +55,9 @@ export class TransparentRoute {
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
     const { totalMs } = this.#o.timeouts.of(sandbox.settings);
     exchange.endBy = exchange.startedAt + totalOf(head.requestTimeout, totalMs);
+    if (exchange.offer !== null) {
+      exchange.tunnel = this.#o.tunnels.claim(caller.rateKey, sandboxId, sandbox.settings.maxTunnels);
+    }
     const waiting = this.#o.admission.enter(exchange, caller, sandbox);
     if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where));
     return this.#begin(exchange, head, principal, where);

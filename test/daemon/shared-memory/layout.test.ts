@@ -56,11 +56,11 @@ describe("the shared memory", () => {
     expect(memory.buffer.byteLength).toBeGreaterThanOrEqual(end);
   });
 
-  test("takes 7.5 MB and less than 1.7 MB a thread", () => {
+  test("takes 8 MB and less than 2 MB a thread", () => {
     const sizes = [1, 2].map((threads) => createSharedMemory(threads).buffer.byteLength);
     const [one, two] = sizes as [number, number];
-    expect(two - one).toBeLessThan(1.7 * 2 ** 20);
-    expect(one - (two - one)).toBeLessThan(7.55 * 2 ** 20);
+    expect(two - one).toBeLessThan(2 * 2 ** 20);
+    expect(one - (two - one)).toBeLessThan(8.05 * 2 ** 20);
   });
 
   test("is the same from every thread", () => {

@@ -13,6 +13,8 @@ const DEFAULTS: Timeouts = {
   idleMs: 4,
   wholeMs: 5,
   sendMs: 6,
+  tunnelIdleMs: 8,
+  tunnelMaxAgeMs: 9,
   totalMs: Number.POSITIVE_INFINITY,
 };
 

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -9,7 +9,7 @@ import type { Exchange } from "../../../src/proxy/request/exchange.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
 import { eventually } from "../../support/eventually.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
-import { startRawUpstream, startScriptedUpstream } from "../../support/upstream.ts";
+import { startRawUpstream, startScriptedUpstream, startUpstream } from "../../support/upstream.ts";
 
 /** A gateway before a WebSocket server that echoes; `seen`: requests that reached it. */
 async function echoing(env: Record<string, string> = {}) {
@@ -63,12 +63,9 @@ async function tunnel(env: Record<string, string> = {}) {
   return {
     gateway,
     open,
-    /** Calls in flight, streams, calls that are held of instances. */
-    held: () => [
-      gateway.gateway.inFlight.size,
-      sum(memory.streams.map(({ total }) => total)),
-      sum(memory.instances.inFlight),
-    ],
+    instances,
+    /** Calls in flight, tunnels, calls that are held of instances. */
+    held: () => [gateway.gateway.inFlight.size, sum(memory.tunnels.totals), sum(memory.instances.inFlight)],
     outcomes: () => gateway.records().map(({ outcome = "" }) => outcome),
   };
 }
@@ -288,7 +285,7 @@ describe("a tunnel", () => {
   });
 
   test("among a hundred is over within a second of its token's end, and each has its record", async () => {
-    const { gateway, open, held, outcomes } = await tunnel({ MAX_STREAMS_PER_CALLER: "100" });
+    const { gateway, open, held, outcomes } = await tunnel({ MAX_TUNNELS_PER_CALLER: "100" });
     const tunnels = [];
     for (let count = 0; count < 100; count++) tunnels.push(await open());
     expect(held()).toEqual([100, 100, 100]);
@@ -300,6 +297,135 @@ describe("a tunnel", () => {
     expect(performance.now() - revokedAt).toBeLessThan(1_000);
     expect(outcomes()).toEqual(tunnels.map(() => "AUTH_001"));
     expect(tunnels.filter(({ client }) => client.text.endsWith("\x03\xf0AUTH_001"))).toHaveLength(100);
+  });
+});
+
+/** What the offer of another one is answered with; the tunnel stays open. */
+async function another(port: number, authorization: string, path: string): Promise<string> {
+  const connection = await RawConnection.open(port);
+  connection.send(offer(authorization).replace("/s/box/", path));
+  await connection.received(/^HTTP\/1.1 (?:101 |\d+ [^]*"code")/);
+  return /"details":"([^"]*)"/.exec(connection.text)?.[1] ?? connection.text.slice(9, 12);
+}
+
+describe("how many tunnels there may be", () => {
+  test.each([
+    ["of a caller", { MAX_TUNNELS_PER_CALLER: "2" }, {}, "This caller has as many as it may"],
+    ["of a sandbox", { MAX_TUNNELS_PER_SANDBOX: "2" }, {}, "This sandbox has as many as it may"],
+    ["of a sandbox that says so", {}, { "max-tunnels": "2" }, "This sandbox has as many as it may"],
+    [
+      "in all",
+      { MAX_TUNNELS: "2", MAX_TUNNELS_PER_CALLER: "9", MAX_TUNNELS_PER_SANDBOX: "9" },
+      {},
+      "The gateway has as many as it may",
+    ],
+  ])("%s is bounded before anything is sent, whatever the streams", async (_whose, env, settings, details) => {
+    const { gateway, open, held, instances } = await tunnel({ MAX_STREAMS: "0", ...env });
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings });
+    await gateway.feed.wake();
+    const authorization = await gateway.authorization();
+    const { client } = await open();
+    expect(await another(gateway.port, authorization, "/s/box/")).toBe("101");
+    expect(await another(gateway.port, authorization, "/s/box/")).toBe(details);
+    expect([held(), instances.length]).toEqual([[2, 2, 2], 2]);
+    client.socket.resetAndDestroy();
+    await eventually("its place is free", () => held()[1] === 1);
+    expect(await another(gateway.port, authorization, "/s/box/")).toBe("101");
+  });
+
+  test("counts none that has become something else, was refused, or could not be sent", async () => {
+    const { gateway, held } = await tunnel({ MAX_TUNNELS: "1", MAX_RETRIES: "0" });
+    const authorization = await gateway.authorization();
+    const seen: string[] = [];
+    const goesOn = await startRawUpstream((socket) => {
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"));
+    });
+    await gateway.addSandbox("stream", goesOn);
+    await gateway.addSandbox("gone", "http://127.0.0.1:1");
+    const stream = await RawConnection.open(gateway.port);
+    await stream.send(offer(authorization).replace("box", "stream")).received("data: 1");
+    for (const path of ["/s/gone/", "/s/nothing/", "/s/box/"])
+      seen.push(await another(gateway.port, authorization, path));
+    expect(seen.at(-1)).toBe("101");
+    expect(held()[1]).toBe(1);
+    expect(stream.closed).toBe(false);
+  });
+});
+
+describe("the age of a tunnel", () => {
+  test.each([
+    ["the configuration", { PROXY_TUNNEL_MAX_AGE: "400ms" }, {}],
+    ["its sandbox", { PROXY_TUNNEL_MAX_AGE: "off" }, { "tunnel-max-age": "400ms" }],
+  ])("is bounded by %s, however much moves in it and whatever its call may take", async (_who, env, settings) => {
+    const { gateway, open } = await echoing({ PROXY_TOTAL_TIMEOUT: "200ms", ...env });
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings });
+    await gateway.feed.wake();
+    const socket = open(await gateway.authorization());
+    await once(socket, "open");
+    const openedAt = performance.now();
+    const pings = setInterval(() => socket.ping(), 50);
+    onTestFinished(() => clearInterval(pings));
+    const [code, reason] = (await once(socket, "close")) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([1001, "PROXY_016"]);
+    expect(performance.now() - openedAt).toBeGreaterThan(300);
+    await eventually("it is recorded", () => gateway.records().length === 1);
+    expect(gateway.records()).toMatchObject([{ status: 101, outcome: "PROXY_016" }]);
+    await eventually("nothing is left of it", () => gateway.gateway.inFlight.size === 0);
+  });
+
+  test("in which nothing moves is bounded by its sandbox too", async () => {
+    const { gateway, open } = await echoing();
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: { "tunnel-idle-timeout": "100ms" } });
+    await gateway.feed.wake();
+    const socket = open(await gateway.authorization());
+    const [code, reason] = (await once(socket, "close")) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([1001, "PROXY_011"]);
+  });
+});
+
+describe("a tunnel and its address", () => {
+  test("end when the address may not call any more, and so does a stream; a call that ends by itself goes on", async () => {
+    const { gateway, open } = await echoing();
+    const authorization = await gateway.authorization();
+    const answers: ServerResponse[] = [];
+    await gateway.addSandbox(
+      "web",
+      await startUpstream((req, res) => {
+        answers.push(res);
+        if (req.url === "/events") res.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+      }),
+    );
+    const socket = open(authorization);
+    await once(socket, "open");
+    const get = (path: string) => `GET /s/web/${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`;
+    const stream = (await RawConnection.open(gateway.port)).send(get("events"));
+    await stream.received("data: 1");
+    const call = (await RawConnection.open(gateway.port)).send(get("call"));
+    await eventually("the call is there", () => answers.length === 2);
+    const closed = once(socket, "close");
+    gateway.gateway.reconfigure({ ...gateway.config, IP_DENY_LIST: ["10.0.0.0/8"] });
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    gateway.gateway.reconfigure({ ...gateway.config, IP_DENY_LIST: ["127.0.0.0/8"] });
+    const [code, reason] = (await closed) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([1008, "AUTH_006"]);
+    await stream.end();
+    answers[1]?.end("whole");
+    await call.received("whole");
+  });
+});
+
+describe("the record of a tunnel", () => {
+  test.each([
+    ["execute", 1],
+    ["all", 1],
+    ["off", 0],
+  ])("begins before it is offered to an instance: AUDIT_INTENT=%s", async (intent, starts) => {
+    const { gateway, open } = await tunnel({ AUDIT_INTENT: intent });
+    await open();
+    const records = gateway.allRecords().filter(({ kind }) => kind === "start");
+    expect(records).toMatchObject(
+      Array.from({ length: starts }, () => ({ call: "proxy", sandbox: "box", path: "/s/box/" })),
+    );
   });
 });
 

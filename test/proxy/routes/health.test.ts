@@ -30,6 +30,7 @@ test("a new gateway is well, and its four pages say so without being asked who c
       max_concurrent: 100,
       waiting: 0,
       streams: 0,
+      tunnels: 0,
       revision: 0,
     },
   });

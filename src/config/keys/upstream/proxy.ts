@@ -26,6 +26,11 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
     "1h",
     "A WebSocket, or what else was upgraded, is closed when nothing has moved in it for this time.",
   ),
+  PROXY_TUNNEL_MAX_AGE: key(
+    offOr(duration("1ms", LONGEST)),
+    "24h",
+    "It is closed at this age, however much moves in it.",
+  ),
   PROXY_POOL_SIZE: key(integer(1, 65535), "128", "Most connections to one instance, per data thread."),
   PROXY_POOL_TIMEOUT: key(
     duration("1ms", LONGEST),
