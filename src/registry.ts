@@ -13,7 +13,6 @@ import { PeakEwma } from "./proxy/balance/strategies/peak-ewma.ts";
 import { PowerOfTwo } from "./proxy/balance/strategies/power-of-two.ts";
 import { Random } from "./proxy/balance/strategies/random.ts";
 import { RoundRobin } from "./proxy/balance/strategies/round-robin.ts";
-import { Weighted } from "./proxy/balance/strategies/weighted.ts";
 import type { Strategy } from "./proxy/balance/strategy.ts";
 import { GenericRuntime } from "./runtimes/generic.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
@@ -43,7 +42,7 @@ export function createStrategies(
 ): Record<(typeof STRATEGY_NAMES)[number], Strategy> {
   return {
     "round-robin": new RoundRobin(),
-    weighted: new Weighted(),
+    weighted: new RoundRobin(), // weights count in the default too; the name is kept for who looks for it
     "least-requests": new LeastRequests(),
     p2c: new PowerOfTwo(),
     "peak-ewma": new PeakEwma(),

@@ -34,7 +34,7 @@ const plugInOf = (file: string): string =>
 const isIn = (file: string, ...folders: string[]): boolean =>
   folders.some((folder) => file.startsWith(`src/${folder}`));
 
-const SHARED = ["hash-key", "load", "rendezvous", "two"];
+const SHARED = ["hash-key", "load", "rendezvous", "two", "weights"];
 const STRATEGY_FILES = under("proxy/balance/strategies/")
   .map(plugInOf)
   .filter((name) => !SHARED.includes(name));

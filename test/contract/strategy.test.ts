@@ -53,15 +53,36 @@ describe.each(STRATEGY_NAMES)("the strategy %s", (name) => {
     }
   });
 
-  test("leaves no instance idle when many callers come, and gives none more than twice its share", () => {
+  /** 10,000 calls by as many callers, of which `atOnce` are in flight and end in the order they came. */
+  const sharesUnder = (weights: readonly number[], atOnce: number): number[] => {
     const picks = strategy();
-    const sandbox = sandboxOf([1, 1, 1, 1]);
-    const counts = [0, 0, 0, 0];
-    for (let caller = 0; caller < 2_000; caller++) {
-      const { number } = picks.pick(sandbox.instances, situationOf(sandbox, caller));
-      counts[number] = (counts[number] as number) + 1;
+    const sandbox = sandboxOf(weights);
+    const loads = weights.map(() => 0);
+    const inFlight: Instance[] = [];
+    const counts = weights.map(() => 0);
+    for (let caller = 0; caller < 10_000; caller++) {
+      const ended = inFlight.length === atOnce ? inFlight.shift() : undefined;
+      if (ended !== undefined) loads[ended.number] = (loads[ended.number] as number) - 1;
+      const instance = picks.pick(sandbox.instances, situationOf(sandbox, caller, boardOf(loads)));
+      loads[instance.number] = (loads[instance.number] as number) + 1;
+      counts[instance.number] = (counts[instance.number] as number) + 1;
+      inFlight.push(instance);
     }
-    expect(Math.min(...counts)).toBeGreaterThan(250);
-    expect(Math.max(...counts)).toBeLessThan(1_000);
+    return counts.map((count) => count / 10_000);
+  };
+
+  test.each([[[1, 1, 1, 1]], [[5, 1, 1]], [[1, 2, 3, 4]], [[3, 0, 1]], [[0, 0]], [[100, 300, 600]]])(
+    "gives of ten thousand calls what the weights %j say, within 2 %%",
+    (weights) => {
+      const all = weights.reduce((sum, weight) => sum + weight, 0);
+      const expected = weights.map((weight) => (all === 0 ? 1 / weights.length : weight / all));
+      const off = sharesUnder(weights, 100).map((share, number) => Math.abs(share - (expected[number] as number)));
+      expect(Math.max(...off)).toBeLessThan(0.02);
+    },
+  );
+
+  test("leaves none idle, and gives none more than the others, when there is nothing else to do", () => {
+    const off = sharesUnder([2, 2, 2, 2, 2], 1).map((share) => Math.abs(share - 0.2));
+    expect(Math.max(...off)).toBeLessThan(0.02);
   });
 });

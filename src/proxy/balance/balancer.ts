@@ -71,12 +71,12 @@ export class Balancer {
     const plan = this.#planOf(sandbox);
     const isHeeded = plan.health !== null && this.#isHeeded(instances, plan.health);
     if (bond?.instance !== undefined && this.#fits(bond.instance, plan, tried, isHeeded)) return bond.instance;
-    const candidates = this.#candidates(instances, plan, tried, isHeeded);
-    if (candidates.length <= 1) return candidates[0];
-    const begun = bond?.first(candidates);
+    const usable = this.#candidates(instances, plan, tried, isHeeded);
+    if (usable.length <= 1) return usable[0];
+    const begun = bond?.first(usable);
     if (begun !== undefined) return begun;
-    const picked = plan.strategy.pick(candidates, { sandbox, request, board: this.#board });
-    return plan.slowStartMs > 0 ? this.#warmedUp(picked, candidates, plan) : picked;
+    const candidates = plan.slowStartMs > 0 ? this.#warm(usable, plan.slowStartMs) : usable;
+    return plan.strategy.pick(candidates, { sandbox, request, board: this.#board });
   }
 
   /** Claims an instance that was chosen: another thread may have been faster. */
@@ -142,12 +142,14 @@ export class Balancer {
     return outlookOf(instances, panicThreshold, this.#board);
   }
 
-  /** The picked one, unless it is to get less for now: then one of the others. */
-  #warmedUp(picked: Instance, candidates: readonly Instance[], plan: Plan): Instance {
-    const share = Math.max(FIRST_SHARE, this.#board.wellForMs(picked) / plan.slowStartMs);
-    if (share >= 1 || this.#random() < share) return picked;
-    const others = candidates.filter((each) => each !== picked && this.#board.wellForMs(each) >= plan.slowStartMs);
-    return others[Math.floor(this.#random() * others.length)] ?? picked;
+  /** Those that would get this request: one that is warming up is among them as often as its time says. */
+  #warm(usable: readonly Instance[], slowStartMs: number): readonly Instance[] {
+    let warm = usable;
+    for (const instance of usable) {
+      const share = Math.max(FIRST_SHARE, this.#board.wellForMs(instance) / slowStartMs);
+      if (share < 1 && this.#random() >= share) warm = warm.filter((each) => each !== instance);
+    }
+    return warm.length === 0 ? usable : warm;
   }
 
   #planOf(sandbox: Sandbox): Plan {

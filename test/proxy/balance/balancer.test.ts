@@ -7,7 +7,7 @@ import { RoundRobin } from "../../../src/proxy/balance/strategies/round-robin.ts
 import { REFUSED, SharedBoard } from "../../../src/proxy/health/board.ts";
 import { monotonicTicks } from "../../../src/proxy/health/circuits.ts";
 import { stateWord } from "../../../src/proxy/health/state-word.ts";
-import { requestOf, sandboxOf, seeded } from "../../support/balancing.ts";
+import { requestOf, sandboxOf, seeded, sharesOf } from "../../support/balancing.ts";
 import { CIRCUITS } from "../../support/circuits.ts";
 import { HEALTH } from "../../support/health.ts";
 
@@ -215,7 +215,7 @@ describe("where instances are checked", () => {
     down(board, sandbox, 0);
     expect(share()).toBe(0);
     down(board, sandbox);
-    expect(share()).toBeCloseTo(0.05, 1);
+    expect(share()).toBeCloseTo(0.1 / 1.1, 1);
   });
 
   test("the open circuit of one that is well again is tried at once", () => {
@@ -244,9 +244,22 @@ test("an instance that is new comes to its full share in the time of slow start"
     const picks = Array.from({ length: 2_000 }, () => balancer.choose(sandbox, requestOf(1), []));
     return picks.filter((instance) => instance?.number === 0).length / picks.length;
   };
-  expect(shareOf(0)).toBeCloseTo(0.05, 1);
-  expect(shareOf(5_000)).toBeCloseTo(0.25, 1);
+  // A tenth and a half of what the other gets.
+  expect(shareOf(0)).toBeCloseTo(0.1 / 1.1, 1);
+  expect(shareOf(5_000)).toBeCloseTo(0.5 / 1.5, 1);
   expect(shareOf(10_000)).toBeCloseTo(0.5, 1);
+});
+
+test("what slow start holds back, the strategy gives to the others as it would without that instance", () => {
+  const { memory, balancer } = start({ slowStartMs: 10_000 });
+  const sandbox = sandboxOf([4, 3, 1]);
+  for (const [place, ageMs] of [0, 60_000, 60_000].entries()) {
+    Atomics.store(memory.instances.circuits.closedAt, place, ticks(ageMs));
+  }
+  const picks = Array.from({ length: 10_000 }, () => balancer.choose(sandbox, requestOf(1), []) as Instance);
+  const [held = 1, heavy = 0, light = 1] = sharesOf(picks, 3);
+  expect(held).toBeLessThan(0.1);
+  expect(Math.abs(heavy / light - 3)).toBeLessThan(0.1);
 });
 
 test("why nothing can be chosen is said", () => {

@@ -15,8 +15,9 @@ interface Latency {
 
 /**
  * Of two by chance the one whose latency times its requests in flight is less. A latency that is worse than what was thought
- * counts at once, a better one little by little (Finagle's peak EWMA; the figures are Linkerd's). Each thread learns for
- * itself: it hears of its own calls only, and a few are enough.
+ * counts at once, a better one little by little (Finagle's peak EWMA; the figures are Linkerd's); and what is old counts
+ * less, or who was slow once would never be asked again. Each thread learns for itself: it hears of its own calls only, and a
+ * few are enough.
  */
 export class PeakEwma implements Strategy {
   readonly #latencies = new WeakMap<Instance, Latency>();
@@ -30,8 +31,8 @@ export class PeakEwma implements Strategy {
 
   pick(candidates: readonly Instance[], { board }: Situation): Instance {
     const [one, other] = twoOf(candidates, this.#random);
-    const cost = (instance: Instance): number =>
-      loadOf(instance, board) * (this.#latencies.get(instance)?.ms ?? UNKNOWN_MS);
+    const now = this.#now();
+    const cost = (instance: Instance): number => loadOf(instance, board) * this.#expected(instance, now);
     return cost(other) < cost(one) ? other : one;
   }
 
@@ -42,5 +43,10 @@ export class PeakEwma implements Strategy {
     const kept = ms > known.ms ? 0 : Math.exp((known.at - now) / DECAY_MS);
     known.ms = known.ms * kept + ms * (1 - kept);
     known.at = now;
+  }
+
+  #expected(instance: Instance, now: number): number {
+    const known = this.#latencies.get(instance);
+    return known === undefined ? UNKNOWN_MS : known.ms * Math.exp((known.at - now) / DECAY_MS);
   }
 }

@@ -19,12 +19,24 @@ export function hashOf(text: string): number {
   return hash;
 }
 
-/** The candidate that goes best with the key. */
+/** The candidate that goes best with the key. Each goes best with as many keys as its weight says. */
 export function bestOf(candidates: readonly Instance[], hash: number): Instance {
   let best = candidates[0] as Instance;
   let most = affinity(hash, best);
   for (const candidate of candidates) {
+    if (candidate.weight !== best.weight) return bestByWeight(candidates, hash);
     const fits = affinity(hash, candidate);
+    if (fits > most) [best, most] = [candidate, fits];
+  }
+  return best;
+}
+
+/** Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005: their logarithmic method. */
+function bestByWeight(candidates: readonly Instance[], hash: number): Instance {
+  let best = candidates[0] as Instance;
+  let most = -1;
+  for (const candidate of candidates) {
+    const fits = candidate.weight / -Math.log((affinity(hash, candidate) + 0.5) / 2 ** 32);
     if (fits > most) [best, most] = [candidate, fits];
   }
   return best;
