@@ -88,6 +88,12 @@ export const ERRORS = {
     "Name sandbox and port in one place alone (path, host, X-Sandbox fields), or the same in each",
   ),
   ROUTE_009: entry(404, "No such port", "Use a port that the sandbox has: sandboxgw sandbox update ID --ports 3000"),
+  ROUTE_011: entry(404, "Unknown route", "List what exists: sandboxgw route list"),
+  ROUTE_012: entry(
+    409,
+    "Another route takes these calls",
+    "Name another path, host or methods, or remove that one first",
+  ),
   ROUTE_013: entry(404, "Unknown audit record", "Search for it: sandboxgw audit search --help"),
 
   // The way to the instance.
@@ -206,9 +212,11 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_001: EXIT.notFound,
   ROUTE_005: EXIT.notFound,
   ROUTE_006: EXIT.notFound,
+  ROUTE_011: EXIT.notFound,
   ROUTE_013: EXIT.notFound,
   GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,
+  ROUTE_012: EXIT.conflict,
   GW_004: EXIT.conflict,
   GW_011: EXIT.checkFailed,
   GW_015: EXIT.checkFailed,

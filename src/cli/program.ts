@@ -37,6 +37,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "add, list, update, drain and remove a sandbox's instances",
     load: async () => (await import("./commands/instance.ts")).defineInstance,
   },
+  route: {
+    summary: "add, list, show and remove routes of hosts and paths to sandboxes",
+    load: async () => (await import("./commands/route.ts")).defineRoute,
+  },
   circuit: {
     summary: "list, open, close and reset the circuits of instances",
     load: async () => (await import("./commands/circuit.ts")).defineCircuit,

@@ -8,6 +8,7 @@ import { Control } from "./control.ts";
 import { AuditVerbs } from "./verbs/audit.ts";
 import { CircuitVerbs } from "./verbs/circuits.ts";
 import { InstanceVerbs } from "./verbs/instances.ts";
+import { RouteVerbs } from "./verbs/routes.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
 import { type RunningDaemon, StatusVerbs } from "./verbs/status.ts";
 import { TokenVerbs } from "./verbs/tokens.ts";
@@ -21,7 +22,13 @@ export interface VerbsOptions {
   readonly keys: () => Promise<KeyRing>;
   readonly config: Pick<
     Config,
-    "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY" | "TARGET_ALLOW" | "TARGET_DENY"
+    | "TOKEN_ISSUER"
+    | "TOKEN_AUDIENCE"
+    | "TOKEN_CLOCK_SKEW"
+    | "AUTH_TOKEN_EXPIRY"
+    | "TARGET_ALLOW"
+    | "TARGET_DENY"
+    | "GATEWAY_DOMAIN"
   >;
   /** Asked for when something is added: knowing all plug-ins takes longer than the other verbs do. */
   readonly catalogue: () => Promise<Catalogue>;
@@ -41,6 +48,7 @@ export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
   readonly instances: VerbsOf<InstanceVerbs>;
+  readonly routes: VerbsOf<RouteVerbs>;
   readonly circuits: VerbsOf<CircuitVerbs>;
   readonly audit: VerbsOf<AuditVerbs>;
   readonly status: VerbsOf<StatusVerbs>;
@@ -65,6 +73,7 @@ export function createVerbs({
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets }),
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
+    routes: new RouteVerbs({ control, store, gatewayDomain: config.GATEWAY_DOMAIN }),
     circuits: new CircuitVerbs({ control, store, daemon }),
     audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead }),
     status: new StatusVerbs({ store, audit, daemon }),

@@ -1,4 +1,5 @@
 import type { CircuitChange } from "./instance/circuit.ts";
+import type { RouteChange } from "./route/route.ts";
 import type { SandboxChange } from "./sandbox.ts";
 import type { RevocationChange } from "./token.ts";
 
@@ -6,7 +7,7 @@ import type { RevocationChange } from "./token.ts";
  * One committed mutation, as the data path needs to know it. A change carries the new state whole, so applying it needs no
  * look-up. Each noun declares its own.
  */
-export type Change = SandboxChange | RevocationChange | CircuitChange;
+export type Change = SandboxChange | RevocationChange | CircuitChange | RouteChange;
 
 /** A change with its place in the order of all changes. */
 export interface Revised {

@@ -1,4 +1,5 @@
 import type { Change, Revised } from "../domain/change.ts";
+import type { CustomRoute } from "../domain/route/route.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
 import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
 import type { TokenRecord } from "../domain/token.ts";
@@ -28,6 +29,7 @@ export interface StateStore {
    */
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T>;
   readonly sandboxes: SandboxReads;
+  readonly routes: RouteReads;
   readonly tokens: TokenReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -46,6 +48,7 @@ export interface StateStore {
 /** The tables as one transaction's `work` sees them. */
 export interface Transaction {
   readonly sandboxes: SandboxTable;
+  readonly routes: RouteTable;
   readonly tokens: TokenTable;
   readonly changes: ChangeTable;
   /**
@@ -66,7 +69,7 @@ export interface SandboxTable extends SandboxReads {
   create(sandbox: Omit<Sandbox, "instances">): Promise<void>;
   /** Writes what may change of a sandbox. False when there was none. */
   update(sandbox: Omit<Sandbox, "instances" | "driver" | "createdAt">): Promise<boolean>;
-  /** Removes its instances too. False when there was none. */
+  /** Removes its instances and routes too. False when there was none. */
   remove(id: string): Promise<boolean>;
   /** Returns the stored instance with its number, which is greater than any before it. */
   createInstance(instance: Pick<Instance, "id" | "sandboxId" | "url" | "weight">): Promise<Instance>;
@@ -74,6 +77,22 @@ export interface SandboxTable extends SandboxReads {
   updateInstance(instance: Pick<Instance, "id" | "weight" | "draining" | "tripped">): Promise<boolean>;
   /** False when there was none. */
   removeInstance(id: string): Promise<boolean>;
+}
+
+export interface RouteReads {
+  find(id: string): Promise<CustomRoute | undefined>;
+  /** Ordered by host and path, those of any host first. */
+  list(): Promise<CustomRoute[]>;
+  /** Those that lead to a sandbox, in the same order. */
+  listOf(sandboxId: string): Promise<CustomRoute[]>;
+  /** Those of exactly this host and path. */
+  listAt(place: Pick<CustomRoute, "host" | "path">): Promise<CustomRoute[]>;
+}
+
+export interface RouteTable extends RouteReads {
+  create(route: CustomRoute): Promise<void>;
+  /** False when there was none. */
+  remove(id: string): Promise<boolean>;
 }
 
 export interface TokenReads {

@@ -12,7 +12,7 @@ const MINUTE = 60_000;
 
 function snapshotWith(...revoked: string[]): Snapshot {
   const entries = revoked.map((tokenId) => ({ tokenId, expiresAt: START + MINUTE }));
-  return snapshotFrom({ revision: 1, sandboxes: [], revoked: entries });
+  return snapshotFrom({ revision: 1, sandboxes: [], routes: [], revoked: entries });
 }
 
 const NOTHING_REVOKED = snapshotWith();

@@ -86,7 +86,7 @@ describe("a token narrowed to operations", () => {
 });
 
 describe("a sandbox", () => {
-  const snapshot = snapshotFrom({ revision: 1, sandboxes: ["py-1", "js-1"].map(sandbox), revoked: [] });
+  const snapshot = snapshotFrom({ revision: 1, sandboxes: ["py-1", "js-1"].map(sandbox), routes: [], revoked: [] });
 
   test("is found by whose token covers it", () => {
     for (const sandboxes of [null, ["py-*"], ["js-1", "py-1"], ["*"]]) {

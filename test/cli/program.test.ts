@@ -197,6 +197,57 @@ describe("circuits and instances", () => {
   });
 });
 
+describe("route", () => {
+  it("is added, listed, shown and removed, also together with its sandbox", async () => {
+    const cli = fresh();
+    await cli.run("sandbox add web --url http://127.0.0.1:9000");
+    const added = await cli.json(
+      "route add --path /shop/ --methods get,POST --strip-prefix --sandbox web --total-timeout 5s",
+    );
+    expect(added).toMatchObject({
+      host: null,
+      path: "/shop",
+      methods: ["GET", "POST"],
+      strip_prefix: true,
+      sandbox_id: "web",
+      settings: { total_timeout: "5s" },
+    });
+    const id = String(added["id"]);
+    const twin = await cli.run("route add --path /shop --methods POST --sandbox web");
+    expect(twin).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining(`POST /shop goes to sandbox web by ${id}`) as string,
+    });
+    expect((await cli.run("route add --host Shop.Example --sandbox web")).stdout).toMatch(
+      /shop\.example\/ leads to web\n$/,
+    );
+    const list = await cli.run("route list");
+    expect(list.stdout).toMatch(
+      /^ID +HOST +PATH .*\nrte_\S+ +any +\/shop +GET,POST +stripped +web .*\nrte_\S+ +shop\.example +\/ +all +kept +web /,
+    );
+    expect((await cli.run(`route show ${id}`)).stdout).toMatch(/prefix: +stripped\n(?:.*\n)*total-timeout: +5s\n/);
+    expect((await cli.run(`route remove ${id} --yes`)).stdout).toBe(`${id} removed: /shop leads to web no more\n`);
+    expect((await cli.run(`route show ${id}`)).code).toBe(5);
+    expect((await cli.run("sandbox remove web --yes")).stdout).toBe("web removed, and with it shop.example/\n");
+    expect(await cli.json("route list")).toEqual([]);
+  });
+
+  it.each([
+    ["route add --sandbox web", "option --path or --host is missing"],
+    ["route add --path /x", "option --sandbox is missing"],
+    ["route add --path /x --sandbox web --hard-limit 3", "unknown option '--hard-limit'"],
+    ["route add --path /api/x --sandbox web", "/api is the gateway's own"],
+    ["route add --path /x/* --sandbox web", "write it without the *"],
+    ["route add --path /x --methods GTE --sandbox web", "did you mean GET?"],
+  ])("%s is refused: %s", async (line, why) => {
+    const cli = fresh();
+    await cli.run("sandbox add web --url http://127.0.0.1:9000");
+    const { code, stderr } = await cli.run(line);
+    expect(code).toBe(2);
+    expect(stderr).toContain(why);
+  });
+});
+
 describe("sandbox and instance", () => {
   it("are added, listed, shown and removed", async () => {
     const cli = fresh();
@@ -276,7 +327,7 @@ describe("sandbox and instance", () => {
     await cli.run("sandbox add demo --driver wasm");
     const answered = await cli.run("sandbox remove demo", { isTTY: true, input });
     expect(answered.code).toBe(code);
-    expect(answered.stderr).toContain("Remove sandbox demo and its instances? [y/N]");
+    expect(answered.stderr).toContain("Remove sandbox demo and its instances and routes? [y/N]");
     expect((await cli.run("sandbox show demo")).code).toBe(code === 0 ? 5 : 0);
   });
 });

@@ -115,6 +115,31 @@ describe.each(KINDS)("a $name store", ({ open }) => {
       expect(await store.transaction(({ sandboxes }) => sandboxes.removeInstance(instance))).toBe(false);
     });
 
+    it("take their routes with them, and nobody else's", async () => {
+      const { store } = await fresh();
+      await addSandbox(store, "a");
+      await addSandbox(store, "b");
+      const plain = { methods: ["GET"], stripPrefix: true, settings: { totalTimeout: 5 }, createdAt: 1 };
+      const routes = [
+        { id: "r1", host: null, path: "/y", sandboxId: "a", ...plain },
+        { id: "r2", host: "h", path: "/x", sandboxId: "b", ...plain },
+        { id: "r3", host: null, path: "/x", sandboxId: "b", ...plain, methods: null },
+      ];
+      await store.transaction(async (tables) => {
+        for (const route of routes) await tables.routes.create(route);
+      });
+      const [r1, r2, r3] = routes;
+      expect(await store.routes.list()).toEqual([r3, r1, r2]);
+      expect(await store.routes.listOf("b")).toEqual([r3, r2]);
+      expect(await store.routes.listAt({ host: null, path: "/x" })).toEqual([r3]);
+      expect(await store.routes.find("r2")).toEqual(r2);
+      await store.transaction(({ sandboxes }) => sandboxes.remove("a"));
+      expect((await store.snapshot(0)).routes).toEqual([r3, r2]);
+      expect(await store.transaction((tables) => tables.routes.remove("r3"))).toBe(true);
+      expect(await store.transaction((tables) => tables.routes.remove("r3"))).toBe(false);
+      expect(await store.routes.list()).toEqual([r2]);
+    });
+
     it("never give an instance's number to another one", async () => {
       const { store } = await fresh();
       await addSandbox(store, "py");
@@ -245,6 +270,7 @@ describe.each(KINDS)("a $name store", ({ open }) => {
       });
       expect(await store.snapshot(3000)).toEqual({
         revision,
+        routes: [],
         sandboxes: await store.sandboxes.list(),
         revoked: [{ tokenId: live.id, expiresAt: 3001 }],
       });

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { formatLabels } from "../../domain/labels.ts";
+import { routeName } from "../../domain/route/route.ts";
 import { isHostLabel, isManaged, type Sandbox } from "../../domain/sandbox.ts";
 import { textsOf } from "../../domain/settings/settings.ts";
 import type { Access } from "../access.ts";
@@ -74,9 +75,9 @@ Examples:
   sandbox
     .command("remove")
     .alias("rm")
-    .summary("remove a sandbox and its instances")
+    .summary("remove a sandbox, its instances and its routes")
     .description(
-      "Removes a sandbox and its instances. Calls that may have reached an instance are finished, all others find nothing.",
+      "Removes a sandbox, its instances and its routes. Calls that may have reached an instance are finished, all others find nothing.",
     )
     .argument("<id>")
     .option("-y, --yes", "do not ask")
@@ -216,9 +217,10 @@ async function update(cli: Cli, id: string, options: UpdateOptions): Promise<voi
 }
 
 async function remove(cli: Cli, id: string, options: RemoveOptions): Promise<void> {
-  await cli.confirm(`Remove sandbox ${id} and its instances?`, options);
-  const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.remove(actor, id), options);
-  cli.output.print(sandboxView(sandbox), () => `${id} removed`);
+  await cli.confirm(`Remove sandbox ${id} and its instances and routes?`, options);
+  const { sandbox, routes } = await cli.change(({ verbs, actor }) => verbs.sandboxes.remove(actor, id), options);
+  const withRoutes = routes.length === 0 ? "" : `, and with it ${routes.map(routeName).join(", ")}`;
+  cli.output.print(sandboxView(sandbox), () => `${id} removed${withRoutes}`);
 }
 
 function sandboxFields({ id, runtime, driver, strategy, labels, settings, createdAt }: Sandbox): string[] {

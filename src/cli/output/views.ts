@@ -1,4 +1,5 @@
 // Nouns as the command line prints them: JSON is snake_case with RFC 3339 times, and stable.
+import type { CustomRoute } from "../../domain/route/route.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import { settingsView } from "../../domain/settings/settings.ts";
@@ -48,6 +49,13 @@ export function sandboxState({ instances }: Sandbox, states: States): string {
 export function instanceView(instance: Instance, states: States = {}): Record<string, unknown> {
   const { id, sandboxId, url, number, weight, draining, tripped } = instance;
   return { id, sandbox_id: sandboxId, url, number, weight, draining, tripped, state: states[id] ?? null };
+}
+
+export function routeView(route: CustomRoute): Record<string, unknown> {
+  const { id, host, path, methods, stripPrefix, sandboxId, createdAt } = route;
+  const settings = settingsView(route.settings);
+  const created_at = timestamp(createdAt);
+  return { id, host, path, methods, strip_prefix: stripPrefix, sandbox_id: sandboxId, settings, created_at };
 }
 
 /** A narrowing as a table cell. */

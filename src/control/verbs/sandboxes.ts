@@ -1,4 +1,5 @@
 import { newId } from "../../domain/id.ts";
+import type { CustomRoute } from "../../domain/route/route.ts";
 import { type Instance, isManaged, isSandboxId, parseInstanceUrl, type Sandbox } from "../../domain/sandbox.ts";
 import { type Labels, NO_LABELS, parseLabels } from "../../domain/labels.ts";
 import { NO_SETTINGS, type Settings, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
@@ -44,6 +45,11 @@ export interface SandboxUpdate {
 export interface SandboxWritten {
   readonly sandbox: Sandbox;
   readonly revision: number;
+}
+
+/** What went with a sandbox. */
+export interface SandboxRemoved extends SandboxWritten {
+  readonly routes: readonly CustomRoute[];
 }
 
 export class SandboxVerbs {
@@ -128,14 +134,17 @@ export class SandboxVerbs {
     });
   }
 
-  /** Returns what was removed. @throws GatewayError ROUTE_001 */
-  remove(actor: Actor, id: string): Promise<SandboxWritten> {
+  /** Its routes go with it: none may lead to the next one of that name. Returns what was removed. @throws GatewayError ROUTE_001 */
+  remove(actor: Actor, id: string): Promise<SandboxRemoved> {
     return this.#control.write(actor, async (step) => {
       const sandbox = await knownSandbox(step.sandboxes, id);
+      const routes = await step.routes.listOf(id);
+      for (const route of routes) await step.announce({ kind: "route.removed", routeId: route.id });
       await step.sandboxes.remove(id);
       const revision = await step.announce({ kind: "sandbox.removed", sandboxId: id });
-      step.record("sandbox.remove", id, { instances: sandbox.instances.map((instance) => instance.id) });
-      return { sandbox, revision };
+      const instances = sandbox.instances.map((instance) => instance.id);
+      step.record("sandbox.remove", id, { instances, routes: routes.map((route) => route.id) });
+      return { sandbox, routes, revision };
     });
   }
 

@@ -4,6 +4,7 @@ import type { Setting } from "./setting.ts";
 import { balancing } from "./balancing.ts";
 import { forwarding } from "./forwarding.ts";
 import { health } from "./health.ts";
+import { mounting } from "./mounting.ts";
 import { reaching } from "./reaching.ts";
 import { retries } from "./retries.ts";
 import { stickiness } from "./stickiness.ts";
@@ -13,6 +14,7 @@ import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
 export const GROUPS = [
+  mounting,
   forwarding,
   reaching,
   balancing,
@@ -26,6 +28,7 @@ export const GROUPS = [
 
 /** Every setting, once. */
 export const SETTINGS = {
+  ...mounting.settings,
   ...forwarding.settings,
   ...reaching.settings,
   ...balancing.settings,
@@ -62,6 +65,10 @@ export function fieldOf(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+const ROUTE_SETTINGS: ReadonlySet<string> = new Set(
+  GROUPS.filter(({ route }) => route).flatMap(({ settings }) => Object.keys(settings)),
+);
+
 const BY_OPTION: ReadonlyMap<string, SettingName> = new Map(SETTING_NAMES.map((name) => [optionOf(name), name]));
 
 /**
@@ -77,6 +84,17 @@ export function withTexts(settings: Settings, texts: SettingTexts): Settings {
     else changed[name] = parsedSetting(name, text);
   }
   return Object.keys(changed).length === 0 ? NO_SETTINGS : changed;
+}
+
+/**
+ * The same for a custom route's.
+ * @throws GatewayError VAL_010 also for a setting that only a sandbox has.
+ */
+export function withRouteTexts(settings: Settings, texts: SettingTexts): Settings {
+  const changed = withTexts(settings, texts);
+  const stray = Object.keys(changed).find((name) => !ROUTE_SETTINGS.has(name));
+  if (stray === undefined) return changed;
+  throw new GatewayError("VAL_010", { details: `--${optionOf(stray)} is a sandbox's alone; a route has none` });
 }
 
 /** What is set, as people write it: in the order of the groups. */

@@ -3,7 +3,7 @@ import { LayeredMap } from "./layered-map.ts";
 import { NOTHING_HELD, type Projection } from "./projection.ts";
 
 /** Revoked tokens that would still be accepted, by token id. */
-export const revocations: Projection<RevocationRow, Revocation> = {
+export const revocations: Projection<RevocationRow, LayeredMap<Revocation>> = {
   from: (rows) => LayeredMap.from(rows.map(({ tokenId, expiresAt }) => [tokenId, { expiresAt }])),
 
   rows: (map) => Array.from(map.entries(), ([tokenId, { expiresAt }]) => ({ tokenId, expiresAt })),

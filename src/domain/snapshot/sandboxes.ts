@@ -5,7 +5,7 @@ import { LayeredMap } from "./layered-map.ts";
 import { NOTHING_HELD, type Projection } from "./projection.ts";
 
 /** By id. */
-export const sandboxes: Projection<Sandbox, Sandbox> = {
+export const sandboxes: Projection<Sandbox, LayeredMap<Sandbox>> = {
   from: (rows) => LayeredMap.from(rows.map((sandbox) => [sandbox.id, sandbox])),
 
   rows: (map) => [...map.values()],

@@ -1,10 +1,11 @@
 import type { Change, Revised } from "../change.ts";
 import type { Held, Projection } from "./projection.ts";
 import { revocations } from "./revocations.ts";
+import { routes } from "./routes.ts";
 import { sandboxes } from "./sandboxes.ts";
 
 /** Every noun of the snapshot under the name it has there: the only list of them. */
-const NOUNS = { sandboxes, revoked: revocations } as const;
+const NOUNS = { sandboxes, routes, revoked: revocations } as const;
 
 type Nouns = typeof NOUNS;
 type Name = keyof Nouns;

@@ -40,14 +40,13 @@ export interface ForwardContext {
 /** Bytes up to which copying a body is cheaper than writing it apart from its head. */
 const ONE_WRITE = 4096;
 
-/** The request as it goes to an instance. `path` is the part of the target that is the sandbox's own. */
+/** The request as it goes to an instance, of an exchange that says whether it keeps its prefix. `path` is the part of the target that is the sandbox's own. */
 export function outbound(
   exchange: Exchange,
   head: Head,
   { path, settings }: { readonly path: string; readonly settings: Settings },
   context: ForwardContext,
 ): Outbound {
-  exchange.keepsPrefix = settings.keepPrefix === true;
   exchange.toldHost = toldHost(settings.hostHeader, head);
   const idempotent = isIdempotent(exchange.method) || head.idempotencyKey !== undefined;
   const kept = idempotent && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST ? keep(exchange, context) : null;

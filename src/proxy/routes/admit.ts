@@ -2,7 +2,9 @@ import type { Caller } from "../../auth/authenticate.ts";
 import { checkRevoked, findSandbox, revoked } from "../../auth/authorize.ts";
 import { portOf } from "../../domain/port.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { CustomRoute } from "../../domain/route/route.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
+import { NO_SETTINGS, type Settings } from "../../domain/settings/settings.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import type { IpAccess } from "../../auth/ip-access.ts";
 import { lastRefusedExpiry } from "../../domain/token.ts";
@@ -46,13 +48,18 @@ export class Admission {
 
   /**
    * Takes a slot for the exchange, in the caller's share and, where it is known already, in the sandbox's. Returns a promise
-   * only when it has to wait for one.
+   * only when it has to wait for one. `settings`: those that hold for it.
    * @throws GatewayError RATE_002
    */
-  enter(exchange: Exchange, caller: Caller, sandbox: Sandbox | null): Promise<void> | undefined {
+  enter(
+    exchange: Exchange,
+    caller: Caller,
+    sandbox: Sandbox | null,
+    settings: Settings = NO_SETTINGS,
+  ): Promise<void> | undefined {
     exchange.callerKey = caller.shareKey;
     exchange.sandboxKey = sandbox === null ? null : this.#keyOf(sandbox);
-    if (!this.#gate.tryAcquire(exchange)) return this.#waitForSlot(exchange, sandbox);
+    if (!this.#gate.tryAcquire(exchange)) return this.#waitForSlot(exchange, settings);
     exchange.slot = this.#gate;
     return undefined;
   }
@@ -71,22 +78,23 @@ export class Admission {
     exchange.slot = null;
     this.#gate.release(exchange);
     exchange.sandboxKey = key;
-    return this.#waitForSlot(exchange, sandbox);
+    return this.#waitForSlot(exchange, sandbox.settings);
   }
 
   /**
    * May the call be dispatched now? Everything before may have waited, so this is asked last, and nothing is awaited
    * between the answer and the dispatch. Returns the sandbox as it is now.
    * @throws GatewayError AUTH_001 when the token has been revoked or has expired meanwhile, ROUTE_001 when the sandbox has
-   *   gone, and whatever the exchange was cut with.
+   *   gone, ROUTE_002 when the route has by which it came, and whatever the exchange was cut with.
    */
-  admit(exchange: Exchange, principal: Principal, sandboxId: string): Sandbox {
+  admit(exchange: Exchange, principal: Principal, sandboxId: string, route: CustomRoute | null = null): Sandbox {
     const snapshot = this.#snapshot();
     checkRevoked(principal, snapshot);
     if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
       throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
     }
     const sandbox = findSandbox(snapshot, principal, sandboxId);
+    if (route !== null && snapshot.routes.get(route.id) === undefined) throw new GatewayError("ROUTE_002");
     exchange.decision = "allow";
     exchange.rule = `role:${principal.role}`;
     // It might have gone on, but nobody waits for it any more.
@@ -103,11 +111,11 @@ export class Admission {
     return key;
   }
 
-  async #waitForSlot(exchange: Exchange, sandbox: Sandbox | null): Promise<void> {
+  async #waitForSlot(exchange: Exchange, { queueTimeout }: Settings): Promise<void> {
     const left = new AbortController();
     const leave = (): void => left.abort();
     exchange.onCut(leave);
-    const most = sandbox?.settings.queueTimeout ?? Number.POSITIVE_INFINITY;
+    const most = queueTimeout ?? Number.POSITIVE_INFINITY;
     const rest = exchange.endBy - performance.now();
     const over = deadline(Math.min(most, rest), () => exchange.cut(most < rest ? waitedInVain() : noTimeLeft()));
     try {

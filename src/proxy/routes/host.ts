@@ -13,8 +13,13 @@ export function hostSuffix(domain: string): HostSuffix {
  */
 export function hostLabel(host: string, suffix: HostSuffix): string | undefined {
   if (suffix === "") return undefined;
+  const bare = bareHost(host);
+  return bare.endsWith(suffix) ? bare.slice(0, -suffix.length) : undefined;
+}
+
+/** A host in lower case, without its port and the root's dot. An IPv6 address may lose its end: no name is like it. */
+export function bareHost(host: string): string {
   const colon = host.lastIndexOf(":");
   const name = (colon < 0 ? host : host.slice(0, colon)).toLowerCase();
-  const bare = name.endsWith(".") ? name.slice(0, -1) : name;
-  return bare.endsWith(suffix) ? bare.slice(0, -suffix.length) : undefined;
+  return name.endsWith(".") ? name.slice(0, -1) : name;
 }

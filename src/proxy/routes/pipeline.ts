@@ -88,7 +88,7 @@ export class Pipeline {
     exchange.address = peer.address;
     if (!peer.allowed) throw new GatewayError("AUTH_006");
     if (peer !== nearest) this.#o.connections.admitRequest(res, peer);
-    const page = healthPage(exchange.method, head, this.#o.hostSuffix);
+    const page = healthPage(exchange.method, head, this.#o.hostSuffix, this.#o.snapshot().routes);
     if (page !== undefined) {
       exchange.route = "health";
       const { status, body } = this.#o.health.render(page);
@@ -135,7 +135,7 @@ export class Pipeline {
   #route(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Route {
     let where: Route | undefined;
     try {
-      where = route(exchange.method, head, this.#o.hostSuffix);
+      where = route(exchange.method, head, this.#o.hostSuffix, this.#o.snapshot().routes, caller.principal);
       return where;
     } finally {
       if (caller !== this.#o.anonymous) {

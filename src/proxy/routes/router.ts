@@ -1,7 +1,11 @@
+import type { Principal } from "../../domain/principal.ts";
+import type { CustomRoute } from "../../domain/route/route.ts";
 import { isHostLabel, isSandboxId } from "../../domain/sandbox.ts";
+import type { RouteTable } from "../../domain/snapshot/route-table.ts";
 import { portFrom } from "../../domain/value/ports.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
+import { asked, customRoute, refuseOtherMethods, seenBy } from "./custom/match.ts";
 import { hostLabel, type HostSuffix } from "./host.ts";
 
 export const HEALTH_PAGES = ["/health", "/health/auth", "/health/proxy", "/health/sandboxes"] as const;
@@ -17,6 +21,8 @@ export interface ProxyRoute {
   readonly mount: string;
   /** The port it is for; null = the instance's own. Whether the sandbox has it is not known yet. */
   readonly port: number | null;
+  /** The custom route that leads there; null when path, host or a field name the sandbox. */
+  readonly route: CustomRoute | null;
 }
 
 export type Route =
@@ -36,15 +42,16 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /**
  * The health page a request is for, if any: these are answered before anybody is authenticated. On a sandbox's own host there
- * are none.
+ * are none, nor on a host that routes have given away whole.
  * @throws GatewayError ROUTE_003 for a method other than GET and HEAD, ROUTE_008 when a field names a sandbox.
  */
-export function healthPage(method: string, head: Head, suffix: HostSuffix): HealthPage | undefined {
+export function healthPage(method: string, head: Head, suffix: HostSuffix, routes: RouteTable): HealthPage | undefined {
   const { target } = head;
   if (!target.startsWith("/health") || hostLabel(head.host, suffix) !== undefined) return undefined;
   const path = withoutQuery(target);
   const page = HEALTH_PAGES.find((known) => known === path);
   if (page === undefined) return undefined;
+  if (!routes.isEmpty && customRoute(routes, asked(method, head, path), () => true) !== null) return undefined;
   refuseFields(head, path);
   allowOnly(method, ["GET", "HEAD"]);
   return page;
@@ -53,14 +60,19 @@ export function healthPage(method: string, head: Head, suffix: HostSuffix): Heal
 /**
  * Where a request goes, by exact bytes: nothing is decoded or normalised, so what is authorised is what is sent. Where path
  * or host and fields say it too they must agree. All that is asked of a sandbox's own host is the sandbox's.
+ * `routes`: the custom ones, of which `principal` sees those to its own sandboxes.
  * @throws GatewayError VAL_001 for a path that could mean another sandbox, ROUTE_001 for an impossible sandbox id,
  *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path or host and a field name two destinations,
  *   ROUTE_009 for an impossible port.
  */
-export function route(method: string, head: Head, suffix: HostSuffix): Route {
+export function route(method: string, head: Head, suffix: HostSuffix, routes: RouteTable, principal: Principal): Route {
   const { target, sandboxId, sandboxPort } = head;
   const label = hostLabel(head.host, suffix);
   if (label !== undefined) return agreed(byHost(label, target), head, `the host ${label}${suffix}`);
+  if (!routes.isEmpty) {
+    const custom = customRoute(routes, asked(method, head, withoutQuery(target)), seenBy(principal));
+    if (custom !== null) return agreed(byRoute(custom, target), head, `the route of ${withoutQuery(target)}`);
+  }
   if (target.startsWith("/s/")) {
     const found = byPath(target);
     return agreed(found, head, found.mount);
@@ -71,6 +83,7 @@ export function route(method: string, head: Head, suffix: HostSuffix): Route {
   if (sandboxId !== undefined) return toSandbox(sandboxId, sandboxPort, target, "");
   if (page === EXECUTE) allowOnly(method, ["POST"]);
   if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
+  if (page === NONE && !routes.isEmpty) refuseOtherMethods(routes, asked(method, head, path), seenBy(principal));
   if (sandboxPort !== undefined) throw twoDestinations("X-Sandbox-Port without a sandbox");
   return page;
 }
@@ -97,7 +110,7 @@ function byHost(label: string, target: string): ProxyRoute {
 /** `/s/box/…`, or `/s/box:8080/…`: no id has a colon in it. */
 function byPath(target: string): ProxyRoute {
   const path = withoutQuery(target);
-  if (DOT_SEGMENT.test(path)) throw new GatewayError("VAL_001", { details: "dot segment in the path" });
+  refuseDotSegments(path);
   const slash = path.indexOf("/", 3);
   const mount = slash < 0 ? path : path.slice(0, slash);
   const rest = target.slice(mount.length);
@@ -107,11 +120,26 @@ function byPath(target: string): ProxyRoute {
   return toSandbox(id, port, rest.startsWith("/") ? rest : `/${rest}`, mount);
 }
 
+/** The whole of a host is an origin of its own, all else a mount. */
+function byRoute(custom: CustomRoute, target: string): ProxyRoute {
+  const { sandboxId, path: prefix, stripPrefix } = custom;
+  const found = { kind: "proxy", sandboxId, port: null, route: custom } as const;
+  if (prefix === "/") return { ...found, path: target, mount: "" };
+  refuseDotSegments(withoutQuery(target));
+  const rest = stripPrefix ? target.slice(prefix.length) : target;
+  return { ...found, path: rest.startsWith("/") ? rest : `/${rest}`, mount: prefix };
+}
+
+/** @throws GatewayError VAL_001 */
+function refuseDotSegments(path: string): void {
+  if (DOT_SEGMENT.test(path)) throw new GatewayError("VAL_001", { details: "dot segment in the path" });
+}
+
 function toSandbox(sandboxId: string, portText: string | undefined, path: string, mount: string): ProxyRoute {
   if (!isSandboxId(sandboxId)) throw new GatewayError("ROUTE_001");
   const port = portText === undefined ? null : portFrom(portText);
   if (port === undefined) throw new GatewayError("ROUTE_009");
-  return { kind: "proxy", sandboxId, path, mount, port };
+  return { kind: "proxy", sandboxId, path, mount, port, route: null };
 }
 
 /**

@@ -12,6 +12,7 @@ import type { Head } from "../request/head.ts";
 import { checkBodyLength } from "../request/read-body.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
+import { EffectiveSettings } from "./custom/effective-settings.ts";
 import type { ProxyRoute } from "./router.ts";
 
 export interface TransparentOptions {
@@ -27,9 +28,10 @@ export interface TransparentOptions {
 
 const SLASH = "/".charCodeAt(0);
 
-/** `ANY /s/{sandbox_id}/…`: the transparent proxy. */
+/** `ANY /s/{sandbox_id}/…`, a sandbox's host, a custom route: the transparent proxy. */
 export class TransparentRoute {
   readonly #o: TransparentOptions;
+  readonly #settings = new EffectiveSettings();
 
   constructor(options: TransparentOptions) {
     this.#o = options;
@@ -38,27 +40,28 @@ export class TransparentRoute {
   /** Returns a promise only when the call has to wait: for a slot, or for its start record. */
   serve(exchange: Exchange, head: Head, caller: Caller, where: ProxyRoute): Promise<void> | undefined {
     const { principal } = caller;
-    const { sandboxId } = where;
+    const { sandboxId, mount } = where;
     exchange.route = "proxy";
     exchange.sandboxId = sandboxId;
     exchange.port = where.port;
-    exchange.mount = where.mount;
+    exchange.mount = mount;
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
     exchange.port = findPort(sandbox, where.port);
-    if (where.mount !== "" && head.target.charCodeAt(where.mount.length) !== SLASH) {
+    if (mount !== "" && head.target.charCodeAt(mount.length) !== SLASH && isFolder(where)) {
       exchange.decision = "allow";
       exchange.rule = `role:${principal.role}`;
-      return this.#toFolder(exchange, head, where.mount);
+      return this.#toFolder(exchange, head, mount);
     }
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
-    const { totalMs } = this.#o.timeouts.of(sandbox.settings);
+    const settings = this.#settings.of(sandbox, where.route);
+    const { totalMs } = this.#o.timeouts.of(settings);
     exchange.endBy = exchange.startedAt + totalOf(head.requestTimeout, totalMs);
     if (exchange.offer !== null) {
       exchange.tunnel = this.#o.tunnels.claim(caller.rateKey, sandboxId, sandbox.settings.maxTunnels);
     }
-    const waiting = this.#o.admission.enter(exchange, caller, sandbox);
+    const waiting = this.#o.admission.enter(exchange, caller, sandbox, settings);
     if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where));
     return this.#begin(exchange, head, principal, where);
   }
@@ -75,9 +78,11 @@ export class TransparentRoute {
     return undefined;
   }
 
-  #forward(exchange: Exchange, head: Head, principal: Principal, { path, port }: ProxyRoute): void {
-    const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId);
+  #forward(exchange: Exchange, head: Head, principal: Principal, { path, port, route }: ProxyRoute): void {
+    const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId, route);
     exchange.port = findPort(sandbox, port);
+    const settings = this.#settings.of(sandbox, route);
+    exchange.keepsPrefix = route === null ? settings.keepPrefix === true : !route.stripPrefix;
     if (head.expectsContinue) exchange.res.writeContinue();
     if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const forward = new Forward(exchange, this.#o.forwarding);
@@ -85,10 +90,15 @@ export class TransparentRoute {
       context: this.#o.dispatching,
       exchange,
       sandbox,
-      outbound: outbound(exchange, head, { path, settings: sandbox.settings }, this.#o.forwarding),
-      timeouts: this.#o.timeouts.of(sandbox.settings),
+      outbound: outbound(exchange, head, { path, settings }, this.#o.forwarding),
+      timeouts: this.#o.timeouts.of(settings),
       receiver: forward,
     });
     dispatch.start();
   }
+}
+
+/** Whether all of the mount is a folder. A route that keeps its prefix may be a page of the sandbox's, which says what it is. */
+function isFolder({ route }: ProxyRoute): boolean {
+  return route === null || route.stripPrefix;
 }

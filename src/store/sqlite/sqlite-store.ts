@@ -4,6 +4,7 @@ import type {
   ChangeReads,
   KeyTable,
   ObservedTable,
+  RouteReads,
   SandboxReads,
   StateStore,
   TokenReads,
@@ -15,6 +16,7 @@ import { prepareChanges } from "./changes.ts";
 import type { Connection, Query } from "./engine/connection.ts";
 import { keyTable } from "./keys.ts";
 import { observedTable } from "./observed.ts";
+import { prepareRoutes } from "./routes.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
 import { prepareTokens } from "./tokens.ts";
 import { Turns } from "./engine/turns.ts";
@@ -22,6 +24,7 @@ import { Turns } from "./engine/turns.ts";
 /** The state store and the node's audit log in one file, so that a change and its record are one commit. */
 export class SqliteStore implements StateStore {
   readonly sandboxes: SandboxReads;
+  readonly routes: RouteReads;
   readonly tokens: TokenReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -31,6 +34,7 @@ export class SqliteStore implements StateStore {
   readonly #turns: Turns;
   readonly #prepared: {
     readonly sandboxes: ReturnType<typeof prepareSandboxes>;
+    readonly routes: ReturnType<typeof prepareRoutes>;
     readonly tokens: ReturnType<typeof prepareTokens>;
     readonly changes: ReturnType<typeof prepareChanges>;
     readonly audit: SqliteAudit;
@@ -41,6 +45,7 @@ export class SqliteStore implements StateStore {
     const turns = new Turns(connection);
     const prepared = {
       sandboxes: prepareSandboxes(connection),
+      routes: prepareRoutes(connection),
       tokens: prepareTokens(connection),
       changes: prepareChanges(connection),
       audit: new SqliteAudit(connection),
@@ -50,6 +55,7 @@ export class SqliteStore implements StateStore {
     this.#turns = turns;
     this.#prepared = prepared;
     this.sandboxes = prepared.sandboxes.table(turns.alone);
+    this.routes = prepared.routes.table(turns.alone);
     this.tokens = prepared.tokens.table(turns.alone);
     this.changes = prepared.changes.table(turns.alone);
     this.keys = keyTable(connection, turns.alone);
@@ -58,10 +64,11 @@ export class SqliteStore implements StateStore {
   }
 
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
-    const { sandboxes, tokens, changes, audit } = this.#prepared;
+    const { sandboxes, routes, tokens, changes, audit } = this.#prepared;
     return this.#turns.transaction((access, within) =>
       work({
         sandboxes: sandboxes.table(access),
+        routes: routes.table(access),
         tokens: tokens.table(access),
         changes: changes.table(access),
         audit: auditTable(audit, within),
@@ -70,10 +77,11 @@ export class SqliteStore implements StateStore {
   }
 
   snapshot(expiredBy: number): Promise<SnapshotData> {
-    const { sandboxes, tokens, changes } = this.#prepared;
+    const { sandboxes, routes, tokens, changes } = this.#prepared;
     const read = (): SnapshotData => ({
       revision: changes.revision(),
       sandboxes: sandboxes.list(),
+      routes: routes.list(),
       revoked: tokens.revoked(expiredBy),
     });
     return this.#turns.alone(() => this.#connection.read(read));

@@ -92,7 +92,7 @@ describe("sandboxes.remove", () => {
   it("removes it with its instances and says so to the data path", async () => {
     const { store, verbs } = await openTestVerbs();
     const { sandbox } = await verbs.sandboxes.create(ADA, SANDBOX);
-    expect(await verbs.sandboxes.remove(ADA, "py")).toEqual({ sandbox, revision: 2 });
+    expect(await verbs.sandboxes.remove(ADA, "py")).toEqual({ sandbox, routes: [], revision: 2 });
     expect(await store.sandboxes.list()).toEqual([]);
     expect(await store.changes.since(1)).toEqual([
       { revision: 2, change: { kind: "sandbox.removed", sandboxId: "py" } },

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Change } from "../../../src/domain/change.ts";
+import type { CustomRoute } from "../../../src/domain/route/route.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
 import {
   applyChange,
@@ -26,7 +27,18 @@ const sandbox = (id: string, createdAt: number, instances: readonly string[] = [
   })),
 });
 
-const EMPTY = snapshotFrom({ revision: 0, sandboxes: [], revoked: [] });
+const route = (id: string, sandboxId: string, at: number): CustomRoute => ({
+  id,
+  host: at % 2 === 0 ? null : "a.example",
+  path: ["/", "/x", "/x/y"][at % 3] as string,
+  methods: null,
+  stripPrefix: false,
+  sandboxId,
+  settings: {},
+  createdAt: at,
+});
+
+const EMPTY = snapshotFrom({ revision: 0, sandboxes: [], routes: [], revoked: [] });
 
 const name = fc.constantFrom("a", "b", "c", "d");
 const change: fc.Arbitrary<Change> = fc.oneof(
@@ -37,6 +49,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       .map(([id, at, instances]) => sandbox(id, at, instances)),
   }),
   fc.record({ kind: fc.constant("sandbox.removed" as const), sandboxId: name }),
+  fc.record({
+    kind: fc.constant("route.put" as const),
+    route: fc.tuple(name, name, fc.nat()).map(([id, sandboxId, at]) => route(id, sandboxId, at)),
+  }),
+  fc.record({ kind: fc.constant("route.removed" as const), routeId: name }),
   fc.record({ kind: fc.constant("token.revoked" as const), tokenId: name, expiresAt: fc.nat() }),
 );
 
@@ -44,10 +61,11 @@ function after(snapshot: Snapshot, one: Change): Snapshot {
   return applyChange(snapshot, { revision: snapshot.revision + 1, change: one });
 }
 
-function contents({ revision, sandboxes, revoked }: Snapshot) {
+function contents({ revision, sandboxes, routes, revoked }: Snapshot) {
   return {
     revision,
     sandboxes: Object.fromEntries(sandboxes.entries()),
+    routes: Object.fromEntries([...routes.values()].map((one) => [one.id, one])),
     revoked: Object.fromEntries(revoked.entries()),
   };
 }
@@ -55,21 +73,30 @@ function contents({ revision, sandboxes, revoked }: Snapshot) {
 /** What a snapshot holds after the changes, worked out with plain objects. */
 function worked(changes: readonly Change[]) {
   const sandboxes: Record<string, Sandbox> = {};
+  const routes: Record<string, CustomRoute> = {};
   const revoked: Record<string, { expiresAt: number }> = {};
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
+    else if (one.kind === "route.put") routes[one.route.id] = one.route;
+    else if (one.kind === "route.removed") delete routes[one.routeId];
     else if (one.kind === "token.revoked") revoked[one.tokenId] = { expiresAt: one.expiresAt };
   }
-  return { revision: changes.length, sandboxes, revoked };
+  return { revision: changes.length, sandboxes, routes, revoked };
 }
 
 describe("a snapshot", () => {
   test("is made from plain data", () => {
-    const data = { revision: 3, sandboxes: [sandbox("a", 1)], revoked: [{ tokenId: "t", expiresAt: 9 }] };
+    const data = {
+      revision: 3,
+      sandboxes: [sandbox("a", 1)],
+      routes: [route("r", "a", 1)],
+      revoked: [{ tokenId: "t", expiresAt: 9 }],
+    };
     expect(contents(snapshotFrom(data))).toEqual({
       revision: 3,
       sandboxes: { a: sandbox("a", 1) },
+      routes: { r: route("r", "a", 1) },
       revoked: { t: { expiresAt: 9 } },
     });
   });
@@ -123,7 +150,7 @@ describe("a snapshot", () => {
   });
 
   test("leaves alone the nouns that a change is not about", () => {
-    const before = snapshotFrom({ revision: 0, sandboxes: [sandbox("a", 1)], revoked: [] });
+    const before = snapshotFrom({ revision: 0, sandboxes: [sandbox("a", 1)], routes: [], revoked: [] });
     const revoked = after(before, { kind: "token.revoked", tokenId: "t", expiresAt: 1 });
     expect(revoked.sandboxes).toBe(before.sandboxes);
     expect(after(revoked, { kind: "sandbox.removed", sandboxId: "a" }).revoked).toBe(revoked.revoked);

@@ -1,5 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Principal } from "../../../src/domain/principal.ts";
+import { RouteTable } from "../../../src/domain/snapshot/route-table.ts";
 import type { Head } from "../../../src/proxy/request/head.ts";
 import { HEALTH_PAGES, healthPage as healthPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
 
@@ -23,14 +25,24 @@ function head(target: string, sandboxId?: string, host = "x", sandboxPort?: stri
   };
 }
 
-const route = (method: string, of: Head) => routeOf(method, of, ".gw.example");
-const healthPage = (method: string, of: Head) => healthPageOf(method, of, ".gw.example");
+const NO_ROUTES = RouteTable.from([]);
+const ANYBODY: Principal = {
+  subject: "a",
+  role: "executor",
+  tokenId: "",
+  sandboxes: null,
+  operations: null,
+  expiresAt: Number.POSITIVE_INFINITY,
+};
+const route = (method: string, of: Head) => routeOf(method, of, ".gw.example", NO_ROUTES, ANYBODY);
+const healthPage = (method: string, of: Head) => healthPageOf(method, of, ".gw.example", NO_ROUTES);
 const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`, port: number | null = null) => ({
   kind: "proxy",
   sandboxId,
   path,
   mount,
   port,
+  route: null,
 });
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
@@ -229,7 +241,9 @@ describe("a sandbox's own host", () => {
   });
 
   test("is none without a domain", () => {
-    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "")).toEqual(proxy("box", "/"));
+    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "", NO_ROUTES, ANYBODY)).toEqual(
+      proxy("box", "/"),
+    );
   });
 });
 

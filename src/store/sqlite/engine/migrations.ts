@@ -97,6 +97,20 @@ export const MIGRATIONS: readonly string[] = [
     mac        TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE routes (
+    id           TEXT PRIMARY KEY NOT NULL,
+    host         TEXT,             -- NULL = any
+    path         TEXT NOT NULL,
+    methods      TEXT,             -- JSON; NULL = all
+    strip_prefix INTEGER NOT NULL,
+    sandbox_id   TEXT NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    settings     TEXT NOT NULL,    -- JSON
+    created_at   INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX routes_place ON routes (path, host);
+  CREATE INDEX routes_sandbox ON routes (sandbox_id);
+  `,
 ];
 
 /**
