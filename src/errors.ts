@@ -194,6 +194,11 @@ export const ERRORS = {
   ),
   GW_016: entry(500, "No gateway runs here", "Start it with sandboxgw serve, or name its data folder with --data-dir"),
   GW_017: entry(500, "The gateway has not reloaded its configuration", "Look at the gateway's log, then repeat"),
+  GW_018: entry(
+    500,
+    "The sockets that were handed over cannot be used",
+    "Correct the socket unit: TCP, FileDescriptorName=clients or admin (docs/operations.md)",
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -223,6 +228,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_012: EXIT.config,
   GW_016: EXIT.unreachable,
   GW_017: EXIT.unreachable,
+  GW_018: EXIT.config,
 };
 
 /**

@@ -88,6 +88,16 @@ export function locateConfigFile(options: Omit<LoadOptions, "flags"> = {}): Conf
   return findConfigFile({ cwd, env, explicit: configFile ?? (env["SANDBOXGW_CONFIG"] || undefined) });
 }
 
+/** Takes variables that are meant for this process alone out of its environment: what it starts does not see them. */
+export function takeVariables(names: readonly string[], env: NodeJS.ProcessEnv = process.env): Texts {
+  const taken: Record<string, string | undefined> = {};
+  for (const name of names) {
+    taken[name] = env[name];
+    delete env[name];
+  }
+  return taken;
+}
+
 /** Where the daemon keeps its state when nobody says so; `uid` is undefined where there are no user numbers. */
 export function defaultDataDir(env: Texts, uid: number | undefined = process.getuid?.()): string {
   if (uid === 0) return "/var/lib/sandboxgw";

@@ -34,11 +34,11 @@ export class AdminListener {
   }
 
   /** Resolves with the port. @throws GatewayError GW_010 */
-  listen(host: string, port: number): Promise<number> {
+  listen(where: { readonly host: string; readonly port: number } | { readonly fd: number }): Promise<number> {
     return new Promise((resolve, reject) => {
       // It stays: a connection that the system could not hand over later is that connection's loss alone.
       this.#server.on("error", (cause) => reject(cannotListen(cause, ADMIN_LISTENER)));
-      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
+      this.#server.listen(where, () => resolve((this.#server.address() as AddressInfo).port));
     });
   }
 

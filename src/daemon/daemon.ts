@@ -30,6 +30,8 @@ import { Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
 import { Vitals } from "./parts/vitals.ts";
 import { Reloading } from "./parts/reloading.ts";
+import type { GivenSockets } from "./sockets/given.ts";
+import { SharedSockets } from "./sockets/shared.ts";
 import { requireFreePort } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 import { Places } from "./shared-memory/places.ts";
@@ -58,13 +60,15 @@ const CIRCUIT_LOG_MS = 1_000;
 interface DaemonOptions {
   readonly config: Config;
   readonly log: Log;
+  /** Sockets that listen already; undefined: the configuration says where to. */
+  readonly sockets?: GivenSockets | undefined;
   /** Reads the configuration anew. @throws GatewayError GW_012 */
   readonly readConfig: () => LoadedConfig;
 }
 
 /**
  * The main thread of `serve`: opens the state, starts everything, and connects it. Wiring only.
- * @throws GatewayError GW_004 (data folder in use), GW_005/6/8 (state), GW_015 (audit records missing), GW_009 (keys), GW_010 (port).
+ * @throws GatewayError GW_004 (data folder in use), GW_005/6/8 (state), GW_015 (audit records missing), GW_009 (keys), GW_010 (port), GW_018 (sockets).
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const parts = new Parts({
@@ -79,7 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** In this order; in the reverse one they stop, so that whatever the calls in flight need is there until they have ended. */
-async function startParts({ config, log, readConfig }: DaemonOptions, parts: Parts): Promise<Daemon> {
+async function startParts({ config, log, readConfig, sockets }: DaemonOptions, parts: Parts): Promise<Daemon> {
   const startedAt = Date.now();
   const folder = openDataFolder(config.DATA_DIR);
   await parts.open(
@@ -109,6 +113,11 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   await restoreCircuits(store, board, picture.snapshot);
 
   const vitals = new Vitals({ memory, board, snapshot: () => picture.snapshot, threads: () => threads });
+  const [given] = sockets?.clients ?? [];
+  const shared =
+    given && new SharedSockets({ fds: sockets?.clients.map(({ fd }) => fd) ?? [], threads: memory.threads });
+  const host = given?.host ?? config.GATEWAY_HOST;
+  const adminHost = sockets?.admin?.host ?? config.ADMIN_HOST;
   const ports = { data: 0, admin: 0 };
   const observer = new Observer({
     store,
@@ -116,11 +125,11 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
     look: () => ({
       pid: process.pid,
       version: VERSION,
-      url: listenerUrl(config.GATEWAY_HOST, ports.data),
-      admin_url: listenerUrl(config.ADMIN_HOST, ports.admin),
-      host: config.GATEWAY_HOST,
+      url: listenerUrl(host, ports.data),
+      admin_url: listenerUrl(adminHost, ports.admin),
+      host,
       port: ports.data,
-      admin_host: config.ADMIN_HOST,
+      admin_host: adminHost,
       admin_port: ports.admin,
       started_at_ms: startedAt,
       ...vitals.observed,
@@ -152,6 +161,7 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   const threads = new DataThreads({
     memory,
     thread: { config, socketFolder: folder.run, signing: keys.signing, salt },
+    sockets: shared,
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,
     onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
@@ -228,7 +238,7 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
   });
   ports.admin = await parts.open(
     "admin listener",
-    () => admin.listen(config.ADMIN_HOST, config.ADMIN_PORT),
+    () => admin.listen(sockets?.admin ?? { host: config.ADMIN_HOST, port: config.ADMIN_PORT }),
     () => admin.close(),
   );
 
@@ -238,12 +248,17 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
     () => observer,
     () => observer.stop(),
   );
-  await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
+  if (given === undefined) await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
   ports.data = await parts.start(
     "data threads",
     {
       start: () => threads.start(config.GATEWAY_PORT),
-      stop: () => threads.drain({ graceMs, delayMs: config.SHUTDOWN_DELAY }),
+      stop: () =>
+        threads.drain({
+          graceMs,
+          delayMs: config.SHUTDOWN_DELAY,
+          accept: sockets?.kept === true ? "longest" : "delay",
+        }),
     },
     { limitMs: Number.POSITIVE_INFINITY },
   );
@@ -251,8 +266,8 @@ async function startParts({ config, log, readConfig }: DaemonOptions, parts: Par
 
   const { threads: workers } = memory;
   const urls = {
-    url: listenerUrl(config.GATEWAY_HOST, ports.data),
-    admin: listenerUrl(config.ADMIN_HOST, ports.admin),
+    url: listenerUrl(host, ports.data),
+    admin: listenerUrl(adminHost, ports.admin),
   };
   log.info({ ...urls, workers, data_dir: folder.root }, "listening");
   if (!config.AUTH_ENABLED)

@@ -518,7 +518,7 @@ async function observedDaemon(data: string) {
   const admin = new AdminListener({ notReady: () => daemon.trouble, metrics: () => Promise.reject(new Error("none")) });
   const store = openSqliteStore(folder.database);
   const instances = { ins_1: "up", ins_2: "down", ins_3: "up" };
-  const admin_port = await admin.listen("127.0.0.1", 0);
+  const admin_port = await admin.listen({ host: "127.0.0.1", port: 0 });
   await store.observed.put("daemon", JSON.stringify({ port: 1234, admin_port, instances }), 1);
   const lock = acquireDaemonLock(folder.lock);
   onTestFinished(async () => {

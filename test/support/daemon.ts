@@ -25,10 +25,10 @@ export interface DaemonProcess {
 /** A data folder, and the program run on it. */
 export class Installation {
   readonly dataDir = join(temporaryFolder(), "data");
-  readonly #env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#env = {
+    this.env = {
       PATH: process.env["PATH"] ?? "",
       HOME: "/nonexistent",
       ...COMPILE_CACHE,
@@ -37,10 +37,15 @@ export class Installation {
     };
   }
 
+  /** A command on this folder, as the words that a process is started with. */
+  command(...args: string[]): string[] {
+    return [process.execPath, PROGRAM, "--data-dir", this.dataDir, ...args];
+  }
+
   /** Runs a command to its end. */
   run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
     return new Promise((resolve) => {
-      const options = { env: this.#env, maxBuffer: 1 << 30 };
+      const options = { env: this.env, maxBuffer: 1 << 30 };
       execFile(process.execPath, [PROGRAM, "--data-dir", this.dataDir, ...args], options, (error, stdout, stderr) => {
         const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
         resolve({ code, stdout, stderr });
@@ -59,7 +64,7 @@ export class Installation {
     const startedAt = performance.now();
     const args = ["--port", String(port), "--admin-port", "0", "--workers", String(workers)];
     const child = spawn(process.execPath, [PROGRAM, "--data-dir", this.dataDir, "serve", ...args], {
-      env: { ...this.#env, LOG_FORMAT: "json" },
+      env: { ...this.env, LOG_FORMAT: "json" },
       stdio: ["ignore", "ignore", "pipe"],
     });
     onTestFinished(() => void child.kill("SIGKILL"));

@@ -10,6 +10,7 @@ import { ACTOR } from "./gateway.ts";
 import { openTestStore } from "./stores.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
+import type { GivenSockets } from "../../src/daemon/sockets/given.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A line of the daemon's log. */
@@ -39,7 +40,10 @@ export interface InProcessDaemon {
 }
 
 /** `env`: configuration keys as they would stand in the environment; read again at each reload. */
-export async function startInProcessDaemon(env: Readonly<Record<string, string>> = {}): Promise<InProcessDaemon> {
+export async function startInProcessDaemon(
+  env: Readonly<Record<string, string>> = {},
+  sockets?: GivenSockets,
+): Promise<InProcessDaemon> {
   const dataDir = env["DATA_DIR"] ?? join(temporaryFolder(), "data");
   const defaults = { DATA_DIR: dataDir, GATEWAY_PORT: "0", ADMIN_PORT: "0", GATEWAY_WORKERS: "2" };
   const readConfig = () => loadConfig({ flags: {}, env: { ...defaults, ...env }, cwd: "/" });
@@ -49,6 +53,7 @@ export async function startInProcessDaemon(env: Readonly<Record<string, string>>
     void lines.push({ level, message, fields });
   const daemon = await startDaemon({
     config,
+    sockets,
     readConfig,
     log: { info: at("info"), warn: at("warn"), error: at("error") },
   });

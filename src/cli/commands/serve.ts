@@ -1,5 +1,8 @@
 import type { Command } from "commander";
+import { takeVariables } from "../../config/load.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
+import type { Log } from "../../daemon/parts/log.ts";
+import { type GivenSockets, LISTEN_VARIABLES, socketsFromSystemd } from "../../daemon/sockets/given.ts";
 import { createLogger } from "../../observe/logger.ts";
 import type { Cli } from "../cli.ts";
 
@@ -38,6 +41,7 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
   const { config, warnings } = await cli.loadConfig(flags);
   const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   for (const warning of warnings) log.warn(warning);
+  const sockets = givenBySystemd(log);
   // Listened for before the start, so that a signal during it is not lost.
   const asked = stopSignal();
   // Somebody used to rotating logs by signal must not end a gateway at once; and Node would open its inspector, which asks
@@ -49,7 +53,7 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
     if (running === undefined) isReloadDue = true;
     else void running.reload();
   });
-  const daemon = await startDaemon({ config, log, readConfig: await cli.configReader(flags) });
+  const daemon = await startDaemon({ config, log, sockets, readConfig: await cli.configReader(flags) });
   running = daemon;
   if (isReloadDue) void daemon.reload();
   const signal = await asked;
@@ -57,6 +61,16 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
   // The first signal lets calls in flight finish; the second one does not wait for them.
   void stopSignal().then(() => process.exit());
   await daemon.close();
+}
+
+/** @throws GatewayError GW_018 */
+function givenBySystemd(log: Log): GivenSockets | undefined {
+  const variables = takeVariables(LISTEN_VARIABLES);
+  const { LISTEN_FDS, LISTEN_PID = "" } = variables;
+  if (LISTEN_FDS !== undefined && LISTEN_PID !== String(process.pid)) {
+    log.warn({ listen_pid: LISTEN_PID, pid: process.pid }, "LISTEN_FDS is ignored: LISTEN_PID names another process");
+  }
+  return socketsFromSystemd(variables);
 }
 
 /** Resolves to the name of the next signal that asks the program to stop. */

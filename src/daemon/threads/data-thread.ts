@@ -4,9 +4,10 @@ import type { Config } from "../../config/schema.ts";
 import { GatewayError } from "../../errors.ts";
 import { startThread } from "../../executable.ts";
 import type { PulseWords } from "../shared-memory/layout.ts";
-import { DRAIN_MARGIN_MS, type DrainTimes } from "./drain.ts";
+import { DRAIN_MARGIN_MS, type DrainOrder } from "./drain.ts";
 import { Silence } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
+import type { ListeningPlace } from "./listeners.ts";
 
 /** A thread that ends younger than this is replaced after a pause, so that a bad start does not spin. */
 const SETTLED_MS = 5_000;
@@ -29,6 +30,8 @@ export interface DataThreadOptions {
   readonly pulse: PulseWords;
   /** What a thread that starts now is started with. */
   readonly start: () => ThreadStart;
+  /** Where one that starts now is to listen; `port`: the one that is known so far. @throws GatewayError GW_018 */
+  readonly place: (port: number) => Promise<ListeningPlace>;
   /** Milliseconds without a sign of life after which a serving thread is replaced. */
   readonly hangMs: number;
   readonly onAudit: (batch: AuditBatch, acknowledge: (last: number, written: boolean) => void) => void;
@@ -117,12 +120,12 @@ export class DataThread {
   }
 
   /** Lets it finish what is in flight, then ends it for good. */
-  async drain(times: DrainTimes): Promise<void> {
+  async drain(order: DrainOrder): Promise<void> {
     this.#stopping = true;
     this.#wake();
     const worker = this.#worker;
     if (worker !== undefined && this.#admitted) {
-      const isDrained = await drained(worker, times);
+      const isDrained = await drained(worker, order);
       if (!isDrained) this.#o.onLog("error", "data thread did not finish in time", { thread: this.#o.thread });
     }
     await worker?.terminate();
@@ -187,7 +190,13 @@ export class DataThread {
           if (this.#stopping) return;
           // All that has been told to it before this is in force there before it accepts the first connection.
           this.#admitted = true;
-          return worker.postMessage({ kind: "serve", port } satisfies ToThread);
+          return void this.#o.place(port).then(
+            (place) => worker.postMessage({ kind: "serve", place } satisfies ToThread),
+            (error: unknown) => {
+              this.#ending = error instanceof GatewayError ? error.details : String(error);
+              void worker.terminate();
+            },
+          );
         case "listening":
           this.#serving = true;
           this.#trouble = "";
@@ -214,9 +223,9 @@ export class DataThread {
 }
 
 /** Asks a thread to finish; false when it neither did nor ended in time. */
-function drained(worker: Worker, times: DrainTimes): Promise<boolean> {
+function drained(worker: Worker, order: DrainOrder): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), times.graceMs + DRAIN_LIMIT_MS);
+    const timer = setTimeout(() => resolve(false), order.graceMs + DRAIN_LIMIT_MS);
     const done = (): void => {
       clearTimeout(timer);
       resolve(true);
@@ -225,6 +234,6 @@ function drained(worker: Worker, times: DrainTimes): Promise<boolean> {
       if (message.kind === "drained") done();
     });
     worker.once("exit", done);
-    worker.postMessage({ kind: "drain", times } satisfies ToThread);
+    worker.postMessage({ kind: "drain", order } satisfies ToThread);
   });
 }

@@ -3,15 +3,18 @@ import { GatewayError } from "../../errors.ts";
 import type { AuditBatch } from "../../audit/outbox.ts";
 import type { SharedMemory } from "../shared-memory/layout.ts";
 import { reclaimThread } from "../shared-memory/reclaim.ts";
+import type { SharedSockets } from "../sockets/shared.ts";
 import { DataThread } from "./data-thread.ts";
-import type { DrainTimes } from "./drain.ts";
+import type { DrainOrder } from "./drain.ts";
 import type { ThreadStart, ToThread } from "./link.ts";
 
-type ThreadOptions = Omit<ThreadStart, "thread" | "snapshot" | "reusePort" | "threads" | "memory">;
+type ThreadOptions = Omit<ThreadStart, "thread" | "snapshot" | "threads" | "memory">;
 
 export interface DataThreadsOptions {
   readonly memory: SharedMemory;
   readonly thread: ThreadOptions;
+  /** What to listen on; undefined: a port. */
+  readonly sockets: SharedSockets | undefined;
   /** What has been handed out so far, for a thread that starts now. */
   readonly snapshot: () => ThreadStart["snapshot"];
   /** Milliseconds without a sign of life after which a thread is replaced. */
@@ -30,7 +33,7 @@ export class DataThreads {
   readonly #lookMs: number;
   #look: NodeJS.Timeout | undefined;
 
-  constructor({ memory, thread, snapshot, hangMs, onAudit, onLog, onChange }: DataThreadsOptions) {
+  constructor({ memory, thread, sockets, snapshot, hangMs, onAudit, onLog, onChange }: DataThreadsOptions) {
     const { threads } = memory;
     this.#config = thread.config;
     this.#lookMs = Math.min(1000, Math.ceil(hangMs / 5));
@@ -46,8 +49,11 @@ export class DataThreads {
             threads,
             memory: memory.buffer,
             snapshot: snapshot(),
-            reusePort: threads > 1,
           }),
+          async place(port) {
+            if (sockets === undefined) return { port, reusePort: threads > 1 };
+            return { fds: await sockets.take(place) };
+          },
           hangMs,
           onAudit,
           onLog,
@@ -115,8 +121,8 @@ export class DataThreads {
   }
 
   /** Lets all threads finish what is in flight, then ends them. */
-  async drain(times: DrainTimes): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.drain(times)));
+  async drain(order: DrainOrder): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.drain(order)));
     clearInterval(this.#look);
   }
 }

@@ -5,12 +5,15 @@ import type { AuditOutbox } from "../../audit/outbox.ts";
 import type { Refusals } from "../../audit/refusals.ts";
 import { GatewayError } from "../../errors.ts";
 import type { InFlight } from "../../proxy/request/in-flight.ts";
+import type { Listeners } from "./listeners.ts";
 
 const POLL_MS = 20;
 /** A thread that has no connection, and gets none for this long, waits for nobody. */
 const QUIET_MS = 200;
 /** The most that is spent on taking over what waits to be accepted: under a flood there is always more. */
 const BACKLOG_MS = 1_000;
+/** Calls that came late get this long at least. */
+const LATE_MS = 5_000;
 /** What is cut gets this long for its answer to reach the client. */
 const ANSWER_MS = 1_000;
 /** And this long until its record is committed. */
@@ -19,12 +22,17 @@ const RECORD_MS = 3_000;
 /** The longest that `drain` takes beyond its grace, in milliseconds. */
 export const DRAIN_MARGIN_MS = BACKLOG_MS + ANSWER_MS + RECORD_MS;
 
-/** How long a drain takes at most. */
-export interface DrainTimes {
+/** How a thread is to drain. */
+export interface DrainOrder {
   /** Time that what is in flight gets to end. */
   readonly graceMs: number;
   /** The part of it in which everything goes on, but for `Connection: close` in every answer: clients learn it from one. */
   readonly delayMs: number;
+  /**
+   * Until when new connections are accepted. `delay`: as long as the delay. `longest`: as long as something that was in flight
+   * at the beginning is, for whoever comes after waits for the next process. `now`: another process accepts them already.
+   */
+  readonly accept: "delay" | "longest" | "now";
 }
 
 /**
@@ -32,23 +40,25 @@ export interface DrainTimes {
  * is in flight end. What is left after `graceMs` is cut, and told so where an answer has not begun. Resolves when all
  * connections are closed and every exchange is recorded and acknowledged.
  */
-export async function drain({ server, inFlight, outbox, refusals, graceMs, delayMs }: Drained): Promise<void> {
-  const cutAt = performance.now() + graceMs;
+export async function drain(drained: Drained): Promise<void> {
+  const { server, listeners, inFlight, outbox, refusals, graceMs, delayMs, accept } = drained;
+  const startedAt = performance.now();
+  const before = accept === "longest" ? [...inFlight] : [];
   for (const { res } of inFlight) if (!res.headersSent) res.shouldKeepAlive = false;
-  let isOpen = server.listening;
-  if (isOpen) {
-    await lastAnswers(server, Math.min(delayMs, graceMs));
-    if (graceMs > 0) await takeBacklog(server);
-  }
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      isOpen = false;
-      resolve();
-    });
-  });
+  let isOpen = listeners.open;
+  let closed = Promise.resolve();
+  const stop = (): void => {
+    closed = listeners.stop().then(() => void (isOpen = false));
+  };
+  if (accept === "now") stop();
+  if (isOpen) await lastAnswers(drained, Math.min(delayMs, graceMs));
+  const stopBy = startedAt + graceMs - Math.min(graceMs / 2, LATE_MS);
+  while (before.some(({ recorded }) => !recorded) && performance.now() < stopBy) await delay(POLL_MS);
+  if (isOpen && graceMs > 0) await takeBacklog(server);
+  if (accept !== "now") stop();
   const idle = setInterval(() => server.closeIdleConnections(), POLL_MS);
   server.closeIdleConnections();
-  await atMost(cutAt - performance.now(), closed);
+  await atMost(startedAt + graceMs - performance.now(), closed);
   for (const exchange of isOpen ? inFlight : []) exchange.cut(new GatewayError("GW_002"));
   await atMost(ANSWER_MS, closed);
   clearInterval(idle);
@@ -61,21 +71,22 @@ export async function drain({ server, inFlight, outbox, refusals, graceMs, delay
   await atMost(deadline - performance.now(), outbox.settled());
 }
 
-export interface Drained extends DrainTimes {
+export interface Drained extends DrainOrder {
   readonly server: Server;
+  readonly listeners: Listeners;
   readonly inFlight: InFlight<Exchange>;
   readonly outbox: AuditOutbox;
   readonly refusals: Refusals;
 }
 
 /** Resolves after `ms`, or as soon as nobody seems to be there. */
-async function lastAnswers(server: Server, ms: number): Promise<void> {
+async function lastAnswers({ server, listeners }: Drained, ms: number): Promise<void> {
   const until = performance.now() + ms;
   let isQuiet = false;
   const met = (): void => void (isQuiet = false);
   server.on("connection", met);
   while (performance.now() < until && !isQuiet) {
-    isQuiet = (await openConnections(server)) === 0;
+    isQuiet = (await listeners.connections()) === 0;
     await delay(Math.min(QUIET_MS, Math.max(0, until - performance.now())));
   }
   server.off("connection", met);
@@ -96,10 +107,6 @@ async function takeBacklog(server: Server): Promise<void> {
     await turn();
   }
   server.off("connection", take).off("request", take);
-}
-
-function openConnections(server: Server): Promise<number> {
-  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
 }
 
 /** Waits for `work`, but not for ever. */

@@ -1,6 +1,5 @@
 import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
 import type { Config } from "../../config/schema.ts";
@@ -29,7 +28,8 @@ import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
 import { Names } from "../../proxy/upstream/reach/names.ts";
 import type { TlsTrust } from "../../proxy/upstream/reach/secure.ts";
-import { type DrainTimes, drain } from "./drain.ts";
+import { type DrainOrder, drain } from "./drain.ts";
+import { type ListeningPlace, Listeners } from "./listeners.ts";
 import { readTrust, trustWith } from "./trust.ts";
 import { gateLimits } from "../limits.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
@@ -55,6 +55,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #config: Config;
   readonly #server: Server;
+  readonly #listeners: Listeners;
   readonly #shell: Shell;
   readonly #outbox: AuditOutbox;
   readonly #refusals = new Refusals({ submit: (record) => this.#outbox.submit(record, null), now: Date.now });
@@ -122,21 +123,13 @@ export class Gateway {
       onRefused: (code) => this.#shell.lane.error(code),
       newRequestId: () => this.#policy.pipeline.newRequestId(),
     });
+    this.#listeners = new Listeners(this.#server);
   }
 
   /** Resolves with the port. @throws GatewayError GW_010 */
-  listen(options: { port: number; reusePort: boolean }): Promise<number> {
-    const { GATEWAY_HOST: host } = this.#config;
-    return new Promise((resolve, reject) => {
-      const onError = (cause: Error): void => reject(new GatewayError("GW_010", { details: cause.message, cause }));
-      this.#server.once("error", onError);
-      this.#server.listen({ host, port: options.port, reusePort: options.reusePort, backlog: 1024 }, () => {
-        this.#server.off("error", onError);
-        // A connection that the system could not hand over (no memory, no descriptor) is that connection's loss alone.
-        this.#server.on("error", (error) => this.#shell.onInternalError(asGatewayError(error), ""));
-        resolve((this.#server.address() as AddressInfo).port);
-      });
-    });
+  listen(place: ListeningPlace): Promise<number> {
+    const onError = (error: Error): void => this.#shell.onInternalError(asGatewayError(error), "");
+    return this.#listeners.listen(place, this.#config.GATEWAY_HOST, onError);
   }
 
   /** Brings committed changes into force. */
@@ -183,20 +176,21 @@ export class Gateway {
   }
 
   /** See `drain`. */
-  drain(times: DrainTimes): Promise<void> {
+  drain(order: DrainOrder): Promise<void> {
     this.#drained ??= drain({
       server: this.#server,
+      listeners: this.#listeners,
       inFlight: this.inFlight,
       outbox: this.#outbox,
       refusals: this.#refusals,
-      ...times,
+      ...order,
     });
     return this.#drained;
   }
 
   /** Ends at once: connections are cut, timers stopped. */
   async close(): Promise<void> {
-    await this.drain({ graceMs: 0, delayMs: 0 });
+    await this.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
     this.#deadlines.close();
     this.#longAnswers.stop();
     this.#client.close();

@@ -4,7 +4,8 @@ import type { AuditBatch } from "../../audit/outbox.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
 import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
-import type { DrainTimes } from "./drain.ts";
+import type { DrainOrder } from "./drain.ts";
+import type { ListeningPlace } from "./listeners.ts";
 
 /** What a data thread is started with. */
 export interface ThreadStart {
@@ -18,20 +19,18 @@ export interface ThreadStart {
   readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
   /** Random per process; see `rateKey`. */
   readonly salt: string;
-  /** Share the port with other threads. */
-  readonly reusePort: boolean;
 }
 
 export type ToThread =
   /** Everything before this is in force; now listen. */
-  | { readonly kind: "serve"; readonly port: number }
+  | { readonly kind: "serve"; readonly place: ListeningPlace }
   | { readonly kind: "changes"; readonly changes: readonly Revised[] }
   | { readonly kind: "snapshot"; readonly snapshot: SnapshotData }
   /** Follow this configuration from now on; answered with `configured`. */
   | { readonly kind: "config"; readonly config: Config }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
   /** Finish what is in flight, and nothing else; see `drain`. */
-  | { readonly kind: "drain"; readonly times: DrainTimes };
+  | { readonly kind: "drain"; readonly order: DrainOrder };
 
 export type FromThread =
   /** It takes messages. */

@@ -8,6 +8,7 @@ import { warmUp } from "../../execution/warm-up.ts";
 import { Gateway } from "./gateway.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
+import type { ListeningPlace } from "./listeners.ts";
 import { attachSharedMemory } from "../shared-memory/layout.ts";
 
 const port = parentPort;
@@ -37,7 +38,7 @@ const gateway = new Gateway({
 port.on("message", (message: ToThread) => {
   switch (message.kind) {
     case "serve":
-      return serve(message.port);
+      return serve(message.place);
     case "audited":
       return gateway.acknowledge(message.last, message.written);
     case "changes":
@@ -47,7 +48,7 @@ port.on("message", (message: ToThread) => {
     case "config":
       return configure(message.config);
     case "drain":
-      void gateway.drain(message.times).then(() => send({ kind: "drained" }));
+      void gateway.drain(message.order).then(() => send({ kind: "drained" }));
   }
 });
 
@@ -65,8 +66,8 @@ function configure(config: Config): void {
   }
 }
 
-function serve(atPort: number): void {
-  gateway.listen({ port: atPort, reusePort: start.reusePort }).then(
+function serve(place: ListeningPlace): void {
+  gateway.listen(place).then(
     (bound) => {
       send({ kind: "listening", port: bound });
       void warmUp();

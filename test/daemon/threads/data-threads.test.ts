@@ -106,6 +106,7 @@ test("a thread that cannot even be started is an error of its start, and nothing
     start() {
       throw new Error("no state to start with");
     },
+    place: () => Promise.reject(new Error("it never gets this far")),
     hangMs: 1000,
     onAudit: () => undefined,
     onLog: () => undefined,
@@ -114,5 +115,5 @@ test("a thread that cannot even be started is an error of its start, and nothing
   });
   await expect(thread.start(0)).rejects.toMatchObject({ code: "GW_010", details: "Error: no state to start with" });
   expect(ended).toBe(1);
-  await thread.drain({ graceMs: 0, delayMs: 0 });
+  await thread.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
 });

@@ -100,6 +100,9 @@ test("what waits to be accepted when the listener closes is served", async () =>
   const { gateway, port } = await startTestGateway();
   // All are connected in this turn of the event loop, so that none has been accepted when the drain begins.
   const waiting = times(30, () => new RawConnection(port).send(CALL));
-  await Promise.all([gateway.drain({ graceMs: 5_000, delayMs: 0 }), ...waiting.map((connection) => connection.end())]);
+  await Promise.all([
+    gateway.drain({ graceMs: 5_000, delayMs: 0, accept: "delay" }),
+    ...waiting.map((connection) => connection.end()),
+  ]);
   expect(waiting.map(({ statuses }) => statuses)).toEqual(times(30, () => [401]));
 });

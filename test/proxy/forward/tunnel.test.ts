@@ -176,7 +176,7 @@ describe("a WebSocket", () => {
     const socket = open(await gateway.authorization());
     await once(socket, "open");
     const closed = once(socket, "close");
-    await gateway.gateway.drain({ graceMs: 0, delayMs: 0 });
+    await gateway.gateway.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
     expect((await closed)[0]).toBe(1001);
   });
 });
@@ -280,7 +280,7 @@ describe("a tunnel", () => {
     client.socket.end();
     instance.socket.end();
     await eventually("it is recorded", () => gateway.records().length === 1);
-    await gateway.gateway.drain({ graceMs: 0, delayMs: 0 });
+    await gateway.gateway.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
     expect(gateway.gateway.inFlight.size).toBe(0);
   });
 

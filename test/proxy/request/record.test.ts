@@ -121,7 +121,7 @@ test("10,000 calls without a token cost a few records, which say how many there 
 test("what has been summed is recorded before the gateway says that it has drained", async () => {
   const gateway = await startTestGateway();
   expect(await flood(gateway, 50)).toEqual({ 401: 50 });
-  await gateway.gateway.drain({ graceMs: 0, delayMs: 0 });
+  await gateway.gateway.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
   const records = gateway.records();
   expect(records.reduce((sum, { count = 1 }) => sum + Number(count), 0)).toBe(50);
   expect(records.some(({ kind }) => kind === "refused")).toBe(true);
