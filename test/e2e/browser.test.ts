@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CHROMIUM } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { readAll } from "../support/upstream.ts";
 import { ASSETS, type Seen, startWebApplication, type WebApplication } from "../support/web-application.ts";
 
 const DOMAIN = "boxes.localhost"; // Chromium takes all that ends so for this machine
@@ -29,8 +33,12 @@ const WHERE = [
 
 describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's package chromium is missing)", () => {
   let browser: Browser;
+  let devtools: string; // of the same browser
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM as string, args: ["--no-sandbox"] });
+    const port = await freePort();
+    devtools = `http://127.0.0.1:${port}`;
+    const args = ["--no-sandbox", `--remote-debugging-port=${port}`];
+    browser = await chromium.launch({ executablePath: CHROMIUM as string, args });
   });
   afterAll(() => browser?.close());
 
@@ -214,6 +222,31 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     expect(frame).toBeNull();
     expect(all.two.seen.map(({ line }) => line)).not.toContain("PUT /echo");
   });
+
+  test.each(WHERE)("that is behind the gateway itself is driven over its DevTools by $by", async ({ at }) => {
+    const all = await apps();
+    await all.gateway.addSandbox("chrome", devtools);
+    // Node, unlike browsers, asks DNS for what is under localhost: the Host says it.
+    const { host, pathname: mount } = new URL(at(all, "chrome"));
+    const headers = { host, authorization: await all.gateway.authorization() };
+    const root = `127.0.0.1:${all.gateway.port}${mount.replace(/\/$/, "")}`;
+    const told = await answerOf(`http://${root}/json/version`, headers);
+    const own = new URL(told["webSocketDebuggerUrl"] as string);
+    expect(`http://${own.host}`).toBe(devtools); // what the answer says is not for its client: its path is
+
+    const driven = await chromium.connectOverCDP(`ws://${root}${own.pathname}`, { headers });
+    const page = await driven.newPage();
+    await page.setContent("<title>far</title><h1>away</h1>");
+    expect(await page.evaluate("document.title + 6 * 7")).toBe("far42");
+    expect((await page.screenshot()).subarray(1, 4).toString()).toBe("PNG");
+    await page.close();
+    await driven.close();
+    expect(browser.isConnected()).toBe(true);
+    const tunnel = () => all.gateway.records().find(({ status }) => status === 101);
+    await eventually("the tunnel has its record", () => tunnel() !== undefined);
+    expect(tunnel()).toMatchObject({ sandbox: "chrome", method: "GET" });
+    expect(tunnel()).not.toHaveProperty("outcome");
+  });
 });
 
 /** What a script of the page reads of an answer. */
@@ -228,4 +261,10 @@ function asked(
 /** What the page shows. */
 async function answered(page: Page): Promise<Seen> {
   return JSON.parse((await page.textContent("body")) as string) as Seen;
+}
+
+/** A GET's JSON, with fields that fetch sets itself. */
+async function answerOf(url: string, headers: Record<string, string>): Promise<Record<string, unknown>> {
+  const [answer] = (await once(get(url, { headers }), "response")) as [IncomingMessage];
+  return JSON.parse(await readAll(answer)) as Record<string, unknown>;
 }
