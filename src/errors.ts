@@ -74,6 +74,7 @@ export const ERRORS = {
   VAL_009: entry(417, "Expectation not supported", "Send no Expect header, or Expect: 100-continue"),
   VAL_010: entry(400, "Invalid value", "Correct the value that is named"),
   VAL_011: entry(400, "Address not allowed as a target", "Name another address, or change TARGET_ALLOW / TARGET_DENY"),
+  VAL_012: entry(422, "The request cannot be transformed", "Send what the sandbox's transformation expects"),
 
   ROUTE_001: entry(404, "Unknown sandbox", "List what exists: GET /api/v1/sandboxes, or sandboxgw sandbox list"),
   ROUTE_002: entry(404, "No such page", "See the README for the paths the gateway serves"),
@@ -145,6 +146,12 @@ export const ERRORS = {
     "All instances are down, as the health checks say",
     "Start them, or correct the check (sandboxgw sandbox show says why it fails); --fail-open tries them all the same",
     true,
+  ),
+  PROXY_013: entry(503, "No room for another transformation", "Wait the seconds given in Retry-After and repeat", true),
+  PROXY_014: entry(
+    502,
+    "The instance's answer cannot be transformed",
+    "Look at the sandbox's transformation: sandboxgw transform test",
   ),
   PROXY_016: entry(
     408,

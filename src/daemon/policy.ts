@@ -28,6 +28,7 @@ import { Deliveries } from "../proxy/request/delivery.ts";
 import { RetryBudget } from "../proxy/dispatch/retry-budget.ts";
 import { type Timeouts, TimeoutsBySettings } from "../proxy/dispatch/timeouts.ts";
 import type { HeadFlusher } from "../proxy/forward/forward.ts";
+import { Transforms } from "../proxy/forward/transform/transforms.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
 import type { ListenerPolicy, ServerLimits } from "../proxy/listener/server.ts";
 import type { InFlight } from "../proxy/request/in-flight.ts";
@@ -172,6 +173,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     },
     recorder,
     timeouts: new TimeoutsBySettings(timeouts),
+    transforms: new Transforms(),
     maxBodySize: config.MAX_BODY_SIZE,
     tunnels,
   });

@@ -1,13 +1,22 @@
 import type { Command } from "commander";
-import { GROUPS, optionOf, SETTING_NAMES, type SettingTexts } from "../../domain/settings/settings.ts";
+import {
+  GROUPS,
+  optionOf,
+  SETTING_NAMES,
+  type SettingName,
+  SETTINGS,
+  type SettingTexts,
+} from "../../domain/settings/settings.ts";
 import type { Setting } from "../../domain/settings/setting.ts";
+import { readText } from "./read-text.ts";
 
 /** Adds an option for every setting, in groups; `route`: only for those that a custom route may have. */
 export function defineSettings(command: Command, { route = false } = {}): void {
   for (const { title, settings } of GROUPS.filter((group) => group.route || !route)) {
     command.optionsGroup(`${title}:`);
     for (const [name, { value, doc }] of Object.entries<Setting<unknown>>(settings)) {
-      const argument = value.hint === "true or false" ? "[true|false]" : "<value>";
+      const argument =
+        value.hint === "true or false" ? "[true|false]" : value.file === undefined ? "<value>" : "<file>";
       command.option(`--${optionOf(name)} ${argument}`, `${doc} (${value.hint})`);
     }
   }
@@ -19,6 +28,11 @@ export function settingTexts(options: Readonly<Record<string, unknown>>, unset: 
   const given = SETTING_NAMES.filter((name) => options[name] !== undefined);
   return {
     ...Object.fromEntries(unset.map((option) => [option.replace(/^--/, ""), null])),
-    ...Object.fromEntries(given.map((name) => [optionOf(name), String(options[name])])),
+    ...Object.fromEntries(given.map((name) => [optionOf(name), textFor(name, String(options[name]))])),
   };
+}
+
+function textFor(name: SettingName, given: string): string {
+  const { value }: Setting<unknown> = SETTINGS[name];
+  return value.file === undefined ? given : readText(given, `--${optionOf(name)}`, value.file);
 }

@@ -1,3 +1,4 @@
+import { transformation } from "../transform/transformation.ts";
 import { toldHost } from "../value/networks.ts";
 import { group, setting } from "./setting.ts";
 
@@ -8,6 +9,10 @@ export const forwarding = group(
     hostHeader: setting(
       toldHost(),
       "the Host an application is told: its instance's own address, what the client asked for, or a name [instance]",
+    ),
+    transform: setting(
+      transformation(),
+      "how calls are changed on their way there and back: header fields, query, path; see docs/transform.md",
     ),
   },
 );

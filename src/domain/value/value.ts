@@ -12,6 +12,8 @@ export interface Value<T> {
   readonly secret?: true;
   /** A file or folder: load.ts makes it absolute. */
   readonly path?: true;
+  /** On a command line it is the name of a file that holds the text: of so many characters at most. */
+  readonly file?: number;
 }
 
 /** The reason for which a text is no such value. */

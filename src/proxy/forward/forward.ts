@@ -1,5 +1,6 @@
 import type { AuditReceiver } from "../../audit/outbox.ts";
 import type { Settings } from "../../domain/settings/settings.ts";
+import type { ResponseChange, Transformation } from "../../domain/transform/transformation.ts";
 import type { GatewayError } from "../../errors.ts";
 import type { Streams } from "../../limits/streams.ts";
 import { BodyMemory } from "../../limits/body-memory.ts";
@@ -15,6 +16,8 @@ import type { Exchange, Offer } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
 import { asksForTrailers, passingTrailers, trailersNamed } from "./trailers.ts";
+import { changedTarget } from "./transform/target.ts";
+import { requestVariables, responseVariables } from "./transform/variables.ts";
 import { Tunnel } from "./tunnel.ts";
 import { linger } from "../request/linger.ts";
 import type { MinimumRate } from "../request/transfer-rate.ts";
@@ -40,21 +43,32 @@ export interface ForwardContext {
 /** Bytes up to which copying a body is cheaper than writing it apart from its head. */
 const ONE_WRITE = 4096;
 
-/** The request as it goes to an instance, of an exchange that says whether it keeps its prefix. `path` is the part of the target that is the sandbox's own. */
+/** Where a call goes in the sandbox, and what holds there. */
+export interface Passage {
+  /** The part of the target that is the sandbox's own. */
+  readonly path: string;
+  readonly settings: Settings;
+  readonly transformation: Transformation | null;
+}
+
+/** The request as it goes to an instance, of an exchange that says whether it keeps its prefix. @throws GatewayError ROUTE_007, VAL_012 */
 export function outbound(
   exchange: Exchange,
   head: Head,
-  { path, settings }: { readonly path: string; readonly settings: Settings },
+  { path, settings, transformation }: Passage,
   context: ForwardContext,
 ): Outbound {
   exchange.toldHost = toldHost(settings.hostHeader, head);
   const idempotent = isIdempotent(exchange.method) || head.idempotencyKey !== undefined;
   const kept = idempotent && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST ? keep(exchange, context) : null;
   const { maxBodySize: limit, minimumRate } = context;
-  return {
-    method: exchange.method,
+  const passing = {
     path: exchange.keepsPrefix ? head.target : path,
     headers: requestFields(exchange.req.rawHeaders, head, exchange, context.pseudonym),
+  };
+  return {
+    method: exchange.method,
+    ...(transformation === null ? passing : transformed(passing, path, transformation, exchange)),
     body:
       head.bodyLength === 0
         ? null
@@ -63,6 +77,25 @@ export function outbound(
     idempotent,
     kept,
   };
+}
+
+interface Passing {
+  readonly path: string;
+  readonly headers: string[];
+}
+
+function transformed(passing: Passing, path: string, { request }: Transformation, exchange: Exchange): Passing {
+  const variables = requestVariables(exchange);
+  const target = changedTarget(path, request, variables);
+  return {
+    path: exchange.keepsPrefix ? mounted(target, exchange, passing.path) : target,
+    headers: request.headers?.(passing.headers, variables) ?? passing.headers,
+  };
+}
+
+/** A mount that was asked for without a slash behind it stays so. */
+function mounted(target: string, { mount }: Exchange, before: string): string {
+  return mount + (before.startsWith("/", mount.length) ? target : target.replace(/^\/(?=\?|$)/, ""));
 }
 
 function toldHost(setting: string | undefined, { host }: Head): string | null {
@@ -98,10 +131,13 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   #promised: readonly string[] = NO_NAMES;
   #trailers: [name: string, value: string][] | undefined;
   #tunnel: Tunnel | undefined;
+  readonly #change: ResponseChange | null;
 
-  constructor(exchange: Exchange, context: ForwardContext) {
+  /** `change`: what becomes of the answer's fields; null when they pass. */
+  constructor(exchange: Exchange, context: ForwardContext, change: ResponseChange | null) {
     this.#exchange = exchange;
     this.#context = context;
+    this.#change = change;
   }
 
   head(status: number, raw: readonly string[], control: AnswerControl): void {
@@ -111,7 +147,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { fields, contentLength, trailer } = responseFields(raw, this.#exchange);
     if (trailer !== null && contentLength < 0) this.#promise(trailer, status, fields);
     this.#exchange.status = status;
-    this.#fields = fields;
+    this.#fields = this.#changed(fields, status);
     this.#left = contentLength;
     this.#context.heads.add(this);
   }
@@ -144,7 +180,8 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { fields } = responseFields(raw, exchange);
     exchange.status = 101;
     exchange.leaveSlot(); // it has a place among the tunnels
-    this.#tunnel = new Tunnel({ exchange, fields, wire, control, recorder: this.#context.recorder });
+    const told = this.#changed(fields, 101);
+    this.#tunnel = new Tunnel({ exchange, fields: told, wire, control, recorder: this.#context.recorder });
     this.#tunnel.open();
   }
 
@@ -190,6 +227,17 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     if (offer !== null) this.#refuse(offer);
     if (this.#held.length === 0) res.flushHeaders();
     else this.#flow();
+  }
+
+  #changed(fields: string[], status: number): string[] {
+    const { headers = null } = this.#change ?? {};
+    if (headers === null) return fields;
+    const exchange = this.#exchange;
+    const changed = headers(fields, responseVariables(exchange, status));
+    const cookie = exchange.bond?.cookie ?? null;
+    // The cookies that a transformation may take away are the sandbox's.
+    if (cookie !== null && !changed.includes(cookie)) changed.push("set-cookie", cookie);
+    return changed;
   }
 
   /** Announces the trailers that may come, to a client that can take them. */

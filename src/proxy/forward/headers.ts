@@ -6,7 +6,7 @@ import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
 import { asksForTrailers } from "./trailers.ts";
 import { scopedCookie, withoutOurs } from "./cookie.ts";
-import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "./dropped-fields.ts";
+import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "../../domain/fields/dropped-fields.ts";
 import { mountedLocation, type Places } from "./location.ts";
 
 const isDroppedFromClient = matcherOf(FROM_CLIENT);

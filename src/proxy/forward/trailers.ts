@@ -1,6 +1,6 @@
 // Which fields pass behind a body, from a sandbox to a client that can take them.
 
-import { FROM_SANDBOX, matcherOf, NOT_BEHIND_A_BODY } from "./dropped-fields.ts";
+import { FROM_SANDBOX, matcherOf, NOT_BEHIND_A_BODY } from "../../domain/fields/dropped-fields.ts";
 
 const isRefused = matcherOf([...FROM_SANDBOX, NOT_BEHIND_A_BODY]);
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:;|,|$)/i;

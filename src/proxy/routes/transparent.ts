@@ -7,6 +7,7 @@ import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import type { Tunnels } from "../../limits/tunnels/tunnels.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
+import type { Transforms } from "../forward/transform/transforms.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { checkBodyLength } from "../request/read-body.ts";
@@ -22,6 +23,7 @@ export interface TransparentOptions {
   readonly forwarding: ForwardContext;
   readonly recorder: Recorder;
   readonly timeouts: TimeoutsBySettings;
+  readonly transforms: Transforms;
   readonly maxBodySize: number;
   readonly tunnels: Tunnels;
 }
@@ -85,14 +87,14 @@ export class TransparentRoute {
     exchange.keepsPrefix = route === null ? settings.keepPrefix === true : !route.stripPrefix;
     if (head.expectsContinue) exchange.res.writeContinue();
     if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
-    const forward = new Forward(exchange, this.#o.forwarding);
+    const transformation = this.#o.transforms.of(settings);
     const dispatch = new Dispatch({
       context: this.#o.dispatching,
       exchange,
       sandbox,
-      outbound: outbound(exchange, head, { path, settings }, this.#o.forwarding),
+      outbound: outbound(exchange, head, { path, settings, transformation }, this.#o.forwarding),
       timeouts: this.#o.timeouts.of(settings),
-      receiver: forward,
+      receiver: new Forward(exchange, this.#o.forwarding, transformation?.response ?? null),
     });
     dispatch.start();
   }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { FROM_CLIENT, FROM_SANDBOX } from "../../../src/proxy/forward/dropped-fields.ts";
+import { FROM_CLIENT, FROM_SANDBOX } from "../../../src/domain/fields/dropped-fields.ts";
 import { responseFields } from "../../../src/proxy/forward/headers.ts";
 import { startTestGateway, type TestGatewayOptions } from "../../support/gateway.ts";
 import { startOracle } from "../../support/oracle.ts";

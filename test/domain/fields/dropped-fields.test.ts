@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FROM_CLIENT, FROM_SANDBOX, matcherOf } from "../../../src/proxy/forward/dropped-fields.ts";
+import { FROM_CLIENT, FROM_SANDBOX, matcherOf } from "../../../src/domain/fields/dropped-fields.ts";
 
 describe.each([
   ["clients", FROM_CLIENT],
@@ -27,4 +27,6 @@ test("a name among those that are dropped one by one says nothing about longer o
   const matches = matcherOf([{ because: "a test", names: ["one", "family-*"] }]);
   expect(["one", "family-", "family-x"].map(matches)).toEqual([true, true, true]);
   expect(["one-more", "on", "family", "a-family-x", ""].map(matches)).toEqual([false, false, false, false, false]);
+  const alone = matcherOf([{ because: "a test", names: ["one"] }]);
+  expect(["one", "two", ""].map(alone)).toEqual([true, false, false]);
 });
