@@ -29,6 +29,7 @@ export interface VerbsOptions {
     | "TARGET_ALLOW"
     | "TARGET_DENY"
     | "GATEWAY_DOMAIN"
+    | "HEALTH_PROGRAMS"
   >;
   /** Asked for when something is added: knowing all plug-ins takes longer than the other verbs do. */
   readonly catalogue: () => Promise<Catalogue>;
@@ -71,7 +72,7 @@ export function createVerbs({
   const targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
-    sandboxes: new SandboxVerbs({ control, store, catalogue, targets }),
+    sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
     routes: new RouteVerbs({ control, store, gatewayDomain: config.GATEWAY_DOMAIN }),
     circuits: new CircuitVerbs({ control, store, daemon }),

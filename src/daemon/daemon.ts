@@ -21,6 +21,7 @@ import { AdminListener } from "./admin-listener.ts";
 import { InForce } from "./in-force.ts";
 import { circuitLimits } from "./limits.ts";
 import { CircuitLog, closeCircuit, restoreCircuits } from "./parts/circuits.ts";
+import { Health } from "./parts/health.ts";
 import { listenerUrl } from "./listener-url.ts";
 import { acquireDaemonLock } from "./lock.ts";
 import { Observer } from "./observer.ts";
@@ -54,8 +55,8 @@ export interface Daemon {
 const REFRESH_MS = 3_600_000;
 /** How often the places of instances that have gone are taken back. */
 const TIDY_MS = 500;
-/** How often the log is told of circuits: one that flaps says no more than a line each time. */
-const CIRCUIT_LOG_MS = 1_000;
+/** How often the log is told of circuits and health: what flaps says no more than a line each time. */
+const LOG_MS = 1_000;
 
 interface DaemonOptions {
   readonly config: Config;
@@ -133,6 +134,7 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
       admin_port: ports.admin,
       started_at_ms: startedAt,
       ...vitals.observed,
+      ...health.observed,
     }),
   });
 
@@ -158,6 +160,14 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   fleet.replace(picture.data.sandboxes);
 
   const salt = randomBytes(16).toString("hex");
+  const health = await parts.open(
+    "health checks",
+    () => new Health({ config, board, log, socketFolder: folder.run }),
+    ({ loop }) => loop.stop(),
+  );
+  health.loop.replace(picture.data.sandboxes);
+  await health.recall(store);
+
   const threads = new DataThreads({
     memory,
     thread: { config, socketFolder: folder.run, signing: keys.signing, salt },
@@ -171,7 +181,10 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   const reloading = new Reloading({
     running: config,
     read: readConfig,
-    configure: (next) => threads.configure(next),
+    async configure(next) {
+      await threads.configure(next);
+      health.configure(next, picture.snapshot);
+    },
     store,
     log,
   });
@@ -195,6 +208,7 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
       threads.broadcast({ kind: "changes", changes });
       for (const { change } of changes) {
         fleet.apply(change);
+        health.loop.apply(change);
         if (change.kind !== "circuit.closed") continue;
         closeCircuit(board, picture.snapshot, change);
         observer.look();
@@ -205,6 +219,7 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
       const snapshot = picture.replace(committed);
       threads.broadcast({ kind: "snapshot", snapshot });
       fleet.replace(snapshot.sandboxes);
+      health.loop.replace(snapshot.sandboxes);
       inForce.handedOut(snapshot.revision);
     },
     onError: (error) => log.error({ error: String(error) }, "the change feed cannot read the store"),
@@ -213,7 +228,10 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   parts.every(REFRESH_MS, () => void feed.resync());
   const circuitLog = new CircuitLog({ log });
   circuitLog.look(vitals.circuits); // those that were open before the restart
-  parts.every(CIRCUIT_LOG_MS, () => circuitLog.look(vitals.circuits));
+  parts.every(LOG_MS, () => {
+    circuitLog.look(vitals.circuits);
+    health.look();
+  });
   parts.every(TIDY_MS, () => {
     if (threads.revision !== undefined) places.reclaim(threads.revision);
   });
@@ -230,6 +248,13 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
     tunnelsOf: (sandboxId) => tally.count(tunnelsOf(sandboxId, (name) => rateKey(salt, name))),
     auditWorking: () => vitals.auditWorking,
     auditDropped: () => writer.dropped,
+    health: {
+      checked: () => health.loop.size,
+      down: () => health.loop.down.size,
+      counts: health.loop.counts,
+      changes: health.changes,
+      outlooks: () => health.outlooks,
+    },
     version: VERSION,
   });
   const admin = new AdminListener({

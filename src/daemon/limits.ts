@@ -3,6 +3,7 @@
 import type { Config } from "../config/schema.ts";
 import type { HealthDefaults } from "../domain/instance/health.ts";
 import type { CircuitLimits } from "../proxy/health/circuits.ts";
+import type { HealthLimits } from "../proxy/health/loop/health-loop.ts";
 import { BODY_UNIT } from "../limits/body-memory.ts";
 import type { GateLimits } from "../limits/concurrency.ts";
 import type { TunnelLimits } from "../limits/tunnels/tunnels.ts";
@@ -111,5 +112,13 @@ export function healthDefaults(config: Config): HealthDefaults {
     rise: config.HEALTHY_THRESHOLD,
     fall: config.UNHEALTHY_THRESHOLD,
     panicThreshold: config.PANIC_THRESHOLD,
+  };
+}
+
+export function healthLimits(config: Config): HealthLimits {
+  return {
+    defaults: healthDefaults(config),
+    concurrency: config.HEALTH_CHECK_CONCURRENCY,
+    programs: config.HEALTH_PROGRAMS,
   };
 }

@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 import type { Metric } from "prom-client";
 import { ERROR_CODES } from "../errors.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
+import { healthMetrics, type HealthSource } from "./health-metrics.ts";
 import { AUTH_FAILURES, LATENCY_BUCKETS, type MetricTotals, OUTCOMES, RETRY_REASONS, ROUTES } from "./metric-slots.ts";
 
 /** How many sandboxes, and instances of all of them, have series of their own: the page must not grow with the fleet. */
@@ -20,6 +21,7 @@ export interface MetricSources {
   readonly auditWorking: () => boolean;
   /** Audit records that could not be kept, since the start. */
   readonly auditDropped: () => number;
+  readonly health: HealthSource;
   readonly version: string;
 }
 
@@ -30,6 +32,7 @@ export function createMetrics(sources: MetricSources): Registry {
   const registers: Registry[] = []; // not prom-client's global registry
   const metrics = [
     latencyHistogram(totals),
+    ...healthMetrics(sources.health),
     new Counter({
       name: "sandboxgw_http_responses_total",
       help: "Responses by kind of route and class of status.",

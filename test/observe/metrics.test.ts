@@ -43,6 +43,13 @@ function setUp(sources: Partial<MetricSources> = {}) {
     tunnelsOf: () => 5,
     auditWorking: () => true,
     auditDropped: () => 0,
+    health: {
+      checked: () => 0,
+      down: () => 0,
+      counts: { well: 0, failed: 0 },
+      changes: { well: 0, down: 0 },
+      outlooks: () => new Map(),
+    },
     version: "1.2.3",
     ...sources,
   });
@@ -195,4 +202,27 @@ describe("the latency histogram", () => {
       { numRuns: 30 },
     );
   });
+});
+
+test("the page tells what health checks say, and how many sandboxes are in trouble", async () => {
+  const families = await setUp({
+    health: {
+      checked: () => 9,
+      down: () => 4,
+      counts: { well: 7, failed: 2 },
+      changes: { well: 1, down: 1 },
+      outlooks: () =>
+        new Map([
+          ["a", "panic"],
+          ["b", "down"],
+          ["c", "panic"],
+        ]),
+    },
+  }).page();
+  expect(valueOf(families, "sandboxgw_instances_checked")).toBe(9);
+  expect(valueOf(families, "sandboxgw_instances_down")).toBe(4);
+  expect(valueOf(families, "sandboxgw_sandboxes_troubled", { outlook: "panic" })).toBe(2);
+  expect(valueOf(families, "sandboxgw_sandboxes_troubled", { outlook: "down" })).toBe(1);
+  expect(valueOf(families, "sandboxgw_health_checks_total", { result: "failed" })).toBe(2);
+  expect(valueOf(families, "sandboxgw_health_changes_total", { to: "down" })).toBe(1);
 });

@@ -53,6 +53,7 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
       GATEWAY_DOMAIN: "gw.example",
       TARGET_ALLOW: [],
       TARGET_DENY: ["192.0.2.66/32"],
+      HEALTH_PROGRAMS: { "check-db": "/usr/local/bin/check-db" },
     },
     catalogue: async () => ({
       runtimes: ["generic"],

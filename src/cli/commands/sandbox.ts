@@ -6,7 +6,7 @@ import { textsOf } from "../../domain/settings/settings.ts";
 import type { Access } from "../access.ts";
 import type { Cli } from "../cli.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
-import { type States, sandboxState, sandboxView } from "../output/views.ts";
+import { type Down, type States, sandboxState, sandboxView } from "../output/views.ts";
 import { defineSettings, settingTexts } from "../options/settings.ts";
 import { UsageError } from "../usage-error.ts";
 import { within } from "../within.ts";
@@ -187,15 +187,28 @@ async function list(cli: Cli): Promise<void> {
 }
 
 async function show(cli: Cli, id: string): Promise<void> {
-  const { sandbox, states } = await cli.use(async ({ verbs, actor }) => ({
+  const { sandbox, states, down } = await cli.use(async ({ verbs, actor }) => ({
     sandbox: await verbs.sandboxes.find(actor, id),
     states: await verbs.status.instanceStates(actor),
+    down: await verbs.status.health(actor),
   }));
-  cli.output.print(sandboxView(sandbox, states), () => [
+  cli.output.print(sandboxView(sandbox, states, down), () => [
     ...sandboxFields(sandbox),
     "",
     ...instanceTable(sandbox.instances, states),
+    ...downLines(sandbox, down),
   ]);
+}
+
+/** Why instances are down, as their health checks say. */
+function downLines({ instances }: Sandbox, down: Down): string[] {
+  const lines = instances.flatMap(({ id }) => {
+    const health = down[id];
+    if (health === undefined) return [];
+    const why = health.problem ?? "its last check went well, but too few have";
+    return [`${id} is down since ${timestamp(health.since_ms)}: ${why}`];
+  });
+  return lines.length === 0 ? [] : ["", ...lines];
 }
 
 async function update(cli: Cli, id: string, options: UpdateOptions): Promise<void> {

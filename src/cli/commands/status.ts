@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { instanceStates } from "../../control/verbs/status.ts";
+import { observedHealth } from "../../domain/instance/health.ts";
 import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
 import { findTrouble } from "../readiness.ts";
@@ -44,18 +45,20 @@ async function read({ verbs, actor, place }: Access): Promise<State> {
 
 /** The daemon may tell more than this program knows of: whatever it is, it is shown. */
 function asText(state: State): Record<string, string> {
-  const { running, ready, trouble, started_at_ms: startedAt, instances: _, set_up: setUp, ...rest } = state;
+  const { running, ready, trouble, started_at_ms: startedAt, instances: _, set_up: setUp, ...others } = state;
+  const { checked, health, outlooks, ...rest } = others;
   const stopped = setUp === false ? "stopped: no gateway was ever set up here" : "stopped";
   const up = typeof startedAt === "number" ? { up: briefDuration(Date.now() - startedAt) } : {};
-  const others = Object.entries(rest).map(([name, value]) => [
+  const plain = Object.entries(rest).map(([name, value]) => [
     name,
     typeof value === "string" ? value : JSON.stringify(value),
   ]);
   return {
     status: running ? (ready ? "running" : `running, but takes no calls: ${String(trouble)}`) : stopped,
     ...up,
-    ...Object.fromEntries(others),
+    ...Object.fromEntries(plain),
     ...(running && { instances: tally(Object.values(instanceStates(state))) }),
+    ...(typeof checked === "number" && checked > 0 && healthText(checked, health, outlooks)),
   };
 }
 
@@ -64,3 +67,16 @@ function tally(states: readonly string[]): string {
   const groups = Map.groupBy(states, (state) => state);
   return [...groups].map(([state, { length }]) => `${length} ${state}`).join(", ") || "none";
 }
+
+/** How many of the instances that are checked are down, and which sandboxes have too few that are well. */
+function healthText(checked: number, health: unknown, outlooks: unknown): Record<string, string> {
+  const troubled = Object.entries(outlooks ?? {}).map(([id, outlook]) => `${id} (${String(outlook)})`);
+  const more = troubled.length > MAX_NAMED ? `, and ${troubled.length - MAX_NAMED} more` : "";
+  return {
+    health: `${observedHealth(health).size} of ${checked} checked instances are down`,
+    ...(troubled.length > 0 && { "in trouble": `${troubled.slice(0, MAX_NAMED).join(", ")}${more}` }),
+  };
+}
+
+/** Sandboxes that are named when many are in trouble. */
+const MAX_NAMED = 5;

@@ -1,5 +1,6 @@
 // Nouns as the command line prints them: JSON is snake_case with RFC 3339 times, and stable.
 import type { CustomRoute } from "../../domain/route/route.ts";
+import type { ObservedHealth } from "../../domain/instance/health.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
 import type { TokenRecord } from "../../domain/token.ts";
 import { settingsView } from "../../domain/settings/settings.ts";
@@ -30,9 +31,12 @@ export function tokenView(token: TokenRecord, now: number): Record<string, unkno
 /** States of instances by id, as the running daemon sees them. */
 export type States = Readonly<Record<string, string>>;
 
-export function sandboxView(sandbox: Sandbox, states: States = {}): Record<string, unknown> {
+/** The instances that are down as its health checks say, by id. */
+export type Down = Readonly<Record<string, ObservedHealth>>;
+
+export function sandboxView(sandbox: Sandbox, states: States = {}, down: Down = {}): Record<string, unknown> {
   const { id, runtime, driver, strategy, labels, createdAt } = sandbox;
-  const instances = sandbox.instances.map((instance) => instanceView(instance, states));
+  const instances = sandbox.instances.map((instance) => instanceView(instance, states, down));
   const settings = settingsView(sandbox.settings);
   return { id, runtime, driver, strategy, labels, settings, created_at: timestamp(createdAt), instances };
 }
@@ -45,10 +49,24 @@ export function sandboxState({ instances }: Sandbox, states: States): string {
   return `${words.filter((word) => word === "up").length}/${words.length} up`;
 }
 
-/** `state` is null when no daemon runs. */
-export function instanceView(instance: Instance, states: States = {}): Record<string, unknown> {
+/** `state` is null when no daemon runs, and `down` where no health check says that it is. */
+export function instanceView(instance: Instance, states: States = {}, down: Down = {}): Record<string, unknown> {
   const { id, sandboxId, url, number, weight, draining, tripped } = instance;
-  return { id, sandbox_id: sandboxId, url, number, weight, draining, tripped, state: states[id] ?? null };
+  return {
+    id,
+    sandbox_id: sandboxId,
+    url,
+    number,
+    weight,
+    draining,
+    tripped,
+    state: states[id] ?? null,
+    down: downView(down[id]),
+  };
+}
+
+function downView(health: ObservedHealth | undefined): Record<string, unknown> | null {
+  return health === undefined ? null : { since: timestamp(health.since_ms), problem: health.problem };
 }
 
 export function routeView(route: CustomRoute): Record<string, unknown> {

@@ -57,6 +57,7 @@ export class SandboxVerbs {
   readonly #store: Pick<StateStore, "sandboxes">;
   readonly #catalogue: () => Promise<Catalogue>;
   readonly #targets: TargetPolicy;
+  readonly #programs: Readonly<Record<string, string>>;
 
   constructor(options: {
     control: Control;
@@ -64,11 +65,14 @@ export class SandboxVerbs {
     catalogue: () => Promise<Catalogue>;
     /** Where instances may be. */
     targets: TargetPolicy;
+    /** What health checks may run, by name: whoever writes the configuration decides it, never who manages sandboxes. */
+    programs: Readonly<Record<string, string>>;
   }) {
     this.#control = options.control;
     this.#store = options.store;
     this.#catalogue = options.catalogue;
     this.#targets = options.targets;
+    this.#programs = options.programs;
   }
 
   /** @throws GatewayError ROUTE_001 */
@@ -93,6 +97,7 @@ export class SandboxVerbs {
     await this.#checkNames(runtime, strategy);
     const labels = labelsFrom(sandbox.labels ?? "");
     const settings = withTexts(NO_SETTINGS, sandbox.settings ?? {});
+    this.#checkProgram(settings);
     const managed = drivers[driver]?.managed === true;
     checkPorts(driver, managed, settings);
     check(!managed || urls.length === 0, `driver ${driver} starts its instances itself and takes no URL`);
@@ -126,6 +131,7 @@ export class SandboxVerbs {
       await this.#checkNames(runtime, strategy);
       const labels = update.labels === undefined ? before.labels : labelsFrom(update.labels);
       const settings = withTexts(before.settings, update.settings ?? {});
+      this.#checkProgram(settings);
       checkPorts(before.driver, before.instances.some(isManaged), settings);
       await step.sandboxes.update({ id, runtime, strategy, labels, settings });
       const written = await announceSandbox(step, id);
@@ -146,6 +152,16 @@ export class SandboxVerbs {
       step.record("sandbox.remove", id, { instances, routes: routes.map((route) => route.id) });
       return { sandbox, routes, revision };
     });
+  }
+
+  #checkProgram({ healthCheck, healthProgram }: Settings): void {
+    const known = Object.keys(this.#programs).join(", ") || "none";
+    if (healthProgram === undefined) {
+      check(healthCheck !== "exec", `--health-check exec needs --health-program; HEALTH_PROGRAMS has ${known}`);
+    } else {
+      const isKnown = Object.hasOwn(this.#programs, healthProgram);
+      check(isKnown, `--health-program ${quoted(healthProgram)}: HEALTH_PROGRAMS has ${known}`);
+    }
   }
 
   async #checkNames(runtime: string, strategy: string | null): Promise<void> {

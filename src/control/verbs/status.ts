@@ -1,3 +1,4 @@
+import { observedHealth, type ObservedHealth } from "../../domain/instance/health.ts";
 import { GatewayError } from "../../errors.ts";
 import type { AuditLog } from "../../store/audit-log.ts";
 import type { StateStore } from "../../store/store.ts";
@@ -59,6 +60,13 @@ export class StatusVerbs {
   /** State of each instance that the running daemon knows of, by id. */
   async instanceStates(_actor: Actor): Promise<Readonly<Record<string, string>>> {
     return this.#daemon() === undefined ? {} : instanceStates(await observedByDaemon(this.#store, "daemon"));
+  }
+
+  /** The instances that are down, as the running daemon's health checks say, by id. */
+  async health(_actor: Actor): Promise<Readonly<Record<string, ObservedHealth>>> {
+    if (this.#daemon() === undefined) return {};
+    const observed = await observedByDaemon(this.#store, "daemon");
+    return Object.fromEntries(observedHealth(observed["health"]));
   }
 
   /** Undefined when no daemon was ever told to reload. */

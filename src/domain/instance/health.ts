@@ -55,3 +55,24 @@ export function healthCheckOf({ settings, instances }: Sandbox, defaults: Health
 export function fastIntervalMs({ intervalMs }: Pick<HealthCheck, "intervalMs">): number {
   return Math.min(intervalMs, Math.max(FASTEST_MS, intervalMs / FASTER));
 }
+
+/** What the daemon tells of an instance that is down. */
+export interface ObservedHealth {
+  readonly sandbox_id: string;
+  /** Why its last check failed; null when that went well, and too few have. */
+  readonly problem: string | null;
+  /** Milliseconds since the epoch. */
+  readonly since_ms: number;
+}
+
+/** The instances that are down by id, of what a daemon wrote; what is not one is left out. */
+export function observedHealth(written: unknown): ReadonlyMap<string, ObservedHealth> {
+  const entries = typeof written === "object" && written !== null ? Object.entries(written) : [];
+  return new Map(entries.filter((entry): entry is [string, ObservedHealth] => isObserved(entry[1])));
+}
+
+function isObserved(value: unknown): value is ObservedHealth {
+  if (typeof value !== "object" || value === null) return false;
+  const { sandbox_id: sandbox, problem, since_ms: since } = value as Partial<Record<keyof ObservedHealth, unknown>>;
+  return typeof sandbox === "string" && (problem === null || typeof problem === "string") && Number.isFinite(since);
+}

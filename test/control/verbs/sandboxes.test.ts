@@ -110,3 +110,19 @@ describe("sandboxes.find and list", () => {
     await expect(verbs.sandboxes.find(ADA, "nope")).rejects.toEqual(refusal("ROUTE_001"));
   });
 });
+
+describe("the program of a health check", () => {
+  it("is one that the configuration names, when the sandbox is added and whenever it is changed", async () => {
+    const { verbs } = await openTestVerbs();
+    const exec = (program: string) => ({ "health-check": "exec", "health-program": program });
+    const { sandbox } = await verbs.sandboxes.create(ADA, { ...SANDBOX, settings: exec("check-db") });
+    expect(sandbox.settings).toEqual({ healthCheck: "exec", healthProgram: "check-db" });
+    const details = expect.stringContaining("HEALTH_PROGRAMS has check-db");
+    for (const settings of [exec("other"), exec("constructor"), { "health-check": "exec", "health-program": null }]) {
+      const change = verbs.sandboxes.update(ADA, "py", { settings });
+      await expect(change).rejects.toMatchObject({ code: "VAL_010", details });
+    }
+    const path = verbs.sandboxes.create(ADA, { ...SANDBOX, id: "js", settings: exec("/bin/sh") });
+    await expect(path).rejects.toMatchObject({ code: "VAL_010" });
+  });
+});
