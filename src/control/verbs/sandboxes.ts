@@ -131,7 +131,7 @@ export class SandboxVerbs {
       await this.#checkNames(runtime, strategy);
       const labels = update.labels === undefined ? before.labels : labelsFrom(update.labels);
       const settings = withTexts(before.settings, update.settings ?? {});
-      this.#checkProgram(settings);
+      if (update.settings !== undefined) this.#checkProgram(settings);
       checkPorts(before.driver, before.instances.some(isManaged), settings);
       await step.sandboxes.update({ id, runtime, strategy, labels, settings });
       const written = await announceSandbox(step, id);

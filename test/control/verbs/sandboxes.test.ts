@@ -111,10 +111,11 @@ describe("sandboxes.find and list", () => {
   });
 });
 
+const exec = (program: string) => ({ "health-check": "exec", "health-program": program });
+
 describe("the program of a health check", () => {
   it("is one that the configuration names, when the sandbox is added and whenever it is changed", async () => {
     const { verbs } = await openTestVerbs();
-    const exec = (program: string) => ({ "health-check": "exec", "health-program": program });
     const { sandbox } = await verbs.sandboxes.create(ADA, { ...SANDBOX, settings: exec("check-db") });
     expect(sandbox.settings).toEqual({ healthCheck: "exec", healthProgram: "check-db" });
     const details = expect.stringContaining("HEALTH_PROGRAMS has check-db");

@@ -40,7 +40,7 @@ export function askByHttp(target: Target, done: (finding: Finding) => void): Ask
     onEnd: () => done(null),
     onError: (error) => done(problemOf(error, isWell)),
   };
-  const request = { method: "GET", path: check.path, host: told, headers: fields, body: null, fresh: true };
+  const request = { method: "GET", port: null, path: check.path, host: told, headers: fields, body: null, fresh: true };
   const attempt = new Attempt(request, handler);
   const connection: Connection = new Connection(
     { dialer, host, buffer: BUFFER, onFree: () => connection.destroy(), onGone: () => undefined },

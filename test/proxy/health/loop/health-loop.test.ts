@@ -211,7 +211,7 @@ describe("with a clock that is turned by hand", () => {
   });
 });
 
-test("of ten thousand instances no more than a few are asked at a time, and all of them are", async () => {
+test("of a thousand instances no more than a few are asked at a time, and all of them are", async () => {
   const clock = new ManualClock();
   const { loop } = start({ clock, limits: { concurrency: 20 } });
   let [open, most] = [0, 0];
@@ -240,13 +240,16 @@ test("a thousand dead instances do not keep the living from being asked", async 
   }
   for (let round = 1; round <= 3; round++) {
     clock.pass(1_000);
-    await eventually("the living one is asked", () => patient.seen === round && loop.counts.well === round);
+    await eventually("the living one is asked", () => loop.counts.well === round);
+    expect(patient.seen).toBe(round);
   }
 });
 
+const exec = (healthProgram: string): Sandbox =>
+  sandboxAt(["http://127.0.0.1:1"], { healthCheck: "exec", healthProgram });
+
 test("a program that nobody allows is not run, and the sandbox is not checked", () => {
   const { loop, unable } = start({ limits: { programs: { known: "/bin/true" } } });
-  const exec = (healthProgram: string) => sandboxAt(["http://127.0.0.1:1"], { healthCheck: "exec", healthProgram });
   loop.replace([exec("toString")]);
   expect([loop.size, unable]).toEqual([0, ['there is no program "toString" in HEALTH_PROGRAMS']]);
   loop.replace([exec("known")]);
@@ -260,8 +263,13 @@ test("no more than eight programs run at a time, and every instance gets its tur
   writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const clock = new ManualClock();
   const { loop, states } = start({ clock, limits: { programs: { check: path } } });
-  const exec = { healthCheck: "exec", healthProgram: "check", healthInterval: 1_000, healthTimeout: 60_000 } as const;
-  loop.replace([sandboxAt(Array<string>(20).fill("http://127.0.0.1:1"), exec)]);
+  const settings = {
+    healthCheck: "exec",
+    healthProgram: "check",
+    healthInterval: 1_000,
+    healthTimeout: 60_000,
+  } as const;
+  loop.replace([sandboxAt(Array<string>(20).fill("http://127.0.0.1:1"), settings)]);
   clock.pass(1_000);
   await eventually("all are well", () => [...states.values()].filter((state) => state === "well").length === 20);
   const counts = readFileSync(join(folder, "counts"), "utf8").trim().split("\n").map(Number);

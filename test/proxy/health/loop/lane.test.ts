@@ -6,16 +6,17 @@ interface Item {
   readonly isSlow: boolean;
 }
 
+const many = (name: string, count: number, isSlow: boolean): Item[] =>
+  Array.from({ length: count }, (_, index) => ({ name: `${name}${index}`, isSlow }));
+
 function start(limit: number) {
   const going: Item[] = [];
   const lane = new Lane<Item>({ limit, start: (item) => void going.push(item) });
-  const many = (name: string, count: number, isSlow: boolean): Item[] =>
-    Array.from({ length: count }, (_, index) => ({ name: `${name}${index}`, isSlow }));
-  return { going, lane, many, names: () => going.map(({ name }) => name).join(" ") };
+  return { going, lane, names: () => going.map(({ name }) => name).join(" ") };
 }
 
 test("so many go at a time, in the order in which they came", () => {
-  const { going, lane, many, names } = start(2);
+  const { going, lane, names } = start(2);
   for (const item of many("a", 4, false)) lane.enter(item);
   expect([names(), lane.going, lane.waiting]).toEqual(["a0 a1", 2, 2]);
   lane.leave(going[1] as Item);
@@ -23,7 +24,7 @@ test("so many go at a time, in the order in which they came", () => {
 });
 
 test("those that are slow have half of it at most, and the others all of the rest", () => {
-  const { going, lane, many } = start(10);
+  const { going, lane } = start(10);
   for (const item of [...many("slow", 100, true), ...many("fast", 100, false)]) lane.enter(item);
   expect(Object.groupBy(going, ({ isSlow }) => `${isSlow}`)).toMatchObject({
     true: { length: 5 },
@@ -38,7 +39,7 @@ test("those that are slow have half of it at most, and the others all of the res
 });
 
 test("slow ones go where nobody else waits, and are not kept from going by those that do", () => {
-  const { lane, many, names } = start(1);
+  const { lane, names } = start(1);
   const [slow] = many("slow", 1, true) as [Item];
   const fast = many("fast", 3, false) as [Item, Item, Item];
   lane.enter(slow);
@@ -50,7 +51,7 @@ test("slow ones go where nobody else waits, and are not kept from going by those
 });
 
 test("one that leaves before its turn never goes, and a wider lane takes more at once", () => {
-  const { lane, many, names } = start(1);
+  const { lane, names } = start(1);
   const [one, two, three] = many("a", 3, false) as [Item, Item, Item];
   for (const item of [one, two, three]) lane.enter(item);
   lane.leave(two);

@@ -6,7 +6,7 @@ const LIMITS = { rise: 2, fall: 3 };
 /** The states after each of these checks: `+` went well, `-` failed. */
 function statesAfter(checks: string): string[] {
   const standing = new Standing();
-  return [...checks].map((check) => {
+  return checks.split("").map((check) => {
     standing.take(check === "+" ? null : "ECONNREFUSED", LIMITS);
     return standing.state;
   });
