@@ -89,6 +89,7 @@ export const ERRORS = {
     "Name sandbox and port in one place alone (path, host, X-Sandbox fields), or the same in each",
   ),
   ROUTE_009: entry(404, "No such port", "Use a port that the sandbox has: sandboxgw sandbox update ID --ports 3000"),
+  ROUTE_010: entry(404, "No sandbox has these labels", "Ask for fewer labels; see: sandboxgw sandbox show ID"),
   ROUTE_011: entry(404, "Unknown route", "List what exists: sandboxgw route list"),
   ROUTE_012: entry(
     409,

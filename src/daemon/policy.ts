@@ -9,6 +9,7 @@ import { IpAccess } from "../auth/ip-access.ts";
 import { TokenVerifier } from "../auth/tokens.ts";
 import type { Config } from "../config/schema.ts";
 import type { Principal } from "../domain/principal.ts";
+import type { SandboxIndex } from "../domain/selection/sandbox-index.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../errors.ts";
 import { Cap } from "../limits/cap.ts";
@@ -41,6 +42,7 @@ import { HealthPages } from "../proxy/routes/health.ts";
 import { Pipeline } from "../proxy/routes/pipeline.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
+import { Selection } from "../proxy/balance/selection.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
 import {
@@ -64,6 +66,8 @@ export interface Shell {
   readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
   readonly snapshot: () => Snapshot;
+  /** Of the labels of the snapshot's sandboxes. */
+  readonly index: () => SandboxIndex;
   readonly outbox: AuditOutbox;
   readonly refusals: Refusals;
   readonly client: UpstreamClient;
@@ -128,6 +132,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     ttlMs: config.STICKY_TTL,
     now: Date.now,
   });
+  const selection = new Selection({ index: shell.index, board, balancer });
   const admission = new Admission({
     snapshot,
     gate,
@@ -157,6 +162,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   };
   const bodyMemory = new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) });
   const transparent = new TransparentRoute({
+    selection,
     admission,
     dispatching,
     stickiness,

@@ -12,6 +12,7 @@ import {
   type SnapshotData,
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
+import { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
 import { NO_SETTINGS } from "../../domain/settings/settings.ts";
 import { type TargetPolicy, targetPolicy } from "../../domain/target-policy.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
@@ -69,12 +70,14 @@ export class Gateway {
   #targets: TargetPolicy;
   #trust: TlsTrust;
   #snapshot: Snapshot;
+  #index: SandboxIndex;
   #drained: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
     const { config, memory, thread, salt, signing, onInternalError } = options;
     this.#config = config;
     this.#snapshot = snapshotFrom(options.snapshot);
+    this.#index = new SandboxIndex(this.#snapshot.sandboxes.values());
     this.#outbox = new AuditOutbox({
       send: options.sendAudit,
       strict: config.AUDIT_MODE === "strict",
@@ -98,6 +101,7 @@ export class Gateway {
       signing,
       onInternalError,
       snapshot: () => this.#snapshot,
+      index: () => this.#index,
       outbox: this.#outbox,
       refusals: this.#refusals,
       client: this.#client,
@@ -138,6 +142,7 @@ export class Gateway {
       const before = this.#snapshot;
       this.#snapshot = applyChange(before, revised);
       if (this.#snapshot === before) continue;
+      this.#index.apply(revised.change);
       for (const instanceId of dropped(before, revised.change).instances) this.#client.forget(instanceId);
     }
     recheck(this.inFlight, this.#snapshot);
@@ -147,6 +152,7 @@ export class Gateway {
   /** Replaces the whole snapshot, when changes have been missed. */
   replace(snapshot: SnapshotData): void {
     this.#snapshot = snapshotFrom(snapshot);
+    this.#index = new SandboxIndex(this.#snapshot.sandboxes.values());
     this.#client.retain(new Set(held(this.#snapshot).instances));
     recheck(this.inFlight, this.#snapshot);
     this.#tellRevision();

@@ -26,6 +26,8 @@ interface HealthPlan {
   readonly wellInS: number;
 }
 
+const NONE: readonly Instance[] = [];
+
 /** The share of an instance that slow start has just begun with. */
 const FIRST_SHARE = 0.1;
 
@@ -88,6 +90,16 @@ export class Balancer {
   observerOf(sandbox: Sandbox): Strategy | undefined {
     const { strategy } = this.#planOf(sandbox);
     return strategy.observe === undefined ? undefined : strategy;
+  }
+
+  /** Requests in flight for each of a sandbox's instances that may be used now; Infinity when none may be. */
+  loadOf(sandbox: Sandbox): number {
+    const { instances } = sandbox;
+    const plan = this.#planOf(sandbox);
+    const isHeeded = plan.health !== null && this.#isHeeded(instances, plan.health);
+    const usable = instances.filter((instance) => this.#fits(instance, plan, NONE, isHeeded));
+    if (usable.length === 0) return Number.POSITIVE_INFINITY;
+    return usable.reduce((sum, instance) => sum + this.#board.inFlight(instance), 0) / usable.length;
   }
 
   /** Why nothing could be chosen though nothing had been tried. */

@@ -97,14 +97,20 @@ export interface ResponseFields {
   readonly trailer: string | null;
 }
 
+/** What the gateway itself tells a client beside an answer. */
+export interface Told {
+  readonly requestId: string;
+  readonly sandboxId: string;
+  /** The client named no sandbox: it is told which one it was. */
+  readonly selected: boolean;
+  readonly bond: Pick<Bond, "cookie"> | null;
+}
+
 /**
  * `raw`: the instance's fields, checked by the upstream client: lower-case name, value, name, value…
  * `exchange`: what is said of the sandbox's paths is told as its client knows them.
  */
-export function responseFields(
-  raw: readonly string[],
-  exchange: Places & { readonly requestId: string; readonly bond: Pick<Bond, "cookie"> | null },
-): ResponseFields {
+export function responseFields(raw: readonly string[], exchange: Places & Told): ResponseFields {
   const fields: string[] = [];
   let contentLength = -1;
   let trailer: string | null = null;
@@ -134,6 +140,7 @@ export function responseFields(
   }
   if (named !== null) dropNamed(fields, named);
   fields.push("x-request-id", exchange.requestId);
+  if (exchange.selected) fields.push("x-sandbox-id", exchange.sandboxId);
   if (exchange.bond !== null && exchange.bond.cookie !== null) fields.push("set-cookie", exchange.bond.cookie);
   return { fields, contentLength, trailer };
 }

@@ -70,6 +70,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   sandboxId = "";
   /** The port that the call is for on an instance's host; null = the instance's own. */
   port: number | null = null;
+  /** The sandbox was chosen by its labels: the client is told which one. */
+  selected = false;
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   mount = "";
   /** Its mount is part of the path that the instance sees. */

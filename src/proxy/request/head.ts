@@ -10,6 +10,7 @@ export interface Head extends Destination {
   readonly sandboxToken: string | undefined;
   readonly sandboxId: string | undefined;
   readonly sandboxPort: string | undefined;
+  readonly sandboxSelector: string | undefined;
   readonly idempotencyKey: string | undefined;
   /** Its X-Request-Timeout-Ms. */
   readonly requestTimeout: string | undefined;
@@ -123,6 +124,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   let sandboxToken: string | undefined;
   let sandboxId: string | undefined;
   let sandboxPort: string | undefined;
+  let sandboxSelector: string | undefined;
   let idempotencyKey: string | undefined;
   let requestTimeout: string | undefined;
   let contentType: string | undefined;
@@ -171,8 +173,8 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
           sandboxPort = value;
           break;
         case "x-sandbox-selector":
-          // Whoever sends one means another destination than the one we would choose without it.
-          throw malformed(`nothing goes by an ${name} field here`);
+          sandboxSelector = value;
+          break;
         case "idempotency-key":
           idempotencyKey = value;
           break;
@@ -209,6 +211,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
     sandboxToken,
     sandboxId,
     sandboxPort,
+    sandboxSelector,
     idempotencyKey,
     requestTimeout,
     contentType,

@@ -117,6 +117,8 @@ export class Pipeline {
     switch (where.kind) {
       case "proxy":
         return this.#o.transparent.serve(exchange, head, caller, where);
+      case "select":
+        return this.#o.transparent.serveSelected(exchange, head, caller, where);
       case "execute":
         return this.#o.execute.serve(exchange, head, caller);
       case "sandboxes":
@@ -139,7 +141,7 @@ export class Pipeline {
       return where;
     } finally {
       if (caller !== this.#o.anonymous) {
-        const proxied = where?.kind === "proxy";
+        const proxied = where?.kind === "proxy" || where?.kind === "select";
         const key = proxied ? caller.proxyRateKey : caller.rateKey;
         this.#o.rates?.admitCaller(proxied ? "proxy" : "api", key, peer.rateKey, now);
       }

@@ -1,3 +1,4 @@
+import { type Labels, parseLabels } from "../../domain/labels.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { CustomRoute } from "../../domain/route/route.ts";
 import { isHostLabel, isSandboxId } from "../../domain/sandbox.ts";
@@ -25,10 +26,22 @@ export interface ProxyRoute {
   readonly route: CustomRoute | null;
 }
 
+/** A request for whichever sandbox has these labels. */
+export interface SelectRoute {
+  readonly kind: "select";
+  /** At least one. */
+  readonly labels: Labels;
+  /** The whole target. */
+  readonly path: string;
+  /** As in a ProxyRoute. */
+  readonly port: number | null;
+}
+
 export type Route =
   | { readonly kind: "execute" }
   | { readonly kind: "sandboxes" }
   | ProxyRoute
+  | SelectRoute
   | { readonly kind: "none" };
 
 const EXECUTE: Route = { kind: "execute" };
@@ -63,10 +76,10 @@ export function healthPage(method: string, head: Head, suffix: HostSuffix, route
  * `routes`: the custom ones, of which `principal` sees those to its own sandboxes.
  * @throws GatewayError VAL_001 for a path that could mean another sandbox, ROUTE_001 for an impossible sandbox id,
  *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path or host and a field name two destinations,
- *   ROUTE_009 for an impossible port.
+ *   ROUTE_009 for an impossible port, VAL_010 for a selector that is none.
  */
 export function route(method: string, head: Head, suffix: HostSuffix, routes: RouteTable, principal: Principal): Route {
-  const { target, sandboxId, sandboxPort } = head;
+  const { target, sandboxId, sandboxPort, sandboxSelector } = head;
   const label = hostLabel(head.host, suffix);
   if (label !== undefined) return agreed(byHost(label, target), head, `the host ${label}${suffix}`);
   if (!routes.isEmpty) {
@@ -80,7 +93,13 @@ export function route(method: string, head: Head, suffix: HostSuffix, routes: Ro
   const path = withoutQuery(target);
   const page = pageOf(path);
   if (page !== NONE) refuseFields(head, path);
-  if (sandboxId !== undefined) return toSandbox(sandboxId, sandboxPort, target, "");
+  if (sandboxId !== undefined) {
+    if (sandboxSelector !== undefined) throw twoDestinations("X-Sandbox-Selector beside X-Sandbox-Id");
+    return toSandbox(sandboxId, sandboxPort, target, "");
+  }
+  if (sandboxSelector !== undefined) {
+    return { kind: "select", labels: parseLabels(sandboxSelector), path: target, port: portIn(sandboxPort) };
+  }
   if (page === EXECUTE) allowOnly(method, ["POST"]);
   if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
   if (page === NONE && !routes.isEmpty) refuseOtherMethods(routes, asked(method, head, path), seenBy(principal));
@@ -137,27 +156,33 @@ function refuseDotSegments(path: string): void {
 
 function toSandbox(sandboxId: string, portText: string | undefined, path: string, mount: string): ProxyRoute {
   if (!isSandboxId(sandboxId)) throw new GatewayError("ROUTE_001");
-  const port = portText === undefined ? null : portFrom(portText);
+  return { kind: "proxy", sandboxId, path, mount, port: portIn(portText), route: null };
+}
+
+function portIn(text: string | undefined): number | null {
+  const port = text === undefined ? null : portFrom(text);
   if (port === undefined) throw new GatewayError("ROUTE_009");
-  return { kind: "proxy", sandboxId, path, mount, port, route: null };
+  return port;
 }
 
 /**
  * The route that path or host name, if the fields name no other. A port in a field alone is another: it would not be in the
  * prefix of paths and cookies, nor in the origin.
  */
-function agreed(found: ProxyRoute, { sandboxId, sandboxPort }: Head, named: string): ProxyRoute {
+function agreed(found: ProxyRoute, { sandboxId, sandboxPort, sandboxSelector }: Head, named: string): ProxyRoute {
   if (sandboxId !== undefined && sandboxId !== found.sandboxId) throw twoDestinations(`X-Sandbox-Id beside ${named}`);
   if (sandboxPort !== undefined && sandboxPort !== String(found.port)) {
     throw twoDestinations(`X-Sandbox-Port beside ${named}`);
   }
+  if (sandboxSelector !== undefined) throw twoDestinations(`X-Sandbox-Selector beside ${named}`);
   return found;
 }
 
 /** A page of the gateway's own is in no sandbox. */
-function refuseFields({ sandboxId, sandboxPort }: Head, path: string): void {
+function refuseFields({ sandboxId, sandboxPort, sandboxSelector }: Head, path: string): void {
   if (sandboxId !== undefined) throw twoDestinations(`X-Sandbox-Id beside ${path}`);
   if (sandboxPort !== undefined) throw twoDestinations(`X-Sandbox-Port beside ${path}`);
+  if (sandboxSelector !== undefined) throw twoDestinations(`X-Sandbox-Selector beside ${path}`);
 }
 
 function twoDestinations(details: string): GatewayError {

@@ -1,6 +1,7 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy, findPort } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { Selection } from "../balance/selection.ts";
 import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
@@ -14,12 +15,13 @@ import { checkBodyLength } from "../request/read-body.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
 import { EffectiveSettings } from "./custom/effective-settings.ts";
-import type { ProxyRoute } from "./router.ts";
+import type { ProxyRoute, SelectRoute } from "./router.ts";
 
 export interface TransparentOptions {
   readonly admission: Admission;
   readonly dispatching: DispatchContext;
   readonly stickiness: Stickiness;
+  readonly selection: Selection;
   readonly forwarding: ForwardContext;
   readonly recorder: Recorder;
   readonly timeouts: TimeoutsBySettings;
@@ -66,6 +68,18 @@ export class TransparentRoute {
     const waiting = this.#o.admission.enter(exchange, caller, sandbox, settings);
     if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where));
     return this.#begin(exchange, head, principal, where);
+  }
+
+  /** The same for whichever sandbox has the labels: the answer tells which one it was. */
+  serveSelected(exchange: Exchange, head: Head, caller: Caller, where: SelectRoute): Promise<void> | undefined {
+    const { principal } = caller;
+    const { path, port } = where;
+    exchange.route = "proxy";
+    authorize(principal, "sandbox:proxy");
+    authorizeProxy(principal);
+    const { id: sandboxId } = this.#o.selection.choose(where.labels, principal, port);
+    exchange.selected = true;
+    return this.serve(exchange, head, caller, { kind: "proxy", sandboxId, path, mount: "", port, route: null });
   }
 
   /** Relative links of a page at `/s/demo` would lead to its neighbours. */

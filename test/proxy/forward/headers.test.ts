@@ -427,6 +427,8 @@ const fieldsOf = (...raw: string[]) =>
     port: null,
     toldHost: null,
     bond: null,
+    sandboxId: "box",
+    selected: false,
   });
 
 describe("response fields", () => {

@@ -5,11 +5,12 @@ import { RouteTable } from "../../../src/domain/snapshot/route-table.ts";
 import type { Head } from "../../../src/proxy/request/head.ts";
 import { HEALTH_PAGES, healthPage as healthPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
 
-function head(target: string, sandboxId?: string, host = "x", sandboxPort?: string): Head {
+function head(target: string, sandboxId?: string, host = "x", sandboxPort?: string, sandboxSelector?: string): Head {
   return {
     target,
     sandboxId,
     sandboxPort,
+    sandboxSelector,
     idempotencyKey: undefined,
     requestTimeout: undefined,
     host,
@@ -344,5 +345,20 @@ describe("a sandbox's other port", () => {
         expect.objectContaining({ code: expect.stringMatching(/^ROUTE_00[19]$/) }),
       );
     }
+  });
+});
+
+const selecting = (target: string, selector: string, port?: string) =>
+  route("GET", head(target, undefined, "x", port, selector));
+
+describe("a selector", () => {
+  test("is a route of its own, with a port or without", () => {
+    const labels = { a: "1", b: "" };
+    expect(selecting("/x?y", "a=1,b=")).toEqual({ kind: "select", labels, path: "/x?y", port: null });
+    expect(selecting("*", "a=1,b=", "80")).toEqual({ kind: "select", labels, path: "*", port: 80 });
+  });
+
+  test("with an impossible port is none", () => {
+    for (const port of ["0", "080", ""]) expect(() => selecting("/", "a=1", port)).toThrow(code("ROUTE_009"));
   });
 });

@@ -12,12 +12,13 @@ export interface Asked {
   readonly host: string;
   /** Without the query. */
   readonly path: string;
-  /** A field names its sandbox: then routes of no host have no say. */
+  /** A field says which sandbox: then routes of no host have no say. */
   readonly named: boolean;
 }
 
-export function asked(method: string, { host, sandboxId }: Head, path: string): Asked {
-  return { method, host: bareHost(host), path, named: sandboxId !== undefined };
+export function asked(method: string, { host, sandboxId, sandboxSelector }: Head, path: string): Asked {
+  const named = sandboxId !== undefined || sandboxSelector !== undefined;
+  return { method, host: bareHost(host), path, named };
 }
 
 /** The routes that there are for a caller: it notices nothing of those to sandboxes that are not its own. */

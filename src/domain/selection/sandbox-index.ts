@@ -1,0 +1,137 @@
+import type { Change } from "../change.ts";
+import type { Labels } from "../labels.ts";
+import { maySee, type Principal } from "../principal.ts";
+import type { Sandbox } from "../sandbox.ts";
+import { sample } from "./sample.ts";
+import { Slots } from "./slots.ts";
+
+/** So many changes are remembered; a view that is further behind is made anew. */
+const REMEMBERED = 4_096;
+/** So many views are kept: one for each way in which tokens are narrowed. */
+const MOST_VIEWS = 1_024;
+
+/** What principals see that are narrowed in one way. */
+interface View {
+  readonly slots: Slots;
+  /** Changes that it takes into account. */
+  upTo: number;
+}
+
+/**
+ * Which sandboxes have which labels. It goes with a thread's snapshot and is told of every change to it in the same turn of
+ * the event loop; it is edited and not replaced, because sets of 100,000 are not copied for every change. Sandboxes without
+ * labels are not in it: no selector finds them.
+ */
+export class SandboxIndex {
+  /** By slot. */
+  readonly #sandboxes: (Sandbox | undefined)[] = [];
+  /** By id. */
+  readonly #slots = new Map<string, number>();
+  readonly #free: number[] = [];
+  /** By label, `name=value`. */
+  readonly #labelled = new Map<string, Slots>();
+  /** By the patterns that a token is narrowed to; the one used last is the last. */
+  readonly #views = new Map<string, View>();
+  /** Slots that have changed, in a ring. */
+  readonly #changed: number[] = [];
+  #changes = 0;
+
+  constructor(sandboxes: Iterable<Sandbox>) {
+    for (const sandbox of sandboxes) this.#put(sandbox);
+  }
+
+  apply(change: Change): void {
+    if (change.kind === "sandbox.put") this.#put(change.sandbox);
+    else if (change.kind === "sandbox.removed") this.#remove(change.sandboxId);
+  }
+
+  /**
+   * Up to `most` of the sandboxes that have all of the labels and that the principal may use: any of them as likely as any
+   * other, in random order. `labels`: at least one. `random`: from 0 up to 1.
+   */
+  sample(labels: Labels, principal: Principal, most: number, random: () => number): Sandbox[] {
+    // The view first: whether somebody else's sandboxes have the labels is not to be learned from the time it takes.
+    const view = principal.sandboxes === null ? [] : [this.#view(principal, principal.sandboxes)];
+    const labelled = Object.entries(labels).map(([name, value]) => this.#labelled.get(`${name}=${value}`));
+    const known = labelled.filter((slots) => slots !== undefined);
+    if (known.length < labelled.length) return [];
+    return sample([...view, ...known], most, random).map((slot) => this.#sandboxes[slot] as Sandbox);
+  }
+
+  #put(sandbox: Sandbox): void {
+    const entries = Object.entries(sandbox.labels);
+    const known = this.#slots.get(sandbox.id);
+    if (known !== undefined) this.#unlabel(known);
+    else if (entries.length === 0) return;
+    if (entries.length === 0) return this.#remove(sandbox.id);
+    const slot = known ?? this.#free.pop() ?? this.#sandboxes.length;
+    this.#sandboxes[slot] = sandbox;
+    if (known === undefined) {
+      this.#slots.set(sandbox.id, slot);
+      this.#note(slot);
+    }
+    for (const [name, value] of entries) this.#labelledAs(`${name}=${value}`).add(slot, this.#sandboxes.length);
+  }
+
+  #remove(id: string): void {
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return;
+    this.#unlabel(slot);
+    this.#slots.delete(id);
+    this.#sandboxes[slot] = undefined;
+    this.#free.push(slot);
+    this.#note(slot);
+  }
+
+  #unlabel(slot: number): void {
+    for (const [name, value] of Object.entries(this.#sandboxes[slot]?.labels ?? {})) {
+      const label = `${name}=${value}`;
+      const slots = this.#labelledAs(label);
+      slots.delete(slot);
+      if (slots.size === 0) this.#labelled.delete(label);
+    }
+  }
+
+  #labelledAs(label: string): Slots {
+    let slots = this.#labelled.get(label);
+    if (slots === undefined) {
+      slots = new Slots();
+      this.#labelled.set(label, slots);
+    }
+    return slots;
+  }
+
+  #note(slot: number): void {
+    this.#changed[this.#changes % REMEMBERED] = slot;
+    this.#changes += 1;
+  }
+
+  /** Made by a look at every sandbox when a token so narrowed selects for the first time, and kept up from then on. */
+  #view(principal: Principal, patterns: readonly string[]): Slots {
+    const key = patterns.join("\n");
+    const known = this.#views.get(key);
+    const view = known !== undefined && this.#changes - known.upTo <= REMEMBERED ? known : this.#newView(principal);
+    for (; view.upTo < this.#changes; view.upTo++) {
+      this.#look(principal, view, this.#changed[view.upTo % REMEMBERED] as number);
+    }
+    this.#views.delete(key);
+    this.#views.set(key, view);
+    for (const oldest of this.#views.keys()) {
+      if (this.#views.size > MOST_VIEWS) this.#views.delete(oldest);
+      break;
+    }
+    return view.slots;
+  }
+
+  #newView(principal: Principal): View {
+    const view = { slots: new Slots(), upTo: this.#changes };
+    for (const slot of this.#sandboxes.keys()) this.#look(principal, view, slot);
+    return view;
+  }
+
+  #look(principal: Principal, { slots }: View, slot: number): void {
+    const sandbox = this.#sandboxes[slot];
+    if (sandbox !== undefined && maySee(principal, sandbox.id)) slots.add(slot, this.#sandboxes.length);
+    else slots.delete(slot);
+  }
+}

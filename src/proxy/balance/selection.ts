@@ -1,0 +1,66 @@
+import { portOf } from "../../domain/port.ts";
+import type { Labels } from "../../domain/labels.ts";
+import type { Principal } from "../../domain/principal.ts";
+import type { Sandbox } from "../../domain/sandbox.ts";
+import type { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
+import { GatewayError } from "../../errors.ts";
+import type { InstanceBoard } from "../health/board.ts";
+import type { Balancer } from "./balancer.ts";
+
+/** So many of those that match are looked at. */
+const MOST_LOOKS = 64;
+/** The part of the calls that one gets which could not be reached lately: nothing else would find out that it is back. */
+const TRY_AGAIN = 0.01;
+
+/**
+ * Which of the sandboxes with certain labels does a request: of two at random that can be used now, the one with fewer
+ * requests for each instance that can be used (the power of two choices). Those whose instances could not be reached last time
+ * get next to nothing until they answer again.
+ */
+export class Selection {
+  readonly #index: () => SandboxIndex;
+  readonly #board: Pick<InstanceBoard, "state">;
+  readonly #balancer: Pick<Balancer, "loadOf">;
+  readonly #random: () => number;
+
+  constructor(options: {
+    index: () => SandboxIndex;
+    board: Pick<InstanceBoard, "state">;
+    balancer: Pick<Balancer, "loadOf">;
+    random?: () => number;
+  }) {
+    this.#index = options.index;
+    this.#board = options.board;
+    this.#balancer = options.balancer;
+    this.#random = options.random ?? Math.random;
+  }
+
+  /**
+   * One of the sandboxes that have all of the labels, that the principal may use, and that have the port. When none of them
+   * can be used now, any of them: whoever calls it is told why not.
+   * @throws GatewayError ROUTE_010 when the principal may use none with these labels, ROUTE_009 when none of those has the port.
+   */
+  choose(labels: Labels, principal: Principal, port: number | null): Sandbox {
+    const matching = this.#index().sample(labels, principal, MOST_LOOKS, this.#random);
+    if (matching.length === 0) throw new GatewayError("ROUTE_010");
+    let chosen: Sandbox | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    let usable = 0;
+    for (const sandbox of matching) {
+      if (port !== null && portOf(sandbox, port) === undefined) continue;
+      chosen ??= sandbox;
+      const load = this.#isGivenUp(sandbox) ? Number.POSITIVE_INFINITY : this.#balancer.loadOf(sandbox);
+      if (load === Number.POSITIVE_INFINITY) continue;
+      usable += 1;
+      if (load < least) [chosen, least] = [sandbox, load];
+      if (usable === 2) break;
+    }
+    if (chosen === undefined) throw new GatewayError("ROUTE_009");
+    return chosen;
+  }
+
+  #isGivenUp({ instances }: Sandbox): boolean {
+    const isDown = instances.every((instance) => this.#board.state(instance) === "down");
+    return isDown && this.#random() >= TRY_AGAIN;
+  }
+}
