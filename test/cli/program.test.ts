@@ -177,6 +177,25 @@ it("a sandbox whose certificates are not checked is told as that each time it is
   expect((await cli.run("sandbox update box --unset tls-skip-verify")).stderr).not.toContain("NO CERTIFICATE");
 });
 
+it("one that has no certificates is told as that only when it gets an instance over TLS", async () => {
+  const cli = fresh();
+  const added = await cli.run("sandbox add box --url http://127.0.0.1:9000 --tls-skip-verify true");
+  expect(added).toMatchObject({ code: 0, stderr: expect.not.stringContaining("CERTIFICATE") });
+  const another = await cli.run("instance add box --url https://127.0.0.1:9001");
+  expect(another.stderr).toContain("warning: box: NO CERTIFICATE IS CHECKED");
+});
+
+it("a queue timeout that cannot be had is said to be none, when it is given", async () => {
+  const cli = fresh();
+  const added = await cli.run("sandbox add box --url http://127.0.0.1:9000 --queue-timeout 30s");
+  expect(added.stderr).toContain(
+    "warning: box: --queue-timeout 30s is more than QUEUE_TIMEOUT, 5s: no call waits longer",
+  );
+  expect((await cli.run("sandbox update box --label a=b")).stderr).not.toContain("warning");
+  expect((await cli.run("sandbox update box --queue-timeout 5s")).stderr).not.toContain("warning");
+  expect((await cli.run("sandbox update box --unset queue-timeout")).stderr).not.toContain("warning");
+});
+
 describe("circuits and instances", () => {
   it("are opened, closed, weighed and drained, and say so", async () => {
     const cli = fresh();
@@ -184,8 +203,10 @@ describe("circuits and instances", () => {
       instances: [{ id: string }];
     };
     const [{ id }] = instances;
+    expect((await cli.run("circuit list")).stdout).toMatch(/py +http:\/\/127.0.0.1:9000 +unknown +- +- +-\n$/);
+    expect(await cli.json(`circuit show ${id}`)).toMatchObject({ state: null, failures: null });
     expect((await cli.run(`circuit open ${id}`)).stdout).toBe(`circuit of ${id} opened\n`);
-    expect((await cli.run("circuit list")).stdout).toMatch(/py +http:\/\/127.0.0.1:9000 +open \(by hand\) +0 +0 +-\n$/);
+    expect((await cli.run("circuit list")).stdout).toMatch(/py +http:\/\/127.0.0.1:9000 +open \(by hand\) +- +- +-\n$/);
     expect(await cli.json(`circuit show ${id}`)).toMatchObject({ instance_id: id, state: "open", by_hand: true });
     expect((await cli.run(`circuit reset ${id}`)).stdout).toBe(`circuit of ${id} closed, its past forgotten\n`);
     expect((await cli.run(`instance update ${id} --weight 5`)).stdout).toBe(`${id} has weight 5\n`);
@@ -259,7 +280,9 @@ describe("sandbox and instance", () => {
       driver: "static",
       instances: [{ url: "http://127.0.0.1:9000" }, { sandbox_id: "py" }],
     });
-    expect((await cli.run("sandbox add demo --driver wasm")).stdout).toBe("demo added, 1 instance\n");
+    expect((await cli.run("sandbox add demo --driver wasm")).stdout).toMatch(
+      /^demo added, 1 instance\n {2}ins_\w+ {2}unix:.*\n$/,
+    );
     const list = await cli.run("sandbox list");
     expect(list.stdout).toMatch(
       /^ID +RUNTIME .*\ndemo +generic +wasm .*\npy +generic +static +default +2 +unknown +\ds\n$/,
@@ -519,7 +542,10 @@ async function observedDaemon(data: string) {
   const store = openSqliteStore(folder.database);
   const instances = { ins_1: "up", ins_2: "down", ins_3: "up" };
   const admin_port = await admin.listen({ host: "127.0.0.1", port: 0 });
-  await store.observed.put("daemon", JSON.stringify({ port: 1234, admin_port, instances }), 1);
+  const counts = { failures: 0, ejections: 1, probe_at_ms: 0 };
+  const states = { ins_1: "closed", ins_2: "open", ins_3: "half-open" };
+  const circuits = Object.fromEntries(Object.entries(states).map(([id, state]) => [id, { state, ...counts }]));
+  await store.observed.put("daemon", JSON.stringify({ port: 1234, admin_port, instances, circuits }), 1);
   const lock = acquireDaemonLock(folder.lock);
   onTestFinished(async () => {
     await admin.close();
@@ -539,6 +565,7 @@ describe("status", () => {
     expect(running.stdout).toMatch(/^status: +running\n/);
     expect(running.stdout).toMatch(/\nport: +1234\n/);
     expect(running.stdout).toMatch(/\ninstances: +2 up, 1 down\n/);
+    expect(running.stdout).toMatch(/\ncircuits: +1 open, 1 half-open\n/);
     daemon.release();
     expect((await cli.json("status"))["running"]).toBe(false);
   });

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { InstanceCircuit } from "../../control/verbs/circuits.ts";
+import { CLOSED } from "../../domain/instance/circuit.ts";
 import type { Cli } from "../cli.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 
@@ -11,7 +12,7 @@ export function defineCircuit(circuit: Command, cli: Cli): void {
     .command("list")
     .alias("ls")
     .summary("list the circuits of all instances")
-    .description("Lists the circuits of all instances, as the running gateway sees them.")
+    .description("Lists the circuits of all instances, as the running gateway sees them; unknown when none runs.")
     .addHelpText("after", "\nExamples:\n  sandboxgw circuit list\n  sandboxgw circuit list -o json")
     .action(() => list(cli));
   circuit
@@ -63,8 +64,8 @@ async function list(cli: Cli): Promise<void> {
         one.instance.sandboxId,
         one.instance.url,
         stateOf(one),
-        String(one.circuit?.failures ?? 0),
-        String(one.circuit?.ejections ?? 0),
+        String(one.circuit?.failures ?? "-"),
+        String(one.circuit?.ejections ?? "-"),
         triedIn(one),
       ]),
     ),
@@ -80,8 +81,8 @@ async function show(cli: Cli, id: string): Promise<void> {
       sandbox: instance.sandboxId,
       url: instance.url,
       circuit: stateOf(one),
-      failures: String(circuit?.failures ?? 0),
-      opened: String(circuit?.ejections ?? 0),
+      failures: String(circuit?.failures ?? "-"),
+      opened: String(circuit?.ejections ?? "-"),
       "tried in": triedIn(one),
     }),
   );
@@ -94,11 +95,11 @@ async function act(cli: Cli, verb: Action, id: string, options: { wait: boolean 
     options,
   );
   const done = { open: "opened", close: "closed", reset: "closed, its past forgotten" }[verb];
-  cli.output.print(circuitView({ instance, circuit: undefined }), () => `circuit of ${id} ${done}`);
+  cli.output.print(circuitView({ instance, circuit: CLOSED }), () => `circuit of ${id} ${done}`);
 }
 
 function stateOf({ instance, circuit }: InstanceCircuit): string {
-  return instance.tripped ? "open (by hand)" : (circuit?.state ?? "closed");
+  return instance.tripped ? "open (by hand)" : (circuit?.state ?? "unknown");
 }
 
 function triedIn({ instance, circuit }: InstanceCircuit): string {
@@ -113,10 +114,10 @@ function circuitView({ instance, circuit }: InstanceCircuit): Record<string, unk
     instance_id: id,
     sandbox_id: sandboxId,
     url,
-    state: tripped ? "open" : (circuit?.state ?? "closed"),
+    state: tripped ? "open" : (circuit?.state ?? null),
     by_hand: tripped,
-    failures: circuit?.failures ?? 0,
-    ejections: circuit?.ejections ?? 0,
+    failures: circuit?.failures ?? null,
+    ejections: circuit?.ejections ?? null,
     probe_at: isOpen ? timestamp(circuit.probe_at_ms) : null,
   };
 }

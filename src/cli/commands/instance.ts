@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Instance } from "../../domain/sandbox.ts";
+import { doubtsOf } from "../output/doubts.ts";
 import { integer } from "../../domain/value/quantities.ts";
 import type { InstanceUpdate } from "../../control/verbs/instances.ts";
 import type { Cli } from "../cli.ts";
@@ -101,10 +102,11 @@ export function instanceTable(instances: readonly Instance[], states: Readonly<R
 
 async function add(cli: Cli, sandboxId: string, options: AddOptions): Promise<void> {
   const url = required(options.url, "--url");
-  const { instance } = await cli.change(
-    ({ verbs, actor }) => verbs.instances.create(actor, { sandboxId, url }),
-    options,
-  );
+  const { instance, sandbox } = await cli.change(async ({ verbs, actor }) => {
+    const written = await verbs.instances.create(actor, { sandboxId, url });
+    return { ...written, sandbox: await verbs.sandboxes.find(actor, sandboxId) };
+  }, options);
+  for (const doubt of doubtsOf(sandbox, (await cli.loadConfig()).config, [])) cli.output.warn(doubt);
   cli.output.print(instanceView(instance), () => `${instance.id} added to ${sandboxId}`);
 }
 

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { formatLabels } from "../../domain/labels.ts";
 import { routeName } from "../../domain/route/route.ts";
-import { isHostLabel, isManaged, type Sandbox } from "../../domain/sandbox.ts";
+import { isManaged, type Sandbox } from "../../domain/sandbox.ts";
 import { textsOf } from "../../domain/settings/settings.ts";
 import type { Access } from "../access.ts";
 import type { Cli } from "../cli.ts";
+import { doubtsOf, doubtsOfId } from "../output/doubts.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
 import { type Down, type States, sandboxState, sandboxView } from "../output/views.ts";
 import { defineSettings, settingTexts } from "../options/settings.ts";
@@ -123,30 +124,15 @@ async function add(cli: Cli, id: string, options: AddOptions): Promise<void> {
     },
     { create: true, wait },
   );
-  if ((await cli.loadConfig()).config.GATEWAY_DOMAIN !== "" && !isHostLabel(id)) {
-    cli.output.warn(`${id} cannot be a host under GATEWAY_DOMAIN: it is reached by path only`);
+  const { config } = await cli.loadConfig();
+  for (const doubt of [...doubtsOfId(id, config), ...doubtsOf(sandbox, config, Object.keys(added.settings))]) {
+    cli.output.warn(doubt);
   }
-  warnOfUnverified(cli, sandbox);
-  warnOfOwnPorts(cli, sandbox);
   const count = sandbox.instances.length;
-  cli.output.print(
-    sandboxView(sandbox, states),
-    () => `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`,
-  );
-}
-
-function warnOfUnverified(cli: Cli, { id, settings }: Sandbox): void {
-  if (settings.tlsSkipVerify !== true) return;
-  cli.output.warn(
-    `${id}: NO CERTIFICATE IS CHECKED (--tls-skip-verify): whoever answers at its addresses gets its requests`,
-  );
-}
-
-/** Behind a loopback address is whatever this machine runs, the gateway's own admin pages too. */
-function warnOfOwnPorts(cli: Cli, { id, instances, settings }: Sandbox): void {
-  const local = instances.find(({ url }) => /^https?:\/\/(?:127\.|\[::1\]|localhost\b)/.test(url));
-  if (settings.ports === undefined || local === undefined) return;
-  cli.output.warn(`${id}: --ports opens these ports of this machine itself, because ${local.url} is on it`);
+  cli.output.print(sandboxView(sandbox, states), () => [
+    `${id} added, ${count} ${count === 1 ? "instance" : "instances"}`,
+    ...sandbox.instances.map((instance) => `  ${instance.id}  ${instance.url}`),
+  ]);
 }
 
 /** Waits for instances that a running gateway starts itself. Returns what is known of them then. */
@@ -224,8 +210,8 @@ async function update(cli: Cli, id: string, options: UpdateOptions): Promise<voi
     settings,
   };
   const { sandbox } = await cli.change(({ verbs, actor }) => verbs.sandboxes.update(actor, id, changed), options);
-  warnOfUnverified(cli, sandbox);
-  if (settings["ports"] !== undefined) warnOfOwnPorts(cli, sandbox);
+  const given = Object.keys(settings).filter((name) => settings[name] !== null);
+  for (const doubt of doubtsOf(sandbox, (await cli.loadConfig()).config, given)) cli.output.warn(doubt);
   cli.output.print(sandboxView(sandbox), () => `${id} updated`);
 }
 

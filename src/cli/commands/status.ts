@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { instanceStates } from "../../control/verbs/status.ts";
+import { observedCircuits } from "../../domain/instance/circuit.ts";
 import { observedHealth } from "../../domain/instance/health.ts";
 import { EXIT, GatewayError } from "../../errors.ts";
 import type { Cli } from "../cli.ts";
@@ -46,7 +47,7 @@ async function read({ verbs, actor, place }: Access): Promise<State> {
 /** The daemon may tell more than this program knows of: whatever it is, it is shown. */
 function asText(state: State): Record<string, string> {
   const { running, ready, trouble, started_at_ms: startedAt, instances: _, set_up: setUp, ...others } = state;
-  const { checked, health, outlooks, ...rest } = others;
+  const { checked, circuits, health, outlooks, ...rest } = others;
   const stopped = setUp === false ? "stopped: no gateway was ever set up here" : "stopped";
   const up = typeof startedAt === "number" ? { up: briefDuration(Date.now() - startedAt) } : {};
   const plain = Object.entries(rest).map(([name, value]) => [
@@ -57,9 +58,16 @@ function asText(state: State): Record<string, string> {
     status: running ? (ready ? "running" : `running, but takes no calls: ${String(trouble)}`) : stopped,
     ...up,
     ...Object.fromEntries(plain),
-    ...(running && { instances: tally(Object.values(instanceStates(state))) }),
+    ...(running && { instances: tally(Object.values(instanceStates(state))), circuits: openOnes(circuits) }),
     ...(typeof checked === "number" && checked > 0 && healthText(checked, health, outlooks)),
   };
+}
+
+/** `1 open, 1 half-open`; the many closed ones are not told of. */
+function openOnes(circuits: unknown): string {
+  const states = [...observedCircuits(circuits).values()].map(({ state }) => state);
+  const told = tally(states.filter((state) => state !== "closed"));
+  return told === "none" ? "none open" : told;
 }
 
 /** `3 up, 1 down` */

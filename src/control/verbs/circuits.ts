@@ -1,12 +1,12 @@
-import { observedCircuits, type ObservedCircuit } from "../../domain/instance/circuit.ts";
+import { CLOSED, observedCircuits, type ObservedCircuit } from "../../domain/instance/circuit.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import type { StateStore } from "../../store/store.ts";
 import type { Actor, Control } from "../control.ts";
 import { type InstanceWritten, knownInstance } from "./instances.ts";
 import { announceSandbox } from "./sandboxes.ts";
-import { observedByDaemon, type RunningDaemon } from "./status.ts";
+import { observedByDaemon, recordFrom, type RunningDaemon } from "./status.ts";
 
-/** An instance and what the running daemon knows of its circuit; undefined when it knows nothing, or none runs. */
+/** An instance and its circuit as the running daemon sees it; undefined when none runs, or it tells what nobody understands. */
 export interface InstanceCircuit {
   readonly instance: Instance;
   readonly circuit: ObservedCircuit | undefined;
@@ -29,17 +29,17 @@ export class CircuitVerbs {
 
   /** Of all instances, by sandbox. */
   async list(_actor: Actor): Promise<InstanceCircuit[]> {
-    const circuits = await this.#observed();
+    const circuitOf = await this.#observed();
     const sandboxes = await this.#store.sandboxes.list();
     return sandboxes.flatMap(({ instances }) =>
-      instances.map((instance) => ({ instance, circuit: circuits.get(instance.id) })),
+      instances.map((instance) => ({ instance, circuit: circuitOf(instance.id) })),
     );
   }
 
   /** @throws GatewayError ROUTE_006 */
   async find(_actor: Actor, id: string): Promise<InstanceCircuit> {
     const instance = await knownInstance(this.#store.sandboxes, id);
-    return { instance, circuit: (await this.#observed()).get(id) };
+    return { instance, circuit: (await this.#observed())(id) };
   }
 
   /** Opens it by hand: the instance gets nothing new until it is closed by hand, over restarts too. @throws GatewayError ROUTE_006 */
@@ -69,8 +69,10 @@ export class CircuitVerbs {
     });
   }
 
-  async #observed(): Promise<ReadonlyMap<string, ObservedCircuit>> {
-    if (this.#daemon() === undefined) return new Map();
-    return observedCircuits((await observedByDaemon(this.#store, "daemon"))["circuits"]);
+  async #observed(): Promise<(instanceId: string) => ObservedCircuit | undefined> {
+    if (this.#daemon() === undefined) return () => undefined;
+    const written = recordFrom((await observedByDaemon(this.#store, "daemon"))["circuits"]);
+    const circuits = observedCircuits(written);
+    return (instanceId) => (Object.hasOwn(written, instanceId) ? circuits.get(instanceId) : CLOSED);
   }
 }

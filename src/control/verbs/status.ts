@@ -101,6 +101,7 @@ export function instanceStates(observed: Observed): Readonly<Record<string, stri
   );
 }
 
-function recordFrom(value: unknown): Observed {
+/** What may be anything, as names and values; none when it is no object. */
+export function recordFrom(value: unknown): Observed {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }

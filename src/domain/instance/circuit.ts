@@ -18,6 +18,9 @@ export interface ObservedCircuit {
   readonly probe_at_ms: number;
 }
 
+/** Of which the daemon tells nothing. */
+export const CLOSED: ObservedCircuit = { state: "closed", failures: 0, ejections: 0, probe_at_ms: 0 };
+
 /** The circuits by instance id, of what a daemon wrote; what is not one is left out. */
 export function observedCircuits(written: unknown): ReadonlyMap<string, ObservedCircuit> {
   const entries = typeof written === "object" && written !== null ? Object.entries(written) : [];

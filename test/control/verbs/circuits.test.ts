@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CLOSED } from "../../../src/domain/instance/circuit.ts";
 import type { Instance } from "../../../src/domain/sandbox.ts";
 import { ADA, expectUntouched, openTestVerbs, recordsIn, refusal, SANDBOX } from "../../support/verbs.ts";
 
@@ -23,13 +24,25 @@ describe("circuits", () => {
 
   it("are told as the running daemon sees them", async () => {
     const { store, verbs } = await openTestVerbs({ daemon: true });
-    const { sandbox } = await verbs.sandboxes.create(ADA, { ...SANDBOX, urls: ["http://h:1", "http://h:2"] });
-    const [one, two] = sandbox.instances as readonly [Instance, Instance];
+    const { sandbox } = await verbs.sandboxes.create(ADA, {
+      ...SANDBOX,
+      urls: ["http://h:1", "http://h:2", "http://h:3"],
+    });
+    const [one, two, three] = sandbox.instances as readonly [Instance, Instance, Instance];
     const circuit = { state: "open", failures: 0, ejections: 2, probe_at_ms: 5 };
     const circuits = { [one.id]: circuit, [two.id]: { state: "odd" } };
     await store.observed.put("daemon", JSON.stringify({ circuits }), 1);
-    expect((await verbs.circuits.list(ADA)).map((each) => each.circuit)).toEqual([circuit, undefined]);
+    expect((await verbs.circuits.list(ADA)).map((each) => each.circuit)).toEqual([circuit, undefined, CLOSED]);
+    expect((await verbs.circuits.find(ADA, three.id)).circuit).toEqual(CLOSED);
     expect(await verbs.circuits.find(ADA, one.id)).toMatchObject({ instance: { id: one.id }, circuit });
+  });
+
+  it("are unknown while no daemon runs, whatever the last one saw", async () => {
+    const { store, verbs } = await openTestVerbs();
+    const { sandbox } = await verbs.sandboxes.create(ADA, SANDBOX);
+    const [{ id }] = sandbox.instances as readonly [Instance];
+    await store.observed.put("daemon", JSON.stringify({ circuits: { [id]: { ...CLOSED, state: "open" } } }), 1);
+    expect((await verbs.circuits.find(ADA, id)).circuit).toBeUndefined();
   });
 
   it("of an instance that is not there cannot be touched", async () => {
