@@ -51,8 +51,11 @@ export interface Daemon {
   replaceThread(thread: number): Promise<void>;
 }
 
-/** How often a whole snapshot is handed out, so that expired revocations are forgotten. */
-const REFRESH_MS = 3_600_000;
+/**
+ * How often expired revocations are forgotten, and how long they are kept beyond their time, should the clock be set back. Then
+ * the threads are also asked whether they have what they should.
+ */
+const FORGET_MS = 3_600_000;
 /** How often the places of instances that have gone are taken back. */
 const TIDY_MS = 500;
 /** How often the log is told of circuits and health: what flaps says no more than a line each time. */
@@ -225,7 +228,10 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
     onError: (error) => log.error({ error: String(error) }, "the change feed cannot read the store"),
   });
   await parts.start("change feed", feed);
-  parts.every(REFRESH_MS, () => void feed.resync());
+  parts.every(FORGET_MS, () => {
+    const expiredBy = lastRefusedExpiry(Date.now() - FORGET_MS, config.TOKEN_CLOCK_SKEW);
+    threads.broadcast({ kind: "forget", expiredBy, left: picture.forgetExpired(expiredBy) });
+  });
   const circuitLog = new CircuitLog({ log });
   circuitLog.look(vitals.circuits); // those that were open before the restart
   parts.every(LOG_MS, () => {

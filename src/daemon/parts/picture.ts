@@ -1,6 +1,9 @@
 import type { Revised } from "../../domain/change.ts";
 import {
   applyChange,
+  type Extent,
+  extentOf,
+  forgetExpired,
   type Snapshot,
   type SnapshotData,
   snapshotData,
@@ -32,6 +35,12 @@ export class Picture {
     const changes = committed.map((revised) => this.#places.apply(revised));
     for (const revised of changes) this.#snapshot = applyChange(this.#snapshot, revised);
     return changes;
+  }
+
+  /** Forgets what expired by then (ms since the epoch). Returns how much there is of everything now. */
+  forgetExpired(expiredBy: number): Extent {
+    this.#snapshot = forgetExpired(this.#snapshot, expiredBy);
+    return extentOf(this.#snapshot);
   }
 
   /** Takes a whole snapshot over and returns it as the data threads get it. */

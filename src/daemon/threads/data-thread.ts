@@ -205,6 +205,9 @@ export class DataThread {
         case "failed":
           this.#ending = message.message;
           return void worker.terminate();
+        case "astray":
+          this.#o.onLog("error", "a data thread had lost changes; it gets the whole state", { thread: this.#o.thread });
+          return worker.postMessage({ kind: "snapshot", snapshot: this.#o.start().snapshot } satisfies ToThread);
         case "configured":
         case "drained":
       }

@@ -1,5 +1,6 @@
 import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
+import { isDeepStrictEqual } from "node:util";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
 import type { Config } from "../../config/schema.ts";
@@ -7,14 +8,17 @@ import type { Revised } from "../../domain/change.ts";
 import {
   applyChange,
   dropped,
+  type Extent,
+  extentOf,
+  forgetExpired,
   held,
+  isSameExtent,
   type Snapshot,
   type SnapshotData,
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
 import { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
 import { NO_SETTINGS } from "../../domain/settings/settings.ts";
-import { type TargetPolicy, targetPolicy } from "../../domain/target-policy.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import { ConcurrencyGate } from "../../limits/concurrency.ts";
 import { Tally } from "../../limits/tunnels/tally.ts";
@@ -28,10 +32,9 @@ import { endDenied, recheck } from "../../proxy/routes/admit.ts";
 import { Http1Client } from "../../proxy/upstream/http1/client.ts";
 import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
 import { Names } from "../../proxy/upstream/reach/names.ts";
-import type { TlsTrust } from "../../proxy/upstream/reach/secure.ts";
 import { type DrainOrder, drain } from "./drain.ts";
 import { type ListeningPlace, Listeners } from "./listeners.ts";
-import { readTrust, trustWith } from "./trust.ts";
+import { type Reaching, readReaching, trustWith } from "./trust.ts";
 import { gateLimits } from "../limits.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
 import type { PulseWords, SharedMemory } from "../shared-memory/layout.ts";
@@ -66,9 +69,7 @@ export class Gateway {
   readonly #deadlines = new Deadlines();
   #policy: Policy;
   readonly #longAnswers: LongAnswers;
-  /** Where instances may be, and how those behind TLS are known. */
-  #targets: TargetPolicy;
-  #trust: TlsTrust;
+  #reaching: Reaching;
   #snapshot: Snapshot;
   #index: SandboxIndex;
   #drained: Promise<void> | undefined;
@@ -83,16 +84,15 @@ export class Gateway {
       strict: config.AUDIT_MODE === "strict",
       onError: (error) => onInternalError(asGatewayError(error), ""),
     });
-    this.#targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
-    this.#trust = readTrust(config);
+    this.#reaching = readReaching(config);
     this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
       socketFolder: options.socketFolder,
       names: new Names(createLookup({ servers: config.PROXY_DNS_SERVERS })),
-      targets: () => this.#targets,
+      targets: () => this.#reaching.targets,
       trust: ({ sandboxId }) =>
-        trustWith(this.#trust, this.#snapshot.sandboxes.get(sandboxId)?.settings ?? NO_SETTINGS),
+        trustWith(this.#reaching.trust, this.#snapshot.sandboxes.get(sandboxId)?.settings ?? NO_SETTINGS),
     });
     this.#shell = {
       memory,
@@ -159,17 +159,26 @@ export class Gateway {
   }
 
   /**
+   * Forgets what expired by then (ms since the epoch) and is of no use any more. False when not as much is left as there
+   * should be: then a change was lost on the way.
+   */
+  forgetExpired(expiredBy: number, left: Extent): boolean {
+    this.#snapshot = forgetExpired(this.#snapshot, expiredBy);
+    return isSameExtent(extentOf(this.#snapshot), left);
+  }
+
+  /**
    * Builds a policy from another configuration beside the present one and swaps them: every request from now on follows the
    * new one, on open connections too; exchanges in flight end under the one they began with, except what has no end of its own
    * and comes from an address that may not call any more. What is counted stays counted.
-   * Instances are connected to anew, as far as their connections are idle. The listener's address, the size of the upstream
-   * client's pools, PROXY_DNS_SERVERS, AUDIT_MODE and STREAM_AFTER stay until a restart.
+   * Connections to instances that are idle are closed only when where those may be, or how they are known, has changed. The
+   * listener's address, the size of the upstream client's pools, PROXY_DNS_SERVERS, AUDIT_MODE and STREAM_AFTER stay until a restart.
    * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
    */
   reconfigure(config: Config): void {
-    this.#trust = readTrust(config);
-    this.#targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
-    this.#client.retain(new Set());
+    const reaching = readReaching(config);
+    if (!isDeepStrictEqual(reaching.basis, this.#reaching.basis)) this.#client.retain(new Set());
+    this.#reaching = reaching;
     this.#policy = createPolicy(config, this.#shell);
     this.#shell.gate.configure(gateLimits(config));
     limitServer(this.#server, this.#policy.serverLimits);

@@ -3,7 +3,7 @@
 import type { AuditBatch } from "../../audit/outbox.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
-import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
+import type { Extent, SnapshotData } from "../../domain/snapshot/snapshot.ts";
 import type { DrainOrder } from "./drain.ts";
 import type { ListeningPlace } from "./listeners.ts";
 
@@ -26,6 +26,8 @@ export type ToThread =
   | { readonly kind: "serve"; readonly place: ListeningPlace }
   | { readonly kind: "changes"; readonly changes: readonly Revised[] }
   | { readonly kind: "snapshot"; readonly snapshot: SnapshotData }
+  /** Forget what expired by then (ms since the epoch); what is left should be as much as this, or the thread answers `astray`. */
+  | { readonly kind: "forget"; readonly expiredBy: number; readonly left: Extent }
   /** Follow this configuration from now on; answered with `configured`. */
   | { readonly kind: "config"; readonly config: Config }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
@@ -44,6 +46,8 @@ export type FromThread =
       readonly message: string;
       readonly fields: Record<string, unknown>;
     }
+  /** Its picture of the state is another than the control thread's: it needs a whole one. */
+  | { readonly kind: "astray" }
   /** `problem`: why it could not; then everything is as it was. */
   | { readonly kind: "configured"; readonly problem: string | null }
   | { readonly kind: "drained" };

@@ -2,10 +2,26 @@ import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { Config } from "../../config/schema.ts";
 import type { Settings } from "../../domain/settings/settings.ts";
+import { type TargetPolicy, targetPolicy } from "../../domain/target-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import type { TlsTrust } from "../../proxy/upstream/reach/secure.ts";
 
 export type TrustConfig = Pick<Config, "PROXY_TLS_CA_FILE" | "PROXY_TLS_CERT_FILE" | "PROXY_TLS_KEY_FILE">;
+
+/** Where instances may be, and how those behind TLS are known. */
+export interface Reaching {
+  readonly targets: TargetPolicy;
+  readonly trust: TlsTrust;
+  /** What both were made from: connections that were made under the same are as good as new ones. */
+  readonly basis: readonly unknown[];
+}
+
+/** @throws GatewayError GW_012 when a file that it names cannot be read or is not what it should be. */
+export function readReaching(config: Config): Reaching {
+  const { TARGET_ALLOW, TARGET_DENY } = config;
+  const trust = readTrust(config);
+  return { targets: targetPolicy(TARGET_ALLOW, TARGET_DENY), trust, basis: [trust, TARGET_ALLOW, TARGET_DENY] };
+}
 
 /**
  * What the configuration says about instances behind TLS: its files, read.

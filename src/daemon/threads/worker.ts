@@ -45,6 +45,9 @@ port.on("message", (message: ToThread) => {
       return gateway.apply(message.changes);
     case "snapshot":
       return gateway.replace(message.snapshot);
+    case "forget":
+      if (!gateway.forgetExpired(message.expiredBy, message.left)) send({ kind: "astray" });
+      return;
     case "config":
       return configure(message.config);
     case "drain":

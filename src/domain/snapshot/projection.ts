@@ -6,11 +6,15 @@ export interface Held {
   readonly instances: readonly string[];
 }
 
+export interface Sized {
+  readonly size: number;
+}
+
 /**
  * How one noun stands in the snapshot: how it enters, takes a change, leaves. `Row` is its form as plain data, `Map` what it
  * is looked up in, which is never edited.
  */
-export interface Projection<Row, Map extends object> {
+export interface Projection<Row, Map extends Sized> {
   from(rows: readonly Row[]): Map;
   /** The reverse of `from`. */
   rows(map: Map): Row[];
@@ -18,6 +22,8 @@ export interface Projection<Row, Map extends object> {
   apply(map: Map, change: Change): Map;
   /** What a change takes away; `map` is the one before it. */
   dropped(map: Map, change: Change): Held;
+  /** The map without what expired by then (ms since the epoch) and nobody can need any more; the very same one when there is none. */
+  forget?(map: Map, expiredBy: number): Map;
   /** All of it that there is. */
   held(map: Map): Held;
 }

@@ -11,6 +11,11 @@ export const revocations: Projection<RevocationRow, LayeredMap<Revocation>> = {
   apply: (map, change) =>
     change.kind === "token.revoked" ? map.with(change.tokenId, { expiresAt: change.expiresAt }) : map,
 
+  forget(map, expiredBy) {
+    const kept = [...map.entries()].filter(([, { expiresAt }]) => expiresAt > expiredBy);
+    return kept.length === map.size ? map : LayeredMap.from(kept);
+  },
+
   dropped: () => NOTHING_HELD,
 
   held: () => NOTHING_HELD,

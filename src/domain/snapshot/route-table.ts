@@ -38,6 +38,10 @@ export class RouteTable {
     return new RouteTable(byId, LayeredMap.from(Array.from(byHost, ([host, own]) => [host, grown(own, 0)] as const)));
   }
 
+  get size(): number {
+    return this.#byId.size;
+  }
+
   get(id: string): CustomRoute | undefined {
     return this.#byId.get(id);
   }

@@ -1,5 +1,5 @@
 import type { Change, Revised } from "../change.ts";
-import type { Held, Projection } from "./projection.ts";
+import type { Held, Projection, Sized } from "./projection.ts";
 import { revocations } from "./revocations.ts";
 import { routes } from "./routes.ts";
 import { sandboxes } from "./sandboxes.ts";
@@ -11,7 +11,7 @@ type Nouns = typeof NOUNS;
 type Name = keyof Nouns;
 
 /** The same as a list, where each noun's own types are lost: what goes in beside a projection is its own part. */
-const PROJECTIONS = Object.entries(NOUNS) as [Name, Projection<unknown, object>][];
+const PROJECTIONS = Object.entries(NOUNS) as [Name, Projection<unknown, Sized>][];
 
 /** Everything the data path needs to know. Replaced whole, never edited: a request keeps the one it started with. */
 export type Snapshot = {
@@ -44,12 +44,30 @@ export function dropped(snapshot: Snapshot, change: Change): Held {
   return together((name, projection) => projection.dropped(snapshot[name], change));
 }
 
+/** The snapshot without what expired by then (ms since the epoch) and is of no use any more. */
+export function forgetExpired(snapshot: Snapshot, expiredBy: number): Snapshot {
+  return assembled(snapshot.revision, (name, projection) => {
+    return projection.forget?.(snapshot[name], expiredBy) ?? snapshot[name];
+  }) as Snapshot;
+}
+
+/** How many there are of each noun, with the revision: two pictures of one state that have not the same are not the same. */
+export type Extent = { readonly revision: number } & { readonly [N in Name]: number };
+
+export function extentOf(snapshot: Snapshot): Extent {
+  return assembled(snapshot.revision, (name) => snapshot[name].size) as Extent;
+}
+
+export function isSameExtent(one: Extent, other: Extent): boolean {
+  return one.revision === other.revision && PROJECTIONS.every(([name]) => one[name] === other[name]);
+}
+
 /** What the snapshot makes others keep. */
 export function held(snapshot: Snapshot): Held {
   return together((name, projection) => projection.held(snapshot[name]));
 }
 
-type Part<T> = (name: Name, projection: Projection<unknown, object>) => T;
+type Part<T> = (name: Name, projection: Projection<unknown, Sized>) => T;
 
 function assembled(revision: number, part: Part<unknown>): { readonly revision: number } {
   const parts = PROJECTIONS.map(([name, projection]) => [name, part(name, projection)]);

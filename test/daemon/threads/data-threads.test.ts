@@ -1,10 +1,16 @@
 import { createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { Agent, request } from "undici";
 import { expect, onTestFinished, test } from "vitest";
+import { loadConfig } from "../../../src/config/load.ts";
 import { createSharedMemory, type PulseWords } from "../../../src/daemon/shared-memory/layout.ts";
 import { DataThread } from "../../../src/daemon/threads/data-thread.ts";
+import type { RevocationRow } from "../../../src/domain/token.ts";
+import { openDataFolder } from "../../../src/store/data-folder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type InProcessDaemon, startInProcessDaemon } from "../../support/in-process-daemon.ts";
+import { SOME_SANDBOX } from "../../support/sandboxes.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { startUpstream } from "../../support/upstream.ts";
 import { hangThread } from "../../support/thread-debugger.ts";
 
@@ -116,4 +122,45 @@ test("a thread that cannot even be started is an error of its start, and nothing
   await expect(thread.start(0)).rejects.toMatchObject({ code: "GW_010", details: "Error: no state to start with" });
   expect(ended).toBe(1);
   await thread.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
+});
+
+test("a thread that has lost changes is noticed when it is asked to forget, and gets the whole state", async () => {
+  const memory = createSharedMemory(1);
+  const folder = openDataFolder(join(temporaryFolder(), "data"));
+  const env = { DATA_DIR: folder.root, GATEWAY_PORT: "0" };
+  const { config } = loadConfig({ flags: {}, env, cwd: folder.root });
+  const state = { revision: 1, sandboxes: [SOME_SANDBOX], routes: [], revoked: [] as RevocationRow[] };
+  const messages: string[] = [];
+  const thread = new DataThread({
+    thread: 0,
+    pulse: memory.pulses[0] as PulseWords,
+    start: () => ({
+      thread: 0,
+      threads: 1,
+      config,
+      memory: memory.buffer,
+      snapshot: state,
+      socketFolder: folder.run,
+      signing: { id: "k", algorithm: "HS256", secret: new Uint8Array(32) },
+      salt: "salt",
+    }),
+    place: async (port) => ({ port, reusePort: false }),
+    hangMs: 10_000,
+    onAudit: () => undefined,
+    onLog: (_level, message) => void messages.push(message),
+    onServing: () => undefined,
+    onEnded: () => undefined,
+  });
+  onTestFinished(() => thread.drain({ graceMs: 0, delayMs: 0, accept: "delay" }));
+  await thread.start(0);
+  const expired = { tokenId: "old", expiresAt: 5 };
+  const change = { kind: "token.revoked", ...expired } as const;
+  thread.post({ kind: "changes", changes: [{ revision: 2, change }] });
+  thread.post({ kind: "forget", expiredBy: 5, left: { revision: 2, sandboxes: 1, routes: 0, revoked: 0 } });
+  await eventually("the change is in force", () => thread.revision === 2);
+  state.revision = 3;
+  state.revoked.push({ tokenId: "lost", expiresAt: 9 });
+  thread.post({ kind: "forget", expiredBy: 5, left: { revision: 2, sandboxes: 1, routes: 0, revoked: 1 } });
+  await eventually("it has the whole state", () => thread.revision === 3);
+  expect(messages).toEqual(["a data thread had lost changes; it gets the whole state"]);
 });

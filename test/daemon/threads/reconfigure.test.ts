@@ -31,6 +31,22 @@ test("another configuration holds for the next request on an open connection, no
   await eventually("no slot is taken", () => gateway.memory.slots.shared[0] === 0);
 });
 
+test("connections to instances outlive another configuration, unless it is about them", async () => {
+  const gateway = await startTestGateway();
+  const ports = new Set<unknown>();
+  const url = await startUpstream((req, res) => void (ports.add(req.socket.remotePort), res.end("x")));
+  await gateway.addSandbox("box", url);
+  const headers = { authorization: await gateway.authorization() };
+  const ask = async () => (await fetch(`${gateway.url}/s/box/`, { headers })).text();
+  await ask();
+  gateway.gateway.reconfigure({ ...gateway.config, MAX_BODY_SIZE: 1024, TARGET_DENY: [...gateway.config.TARGET_DENY] });
+  await ask();
+  expect(ports.size).toBe(1);
+  gateway.gateway.reconfigure({ ...gateway.config, TARGET_DENY: ["10.0.0.0/8"] });
+  await ask();
+  expect(ports.size).toBe(2);
+});
+
 test("an address that is denied from now on is refused on the connection that it has open", async () => {
   const gateway = await startTestGateway();
   const connection = await RawConnection.open(gateway.port);
