@@ -172,6 +172,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       heads: shell.heads,
       streams,
       deliveries,
+      deadlines: shell.deadlines,
       pseudonym: `sandboxgw-${hash("sha256", `via ${salt}`).slice(0, 8)}`, // the same on all threads
       maxBodySize: config.MAX_BODY_SIZE,
       bodyMemory,

@@ -1,5 +1,6 @@
 import { transformation } from "../transform/transformation.ts";
 import { toldHost } from "../value/networks.ts";
+import { duration } from "../value/quantities.ts";
 import { group, setting } from "./setting.ts";
 
 export const forwarding = group(
@@ -13,6 +14,10 @@ export const forwarding = group(
     transform: setting(
       transformation(),
       "how calls are changed on their way there and back: header fields, query, path; see docs/transform.md",
+    ),
+    sseHeartbeat: setting(
+      duration("1s", "1h"),
+      "silence of an event stream after which its client is sent a comment line [never]",
     ),
   },
 );

@@ -11,6 +11,9 @@ import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
 import type { AnswerControl, Receiver, TunnelControl } from "../dispatch/receiver.ts";
 import { isIdempotent } from "../dispatch/retry.ts";
 import type { Wire } from "../upstream/upstream.ts";
+import type { Deadlines } from "../request/deadlines.ts";
+import { Heartbeat, mayBeat } from "./event-stream/heartbeat.ts";
+import { isEventStream } from "./event-stream/media-type.ts";
 import { cutOff, type Deliveries } from "../request/delivery.ts";
 import type { Exchange, Offer } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
@@ -31,6 +34,7 @@ export interface ForwardContext {
   readonly heads: HeadFlusher;
   readonly streams: Streams;
   readonly deliveries: Deliveries;
+  readonly deadlines: Deadlines;
   /** This gateway's name in Via. */
   readonly pseudonym: string;
   readonly maxBodySize: number;
@@ -58,6 +62,7 @@ export function outbound(
   { path, settings, transformation }: Passage,
   context: ForwardContext,
 ): Outbound {
+  exchange.heartbeatMs = settings.sseHeartbeat ?? 0;
   exchange.toldHost = toldHost(settings.hostHeader, head);
   const idempotent = isIdempotent(exchange.method) || head.idempotencyKey !== undefined;
   const kept = idempotent && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST ? keep(exchange, context) : null;
@@ -131,6 +136,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   #promised: readonly string[] = NO_NAMES;
   #trailers: [name: string, value: string][] | undefined;
   #tunnel: Tunnel | undefined;
+  #heartbeat: Heartbeat | undefined;
   readonly #change: ResponseChange | null;
 
   /** `change`: what becomes of the answer's fields; null when they pass. */
@@ -143,7 +149,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   head(status: number, raw: readonly string[], control: AnswerControl): void {
     this.#answer = control;
     this.#exchange.leaveTunnels();
-    if (isEventStream(raw)) this.#context.streams.begin(this.#exchange);
+    if (isEventStream(raw)) this.#beginStream(status, raw);
     const { fields, contentLength, trailer } = responseFields(raw, this.#exchange);
     if (trailer !== null && contentLength < 0) this.#promise(trailer, status, fields);
     this.#exchange.status = status;
@@ -186,10 +192,12 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
   }
 
   end(): void {
+    this.#heartbeat?.stop();
     this.#context.recorder.record(this.#exchange, this);
   }
 
   failed(error: GatewayError): void {
+    this.#heartbeat?.stop();
     if (this.#tunnel !== undefined) return this.#tunnel.fail(error);
     const exchange = this.#exchange;
     if (!this.#headWritten && !exchange.res.destroyed) {
@@ -224,6 +232,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { res, recorded, offer } = this.#exchange;
     if (recorded || this.#left === 0 || res.destroyed) return;
     this.#writeHead();
+    this.#heartbeat?.start();
     if (offer !== null) this.#refuse(offer);
     if (this.#held.length === 0) res.flushHeaders();
     else this.#flow();
@@ -238,6 +247,15 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     // The cookies that a transformation may take away are the sandbox's.
     if (cookie !== null && !changed.includes(cookie)) changed.push("set-cookie", cookie);
     return changed;
+  }
+
+  /** It is not known when it ends. */
+  #beginStream(status: number, raw: readonly string[]): void {
+    const { streams, deadlines } = this.#context;
+    const { res, heartbeatMs: afterMs, method } = this.#exchange;
+    streams.begin(this.#exchange);
+    if (afterMs === 0 || method === "HEAD" || !mayBeat(status, raw)) return;
+    this.#heartbeat = new Heartbeat({ to: res, deadlines, afterMs });
   }
 
   /** Announces the trailers that may come, to a client that can take them. */
@@ -268,7 +286,7 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const held = this.#held;
     this.#held = [];
     let more = true;
-    for (const chunk of held) more = this.#exchange.res.write(chunk);
+    for (const chunk of held) more = this.#exchange.res.write(this.#heartbeat?.pass(chunk) ?? chunk);
     if (!more) this.#pause();
   }
 
@@ -305,15 +323,6 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
 }
 
 const NO_NAMES: readonly string[] = [];
-
-function isEventStream(raw: readonly string[]): boolean {
-  for (let index = 0; index < raw.length; index += 2) {
-    if (raw[index] === "content-type") return EVENT_STREAM.test(raw[index + 1] as string);
-  }
-  return false;
-}
-
-const EVENT_STREAM = /^text\/event-stream[ \t]*(?:;|$)/i;
 
 /** Something that keeps a response head back in the hope that body bytes follow at once. */
 export interface HeldHead {

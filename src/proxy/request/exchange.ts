@@ -78,6 +78,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   keepsPrefix = false;
   /** The Host that the instance is told; null = its own address. */
   toldHost: string | null = null;
+  /** Silence of an event stream after which its client is sent a comment, ms; 0 = none is. */
+  heartbeatMs = 0;
   instance: Instance | undefined;
   /** null: its sandbox's instances are all alike to it. */
   bond: Bond | null = null;
