@@ -38,8 +38,10 @@ import { Responder } from "../proxy/request/respond.ts";
 import { Admission } from "../proxy/routes/admit.ts";
 import { ExecuteRoute } from "../proxy/routes/execute.ts";
 import { hostSuffix } from "../proxy/routes/host.ts";
+import { EffectiveSettings } from "../proxy/routes/custom/effective-settings.ts";
 import { HealthPages } from "../proxy/routes/health.ts";
 import { Pipeline } from "../proxy/routes/pipeline.ts";
+import { Preflights } from "../proxy/routes/preflight/preflights.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import { Selection } from "../proxy/balance/selection.ts";
@@ -161,8 +163,10 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     tunnelMaxAgeMs: config.PROXY_TUNNEL_MAX_AGE === "off" ? Number.POSITIVE_INFINITY : config.PROXY_TUNNEL_MAX_AGE,
   };
   const bodyMemory = new Cap({ lanes: memory.bodies, thread, ...bodyMemoryLimits(config) });
+  const settings = new EffectiveSettings();
   const transparent = new TransparentRoute({
     selection,
+    settings,
     admission,
     dispatching,
     stickiness,
@@ -200,7 +204,16 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     defaultTimeoutMs: config.PROXY_TIMEOUT,
   });
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });
+  const preflights = new Preflights({
+    snapshot,
+    hostSuffix: hostSuffix(config.GATEWAY_DOMAIN),
+    settings,
+    transparent,
+    responder,
+    shareKey: shareKeyOf("preflights"),
+  });
   const pipeline = new Pipeline({
+    preflights,
     snapshot,
     inFlight: shell.inFlight,
     headLimits: {

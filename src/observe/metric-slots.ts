@@ -8,7 +8,7 @@ export const LATENCY_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ] as const;
 
-export const ROUTES = ["proxy", "execute", "api", "health", "none"] as const;
+export const ROUTES = ["proxy", "execute", "api", "health", "preflight", "none"] as const;
 export type RouteKind = (typeof ROUTES)[number];
 
 /** How a forwarded request ended, seen from the gateway. */

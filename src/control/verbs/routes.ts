@@ -7,6 +7,7 @@ import {
   routeName,
   sharedMethod,
 } from "../../domain/route/route.ts";
+import { checkCors } from "../../domain/settings/applications/cors.ts";
 import { NO_SETTINGS, type SettingTexts, textsOf, withRouteTexts } from "../../domain/settings/settings.ts";
 import { GatewayError } from "../../errors.ts";
 import type { RouteReads, StateStore } from "../../store/store.ts";
@@ -73,7 +74,8 @@ export class RouteVerbs {
       `host ${quoted(host)}: hosts under GATEWAY_DOMAIN are the sandboxes' own`,
     );
     return await this.#control.write(actor, async (step) => {
-      await knownSandbox(step.sandboxes, sandboxId);
+      const sandbox = await knownSandbox(step.sandboxes, sandboxId);
+      checkCors({ ...sandbox.settings, ...settings });
       for (const other of await step.routes.listAt({ host, path })) refuseTwin(other, methods);
       const id = newId("rte");
       const route = { id, host, path, methods, stripPrefix, sandboxId, settings, createdAt: step.now };

@@ -2,6 +2,7 @@ import { newId } from "../../domain/id.ts";
 import type { CustomRoute } from "../../domain/route/route.ts";
 import { type Instance, isManaged, isSandboxId, parseInstanceUrl, type Sandbox } from "../../domain/sandbox.ts";
 import { type Labels, NO_LABELS, parseLabels } from "../../domain/labels.ts";
+import { checkCors } from "../../domain/settings/applications/cors.ts";
 import { NO_SETTINGS, type Settings, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
 import { checkTarget, type TargetPolicy } from "../../domain/target-policy.ts";
 import { GatewayError } from "../../errors.ts";
@@ -98,6 +99,7 @@ export class SandboxVerbs {
     const labels = labelsFrom(sandbox.labels ?? "");
     const settings = withTexts(NO_SETTINGS, sandbox.settings ?? {});
     this.#checkProgram(settings);
+    checkCors(settings);
     const managed = drivers[driver]?.managed === true;
     checkPorts(driver, managed, settings);
     check(!managed || urls.length === 0, `driver ${driver} starts its instances itself and takes no URL`);
@@ -132,6 +134,7 @@ export class SandboxVerbs {
       const labels = update.labels === undefined ? before.labels : labelsFrom(update.labels);
       const settings = withTexts(before.settings, update.settings ?? {});
       if (update.settings !== undefined) this.#checkProgram(settings);
+      checkCors(settings);
       checkPorts(before.driver, before.instances.some(isManaged), settings);
       await step.sandboxes.update({ id, runtime, strategy, labels, settings });
       const written = await announceSandbox(step, id);

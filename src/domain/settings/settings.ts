@@ -2,9 +2,10 @@ import { GatewayError } from "../../errors.ts";
 import { nearest } from "../value/nearest.ts";
 import type { Setting } from "./setting.ts";
 import { balancing } from "./balancing.ts";
+import { cors } from "./applications/cors.ts";
 import { forwarding } from "./forwarding.ts";
 import { health } from "./health.ts";
-import { mounting } from "./mounting.ts";
+import { mounting } from "./applications/mounting.ts";
 import { reaching } from "./reaching.ts";
 import { retries } from "./retries.ts";
 import { stickiness } from "./stickiness.ts";
@@ -16,6 +17,7 @@ import { upstream } from "./upstream.ts";
 export const GROUPS = [
   mounting,
   forwarding,
+  cors,
   reaching,
   balancing,
   stickiness,
@@ -30,6 +32,7 @@ export const GROUPS = [
 export const SETTINGS = {
   ...mounting.settings,
   ...forwarding.settings,
+  ...cors.settings,
   ...reaching.settings,
   ...balancing.settings,
   ...health.settings,

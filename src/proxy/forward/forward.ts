@@ -6,6 +6,7 @@ import type { Streams } from "../../limits/streams.ts";
 import { BodyMemory } from "../../limits/body-memory.ts";
 import type { Cap } from "../../limits/cap.ts";
 import { RequestBody } from "./body.ts";
+import { withPolicy } from "./cors/policy.ts";
 import { KEPT_MOST, KeptBody } from "./kept-body.ts";
 import type { BodyControl, Outbound } from "../dispatch/outbound.ts";
 import type { AnswerControl, Receiver, TunnelControl } from "../dispatch/receiver.ts";
@@ -153,7 +154,9 @@ export class Forward implements Receiver, AuditReceiver, HeldHead {
     const { fields, contentLength, trailer } = responseFields(raw, this.#exchange);
     if (trailer !== null && contentLength < 0) this.#promise(trailer, status, fields);
     this.#exchange.status = status;
-    this.#fields = this.#changed(fields, status);
+    const { cors } = this.#exchange;
+    const changed = this.#changed(fields, status);
+    this.#fields = cors === null ? changed : withPolicy(changed, cors);
     this.#left = contentLength;
     this.#context.heads.add(this);
   }

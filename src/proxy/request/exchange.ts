@@ -80,6 +80,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   toldHost: string | null = null;
   /** Silence of an event stream after which its client is sent a comment, ms; 0 = none is. */
   heartbeatMs = 0;
+  /** What its answer says to pages of other origins, in place of the instance: name, value, name, value…; null = nothing. */
+  cors: readonly string[] | null = null;
   instance: Instance | undefined;
   /** null: its sandbox's instances are all alike to it. */
   bond: Bond | null = null;

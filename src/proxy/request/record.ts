@@ -52,7 +52,7 @@ export class Recorder {
 
   /** Whether it gets a record of its own. */
   #isByItself(exchange: Exchange): boolean {
-    if (exchange.route === "health") return false;
+    if (exchange.route === "health" || exchange.route === "preflight") return false;
     if (exchange.decision === "allow" || exchange.started) return true;
     const code = exchange.rule as ErrorCode; // what denied it
     const audited = auditedAs(code);

@@ -61,6 +61,23 @@ export class Responder {
     });
   }
 
+  /** Answers with fields alone, name, value, name, value…, once the exchange is recorded. */
+  fields(exchange: Exchange, status: number, fields: readonly string[]): void {
+    exchange.status = status;
+    exchange.bytesOut = 0;
+    this.#recorder.record(exchange, {
+      audited: (written) => {
+        const { res, requestId } = exchange;
+        if (!written) this.unrecorded(exchange);
+        else if (res.destroyed || res.headersSent) res.destroy();
+        else {
+          const framing = status === 204 ? [] : ["content-length", "0"];
+          res.writeHead(status, [...fields, "x-request-id", requestId, ...framing]).end();
+        }
+      },
+    });
+  }
+
   /** Answers a call that was carried out but could not be recorded: its result must not look like a success. */
   unrecorded(exchange: Exchange): void {
     this.#sendError(exchange, new GatewayError("GW_003", { executed: "yes" }));
@@ -105,6 +122,7 @@ export class Responder {
       exchange.requestId,
       ...extra,
     ];
+    if (exchange.cors !== null) fields.push(...exchange.cors);
     if (close || unread) fields.push("connection", "close");
     res.writeHead(status, fields);
     if (req.method === "HEAD") return void res.end();

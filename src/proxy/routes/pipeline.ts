@@ -15,6 +15,7 @@ import type { ExecuteRoute } from "./execute.ts";
 import type { HealthPages } from "./health.ts";
 import type { HostSuffix } from "./host.ts";
 import type { Responder } from "../request/respond.ts";
+import type { Preflights } from "./preflight/preflights.ts";
 import { healthPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
 import type { TransparentRoute } from "./transparent.ts";
@@ -34,6 +35,7 @@ export interface PipelineOptions {
   /** null: no rate limits. */
   readonly rates: RateLimits | null;
   readonly transparent: TransparentRoute;
+  readonly preflights: Preflights;
   readonly execute: ExecuteRoute;
   readonly sandboxes: SandboxesRoute;
   readonly responder: Responder;
@@ -71,9 +73,9 @@ export class Pipeline {
       exchange.closed();
     });
     try {
-      this.#begin(exchange, socket)?.catch((error: unknown) => this.#o.responder.error(exchange, error));
+      this.#begin(exchange, socket)?.catch((error: unknown) => this.#refuse(exchange, error));
     } catch (error) {
-      this.#o.responder.error(exchange, error);
+      this.#refuse(exchange, error);
     }
   }
 
@@ -98,6 +100,8 @@ export class Pipeline {
     if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
     const now = process.hrtime.bigint();
     this.#o.rates?.admit("address", peer.rateKey, now);
+    const preflight = exchange.method === "OPTIONS" ? this.#o.preflights.find(exchange, head) : null;
+    if (preflight !== null) return this.#o.preflights.serve(exchange, head, preflight);
     const known = this.#known(head);
     if (known !== undefined) return this.#goOn(exchange, head, known, peer, now);
     return this.#verify(head).then((caller) => this.#goOn(exchange, head, caller, peer, now));
@@ -146,6 +150,13 @@ export class Pipeline {
         this.#o.rates?.admitCaller(proxied ? "proxy" : "api", key, peer.rateKey, now);
       }
     }
+  }
+
+  /** What is refused before it is known whose it is, a page of another origin may read all the same. */
+  #refuse(exchange: Exchange, error: unknown): void {
+    const { head, cors } = exchange;
+    if (head !== undefined) exchange.cors = cors ?? this.#o.preflights.policyOf(exchange, head);
+    this.#o.responder.error(exchange, error);
   }
 
   #known(head: Head): Caller | undefined {

@@ -64,7 +64,7 @@ export function healthPage(method: string, head: Head, suffix: HostSuffix, route
   const path = withoutQuery(target);
   const page = HEALTH_PAGES.find((known) => known === path);
   if (page === undefined) return undefined;
-  if (!routes.isEmpty && customRoute(routes, asked(method, head, path), () => true) !== null) return undefined;
+  if (!routes.isEmpty && customRoute(routes, asked(method, head, path), seenBy(null)) !== null) return undefined;
   refuseFields(head, path);
   allowOnly(method, ["GET", "HEAD"]);
   return page;
@@ -73,12 +73,18 @@ export function healthPage(method: string, head: Head, suffix: HostSuffix, route
 /**
  * Where a request goes, by exact bytes: nothing is decoded or normalised, so what is authorised is what is sent. Where path
  * or host and fields say it too they must agree. All that is asked of a sandbox's own host is the sandbox's.
- * `routes`: the custom ones, of which `principal` sees those to its own sandboxes.
+ * `routes`: the custom ones, of which `principal` sees those to its own sandboxes; null: nobody yet, all are seen.
  * @throws GatewayError VAL_001 for a path that could mean another sandbox, ROUTE_001 for an impossible sandbox id,
  *   ROUTE_003 for a method that a page does not have, ROUTE_008 when path or host and a field name two destinations,
  *   ROUTE_009 for an impossible port, VAL_010 for a selector that is none.
  */
-export function route(method: string, head: Head, suffix: HostSuffix, routes: RouteTable, principal: Principal): Route {
+export function route(
+  method: string,
+  head: Head,
+  suffix: HostSuffix,
+  routes: RouteTable,
+  principal: Principal | null,
+): Route {
   const { target, sandboxId, sandboxPort, sandboxSelector } = head;
   const label = hostLabel(head.host, suffix);
   if (label !== undefined) return agreed(byHost(label, target), head, `the host ${label}${suffix}`);

@@ -1,12 +1,15 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy, findPort } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
+import { GatewayError } from "../../errors.ts";
 import type { Selection } from "../balance/selection.ts";
 import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import type { Tunnels } from "../../limits/tunnels/tunnels.ts";
+import type { Receiver } from "../dispatch/receiver.ts";
+import { policyFields } from "../forward/cors/policy.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
 import type { Transforms } from "../forward/transform/transforms.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -14,7 +17,7 @@ import type { Head } from "../request/head.ts";
 import { checkBodyLength } from "../request/read-body.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
-import { EffectiveSettings } from "./custom/effective-settings.ts";
+import type { EffectiveSettings } from "./custom/effective-settings.ts";
 import type { ProxyRoute, SelectRoute } from "./router.ts";
 
 export interface TransparentOptions {
@@ -26,6 +29,7 @@ export interface TransparentOptions {
   readonly recorder: Recorder;
   readonly timeouts: TimeoutsBySettings;
   readonly transforms: Transforms;
+  readonly settings: EffectiveSettings;
   readonly maxBodySize: number;
   readonly tunnels: Tunnels;
 }
@@ -35,14 +39,22 @@ const SLASH = "/".charCodeAt(0);
 /** `ANY /s/{sandbox_id}/…`, a sandbox's host, a custom route: the transparent proxy. */
 export class TransparentRoute {
   readonly #o: TransparentOptions;
-  readonly #settings = new EffectiveSettings();
 
   constructor(options: TransparentOptions) {
     this.#o = options;
   }
 
-  /** Returns a promise only when the call has to wait: for a slot, or for its start record. */
-  serve(exchange: Exchange, head: Head, caller: Caller, where: ProxyRoute): Promise<void> | undefined {
+  /**
+   * Returns a promise only when the call has to wait: for a slot, or for its start record.
+   * `preflight`: what takes the answer to one, which comes without a token.
+   */
+  serve(
+    exchange: Exchange,
+    head: Head,
+    caller: Caller,
+    where: ProxyRoute,
+    preflight: Receiver | null = null,
+  ): Promise<void> | undefined {
     const { principal } = caller;
     const { sandboxId, mount } = where;
     exchange.route = "proxy";
@@ -53,21 +65,22 @@ export class TransparentRoute {
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
     exchange.port = findPort(sandbox, where.port);
+    const settings = this.#o.settings.of(sandbox, where.route);
+    if (settings.cors === "gateway") exchange.cors = policyFields(settings, exchange.field("origin"));
     if (mount !== "" && head.target.charCodeAt(mount.length) !== SLASH && isFolder(where)) {
       exchange.decision = "allow";
       exchange.rule = `role:${principal.role}`;
       return this.#toFolder(exchange, head, mount);
     }
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
-    const settings = this.#settings.of(sandbox, where.route);
     const { totalMs } = this.#o.timeouts.of(settings);
     exchange.endBy = exchange.startedAt + totalOf(head.requestTimeout, totalMs);
     if (exchange.offer !== null) {
       exchange.tunnel = this.#o.tunnels.claim(caller.rateKey, sandboxId, sandbox.settings.maxTunnels);
     }
     const waiting = this.#o.admission.enter(exchange, caller, sandbox, settings);
-    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where));
-    return this.#begin(exchange, head, principal, where);
+    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where, preflight));
+    return this.#begin(exchange, head, principal, where, preflight);
   }
 
   /** The same for whichever sandbox has the labels: the answer tells which one it was. */
@@ -87,28 +100,38 @@ export class TransparentRoute {
     this.#o.forwarding.responder.redirect(exchange, `${mount}/${head.target.slice(mount.length)}`);
   }
 
-  #begin(exchange: Exchange, head: Head, principal: Principal, where: ProxyRoute): Promise<void> | undefined {
+  #begin(
+    exchange: Exchange,
+    head: Head,
+    principal: Principal,
+    where: ProxyRoute,
+    preflight: Receiver | null,
+  ): Promise<void> | undefined {
     const recorded = this.#o.recorder.begin(exchange);
-    if (recorded !== undefined) return recorded.then(() => this.#forward(exchange, head, principal, where));
-    this.#forward(exchange, head, principal, where);
+    if (recorded !== undefined) return recorded.then(() => this.#forward(exchange, head, principal, where, preflight));
+    this.#forward(exchange, head, principal, where, preflight);
     return undefined;
   }
 
-  #forward(exchange: Exchange, head: Head, principal: Principal, { path, port, route }: ProxyRoute): void {
+  #forward(exchange: Exchange, head: Head, principal: Principal, where: ProxyRoute, preflight: Receiver | null): void {
+    const { path, port, route } = where;
     const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId, route);
     exchange.port = findPort(sandbox, port);
-    const settings = this.#settings.of(sandbox, route);
+    const settings = this.#o.settings.of(sandbox, route);
+    if (preflight !== null && settings.cors !== "passed") throw new GatewayError("AUTH_002");
     exchange.keepsPrefix = route === null ? settings.keepPrefix === true : !route.stripPrefix;
     if (head.expectsContinue) exchange.res.writeContinue();
     if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const transformation = this.#o.transforms.of(settings);
+    const timeouts = this.#o.timeouts.of(settings);
     const dispatch = new Dispatch({
       context: this.#o.dispatching,
       exchange,
       sandbox,
       outbound: outbound(exchange, head, { path, settings, transformation }, this.#o.forwarding),
-      timeouts: this.#o.timeouts.of(settings),
-      receiver: new Forward(exchange, this.#o.forwarding, transformation?.response ?? null),
+      // Who trickles the answer to a preflight must not keep the slot.
+      timeouts: preflight === null ? timeouts : { ...timeouts, wholeMs: timeouts.firstByteMs },
+      receiver: preflight ?? new Forward(exchange, this.#o.forwarding, transformation?.response ?? null),
     });
     dispatch.start();
   }

@@ -1,5 +1,5 @@
-import { flag } from "../value/words.ts";
-import { group, setting } from "./setting.ts";
+import { flag } from "../../value/words.ts";
+import { group, setting } from "../setting.ts";
 
 /** A custom route says for itself what becomes of its prefix. */
 export const mounting = group(
