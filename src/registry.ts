@@ -62,8 +62,10 @@ export function createDrivers(options: {
   runDirectory: string;
   cacheDirectory: string;
   report: InstanceReport;
+  warn: (text: string) => void;
 }): Record<keyof typeof DRIVERS, Driver> {
-  const { config, runDirectory, cacheDirectory, report } = options;
+  const { config, runDirectory, cacheDirectory, report, warn } = options;
+  const uid = process.getuid?.();
   const limits = {
     timeoutMs: runLimits(config).wasm,
     beginMs: ANSWER_MARGIN_MS - 1_000, // a call may wait this long for its turn, and its answer still be in time
@@ -73,5 +75,8 @@ export function createDrivers(options: {
     maxRuns: config.SANDBOX_MAX_RUNS,
     bodyBytes: config.MAX_BODY_SIZE,
   };
-  return { static: new StaticDriver(), wasm: new WasmDriver({ runDirectory, cacheDirectory, limits, report }) };
+  return {
+    static: new StaticDriver(),
+    wasm: new WasmDriver({ runDirectory, cacheDirectory, limits, report, warn, uid }),
+  };
 }

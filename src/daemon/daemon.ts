@@ -152,6 +152,7 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
         log.info({ sandbox: instance.sandboxId, instance: instance.id, state, reason }, "instance");
         observer.look();
       },
+      warn: (text) => log.warn({}, text),
     }),
     onError: (sandbox, error) => log.error({ sandbox, error: String(error) }, "sandbox driver failed"),
   });

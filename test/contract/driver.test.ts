@@ -25,6 +25,7 @@ describe.each(KINDS)("the driver $name", ({ name, managed }) => {
       runDirectory,
       cacheDirectory: join(folder, "cache"),
       report: (instance, state, reason) => told.push({ instance, state, reason }),
+      warn: () => undefined,
     })[name];
     onTestFinished(() => driver.close());
     const statesOf = (id: string) => told.filter(({ instance }) => instance.id === id).map(({ state }) => state);

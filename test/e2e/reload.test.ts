@@ -22,6 +22,10 @@ test("sandboxgw reload says what follows and what waits, refuses what cannot be,
   expect([code, stdout]).toEqual([0, "MAX_RETRIES = 1 → 2\nMAX_BODY_SIZE = 10mb → 1mb (waits for a restart)\n"]);
   expect((await installation.run("reload")).stdout).toContain("MAX_BODY_SIZE = 10mb → 1mb (waits for a restart)");
 
+  writeFileSync(file, "MAX_RETRIES = 2\nMAX_BODY_SIZE = 1mb\nMAX_RETRYS = 5\n");
+  const typed = await installation.run("reload");
+  expect([typed.code, typed.stderr]).toEqual([0, expect.stringMatching(/^warning: .*:3.*MAX_RETRYS.*MAX_RETRIES/)]);
+
   writeFileSync(file, "MAX_RETRIES = many\n");
   const refused = await installation.run("reload");
   expect(refused.code).toBe(3);

@@ -56,7 +56,7 @@ const ACTIONS: readonly { readonly verb: Action; readonly summary: string; reado
 
 async function list(cli: Cli): Promise<void> {
   const circuits = await cli.use(({ verbs, actor }) => verbs.circuits.list(actor));
-  cli.output.print(circuits.map(circuitView), () =>
+  cli.output.print(circuits.map(circuitView), (columns) =>
     table(
       ["INSTANCE", "SANDBOX", "URL", "CIRCUIT", "FAILURES", "OPENED", "TRIED IN"],
       circuits.map((one) => [
@@ -68,6 +68,7 @@ async function list(cli: Cli): Promise<void> {
         String(one.circuit?.ejections ?? "-"),
         triedIn(one),
       ]),
+      columns,
     ),
   );
 }

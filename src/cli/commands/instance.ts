@@ -87,7 +87,11 @@ interface RemoveOptions {
 }
 
 /** `states`: by instance id, as the running daemon sees them. */
-export function instanceTable(instances: readonly Instance[], states: Readonly<Record<string, string>>): string[] {
+export function instanceTable(
+  instances: readonly Instance[],
+  states: Readonly<Record<string, string>>,
+  columns: number,
+): string[] {
   return table(
     ["INSTANCE", "SANDBOX", "URL", "WEIGHT", "STATE"],
     instances.map(({ id, sandboxId, url, weight, draining, tripped }) => [
@@ -97,6 +101,7 @@ export function instanceTable(instances: readonly Instance[], states: Readonly<R
       String(weight),
       [states[id] ?? "-", ...(draining ? ["draining"] : []), ...(tripped ? ["circuit open"] : [])].join(", "),
     ]),
+    columns,
   );
 }
 
@@ -117,7 +122,7 @@ async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
   }));
   cli.output.print(
     instances.map((instance) => instanceView(instance, states)),
-    () => instanceTable(instances, states),
+    (columns) => instanceTable(instances, states, columns),
   );
 }
 

@@ -32,9 +32,10 @@ async function run(cli: Cli): Promise<void> {
     return isReloaded ? found : undefined;
   });
   if (outcome === undefined) throw new GatewayError("GW_017", { details: "it did not answer in time" });
-  const { problem, changed, waiting } = outcome;
+  const { problem, changed, waiting, warnings = [] } = outcome;
+  for (const warning of warnings) cli.output.warn(warning);
   if (problem !== null) throw new GatewayError("GW_012", { details: problem });
-  cli.output.print({ changed, waiting_for_restart: waiting }, () => [
+  cli.output.print({ changed, waiting_for_restart: waiting, warnings }, () => [
     ...(changed.length === 0 ? ["nothing has changed"] : changed),
     ...waiting.map((line) => `${line} (waits for a restart)`),
   ]);

@@ -88,7 +88,7 @@ async function add(cli: Cli, options: AddOptions): Promise<void> {
 async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
   const routes = await cli.use(({ verbs, actor }) => verbs.routes.list(actor, { sandboxId }));
   const now = Date.now();
-  cli.output.print(routes.map(routeView), () =>
+  cli.output.print(routes.map(routeView), (columns) =>
     table(
       ["ID", "HOST", "PATH", "METHODS", "PREFIX", "SANDBOX", "AGE"],
       routes.map((route) => [
@@ -100,6 +100,7 @@ async function list(cli: Cli, sandboxId: string | undefined): Promise<void> {
         route.sandboxId,
         briefDuration(now - route.createdAt),
       ]),
+      columns,
     ),
   );
 }

@@ -156,7 +156,7 @@ async function list(cli: Cli): Promise<void> {
   const now = Date.now();
   cli.output.print(
     sandboxes.map((sandbox) => sandboxView(sandbox, states)),
-    () =>
+    (columns) =>
       table(
         ["ID", "RUNTIME", "DRIVER", "STRATEGY", "INSTANCES", "STATE", "AGE"],
         sandboxes.map((sandbox) => [
@@ -168,6 +168,7 @@ async function list(cli: Cli): Promise<void> {
           sandboxState(sandbox, states),
           briefDuration(now - sandbox.createdAt),
         ]),
+        columns,
       ),
   );
 }
@@ -178,10 +179,10 @@ async function show(cli: Cli, id: string): Promise<void> {
     states: await verbs.status.instanceStates(actor),
     down: await verbs.status.health(actor),
   }));
-  cli.output.print(sandboxView(sandbox, states, down), () => [
+  cli.output.print(sandboxView(sandbox, states, down), (columns) => [
     ...sandboxFields(sandbox),
     "",
-    ...instanceTable(sandbox.instances, states),
+    ...instanceTable(sandbox.instances, states, columns),
     ...downLines(sandbox, down),
   ]);
 }

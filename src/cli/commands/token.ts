@@ -95,7 +95,7 @@ async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void>
   const tokens = await cli.use(({ verbs, actor }) => verbs.tokens.list(actor, { expired: all }));
   cli.output.print(
     tokens.map((token) => tokenView(token, now)),
-    () => tokenTable(tokens, now),
+    (columns) => tokenTable(tokens, now, columns),
   );
 }
 
@@ -133,7 +133,7 @@ async function inspect(
   );
 }
 
-function tokenTable(tokens: readonly TokenRecord[], now: number): string[] {
+function tokenTable(tokens: readonly TokenRecord[], now: number, columns: number): string[] {
   return table(
     ["ID", "SUBJECT", "ROLE", "SANDBOXES", "OPERATIONS", "STATUS", "EXPIRES", "AGE"],
     tokens.map((token) => [
@@ -148,6 +148,7 @@ function tokenTable(tokens: readonly TokenRecord[], now: number): string[] {
         : `${briefDuration(now - token.expiresAt)} ago`,
       briefDuration(now - token.createdAt),
     ]),
+    columns,
   );
 }
 

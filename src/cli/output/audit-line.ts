@@ -13,8 +13,8 @@ const CALL = ["subject|address", "method", "path", "sandbox", "decision", "rule"
 /** One record as one line: time, who, what, decision, status. */
 export function auditLine(entry: AuditEntry): string {
   const record = recordOf(entry);
-  const at = record["at_ms"];
-  const time = typeof at === "number" && Math.abs(at) <= 8.64e15 ? timestamp(at) : "-";
+  const at = momentOf(record);
+  const time = Math.abs(at) <= 8.64e15 ? timestamp(at) : "-";
   const fields = FIELDS.get(record["kind"]) ?? CALL;
   const words = fields.map((names) => {
     const word = asText(names.split("|").flatMap((name) => record[name] || [])[0]);
@@ -23,6 +23,12 @@ export function auditLine(entry: AuditEntry): string {
     return word === "1" ? "once" : `${word} times`;
   });
   return printable([time, ...words.filter((word) => word !== "")].join("  "));
+}
+
+/** What a line tells of, ms: a call's end, which its record is of, though it begins with when the call came. NaN when unknown. */
+function momentOf({ at_ms: at, duration_ms: duration }: Readonly<Record<string, unknown>>): number {
+  if (typeof at !== "number") return Number.NaN;
+  return typeof duration === "number" ? Math.trunc(at + duration) : at;
 }
 
 function asText(value: unknown): string {

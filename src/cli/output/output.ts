@@ -5,7 +5,8 @@ import { Interrupted, UsageError } from "../usage-error.ts";
 export type OutputMode = "table" | "json";
 
 export interface OutputOptions {
-  readonly stdout: Writable;
+  /** `columns`: of a terminal. */
+  readonly stdout: Writable & { readonly columns?: number };
   readonly stderr: Writable;
   /** Asked for each time: it is known only once the command line is parsed. */
   readonly mode: () => OutputMode;
@@ -23,10 +24,10 @@ export class Output {
     return this.#options.mode() === "json";
   }
 
-  /** `value` in JSON mode, otherwise the lines that `text` returns. */
-  print(value: unknown, text: () => string | readonly string[]): void {
+  /** `value` in JSON mode, otherwise the lines that `text` returns for a page of so many columns. */
+  print(value: unknown, text: (columns: number) => string | readonly string[]): void {
     if (this.isJson) return this.line(JSON.stringify(value, undefined, 2));
-    for (const line of [text()].flat()) this.line(line);
+    for (const line of [text(this.#options.stdout.columns || Number.POSITIVE_INFINITY)].flat()) this.line(line);
   }
 
   line(text: string): void {
@@ -67,10 +68,19 @@ export function renderError(output: Output, thrown: unknown, command = "sandboxg
   return exitCode;
 }
 
-/** Columns of a table, left aligned, two spaces apart. Returns its lines, the heading first. */
-export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string[] {
+/**
+ * Columns of a table, left aligned, two spaces apart. Returns its lines, the heading first. Where a page has not so many
+ * columns, each row becomes lines of its own: what wraps is no table, and what is cut off cannot be copied.
+ */
+export function table(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns = Number.POSITIVE_INFINITY,
+): string[] {
   const lines = [heading, ...rows].map((cells) => cells.map(printable));
   const widths = heading.map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)));
+  const width = widths.reduce((sum, each) => sum + each + 2, -2);
+  if (width > columns && rows.length > 0) return rows.flatMap((cells, row) => block(heading, cells, row > 0));
   return lines.map((cells) =>
     cells
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
@@ -79,10 +89,15 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
   );
 }
 
+function block(heading: readonly string[], cells: readonly string[], isNext: boolean): string[] {
+  const named = heading.map((name, column) => [name.toLowerCase(), cells[column] ?? ""]);
+  return [...(isNext ? [""] : []), ...fields(Object.fromEntries(named) as Record<string, string>)];
+}
+
 /** A name beside each value, as lines. */
 export function fields(pairs: Readonly<Record<string, string>>): string[] {
   const width = Math.max(...Object.keys(pairs).map((name) => name.length)) + 1;
-  return Object.entries(pairs).map(([name, value]) => `${`${name}:`.padEnd(width)}  ${printable(value)}`);
+  return Object.entries(pairs).map(([name, value]) => `${`${name}:`.padEnd(width)}  ${printable(value)}`.trimEnd());
 }
 
 /** Milliseconds as a person says them, in the largest whole unit: `42s`, `3m`, `5h`, `12d`. */

@@ -24,6 +24,8 @@ export interface ReloadOutcome {
   readonly changed: readonly string[];
   /** The same of what waits for the next start. */
   readonly waiting: readonly string[];
+  /** What may not be meant, as a key that is none. Absent in what daemons before wrote. */
+  readonly warnings?: readonly string[];
 }
 
 export interface Status {

@@ -51,18 +51,21 @@ export class Reloading {
 
   async #outcome(): Promise<ReloadOutcome> {
     const at_ms = Date.now();
+    let warnings: readonly string[] = [];
     try {
-      const { config: read, warnings } = this.#read();
+      const loaded = this.#read();
+      const { config: read } = loaded;
+      warnings = loaded.warnings;
       for (const warning of warnings) this.#log.warn({}, warning);
       const before = this.#running;
       const { config, changed, waiting } = reload(before, read);
       await this.#configure(config);
       this.#running = config;
       const described = (names: typeof changed): string[] => names.map((name) => describeChange(name, before, read));
-      return { at_ms, problem: null, changed: described(changed), waiting: described(waiting) };
+      return { at_ms, problem: null, changed: described(changed), waiting: described(waiting), warnings };
     } catch (error) {
       const problem = error instanceof GatewayError ? (error.details ?? error.message) : String(error);
-      return { at_ms, problem, changed: [], waiting: [] };
+      return { at_ms, problem, changed: [], waiting: [], warnings };
     }
   }
 }

@@ -13,12 +13,17 @@ export interface WasmDriverOptions {
   readonly cacheDirectory: string;
   readonly limits: WasmLimits;
   readonly report: InstanceReport;
+  /** Told once, when the first one starts. */
+  readonly warn: (text: string) => void;
+  /** Whose the daemon is; undefined where users have no numbers. */
+  readonly uid: number | undefined;
 }
 
 /** Sandboxes of bash, Python and JavaScript, all WebAssembly or interpreted, in processes of the daemon's own. */
 export class WasmDriver implements Driver {
   readonly #options: WasmDriverOptions;
   readonly #supervisors = new Map<string, Supervisor>();
+  #isWarned = false;
 
   constructor(options: WasmDriverOptions) {
     this.#options = options;
@@ -27,6 +32,7 @@ export class WasmDriver implements Driver {
   /** @throws GatewayError GW_013 when the data folder's path is too long for a socket. */
   start(_sandbox: Sandbox, instance: Instance): void {
     if (this.#supervisors.has(instance.id)) return;
+    this.#warnOfRoot();
     const { runDirectory, cacheDirectory, limits, report } = this.#options;
     const options: HostOptions = { socket: socketPath(runDirectory, instance.url), cacheDirectory, limits };
     const supervisor = new Supervisor({
@@ -49,5 +55,13 @@ export class WasmDriver implements Driver {
 
   async close(): Promise<void> {
     await Promise.all([...this.#supervisors.keys()].map((id) => this.stop(id)));
+  }
+
+  #warnOfRoot(): void {
+    if (this.#isWarned || this.#options.uid !== 0) return;
+    this.#isWarned = true;
+    this.#options.warn(
+      "an embedded sandbox runs as root: code that broke out of it would own this machine. Run the gateway as a user of its own",
+    );
   }
 }

@@ -67,6 +67,12 @@ describe("an audit record on one line", () => {
     );
   });
 
+  it("has the time of what it tells: of a call's end, which comes after what happened in between", () => {
+    const record = { kind: "execute", at_ms: 1_000, duration_ms: 2_500.7, address: "a", method: "POST", path: "/x" };
+    expect(auditLine(row(record))).toBe("1970-01-01T00:00:03.500Z  a  POST  /x");
+    expect(auditLine(row({ ...record, kind: "start", duration_ms: undefined }))).toMatch(/^1970-01-01T00:00:01.000Z/);
+  });
+
   it("says who did what to what for a change", () => {
     const record = { kind: "admin", at_ms: 0, actor: "cli:ada", action: "sandbox.add", target: "py" };
     expect(auditLine(row(record))).toBe("1970-01-01T00:00:00.000Z  cli:ada  sandbox.add  py");

@@ -15,6 +15,23 @@ describe("table", () => {
     ).toEqual(["ID       SUBJECT   AGE", "a        somebody  1s", "long-id  b"]);
   });
 
+  it("is a list where a page is narrower than it, so that nothing wraps in a column and all can be copied", () => {
+    const rows = [
+      ["a", "http://127.0.0.1:9000"],
+      ["long-id", ""],
+    ];
+    const whole = ["ID       URL", "a        http://127.0.0.1:9000", "long-id"];
+    expect(table(["ID", "URL"], rows, 30)).toEqual(whole);
+    expect(table(["ID", "URL"], rows, 29)).toEqual([
+      "id:   a",
+      "url:  http://127.0.0.1:9000",
+      "",
+      "id:   long-id",
+      "url:",
+    ]);
+    expect(table(["ID", "URL"], [], 5)).toEqual(["ID  URL"]);
+  });
+
   it("shows what a terminal would obey instead of sending it", () => {
     expect(table(["X"], [["\u001b[2Jgone\r\n"]])).toEqual(["X", "\\u{1b}[2Jgone\\u{d}\\u{a}"]);
   });

@@ -35,11 +35,12 @@ const SANDBOX: Sandbox = {
 /** One instance of the embedded sandbox as the daemon runs it, and a client that calls it directly. */
 export class EmbeddedSandbox {
   readonly states: InstanceState[] = [];
+  readonly warnings: string[] = [];
   readonly folder: string = fs.mkdtempSync(path.join(os.tmpdir(), "sandboxgw-test-"));
   readonly #driver: WasmDriver;
   #up = Promise.withResolvers<void>();
 
-  constructor(limits: Partial<WasmLimits> = {}) {
+  constructor(limits: Partial<WasmLimits> = {}, { uid = 1000 } = {}) {
     this.#driver = new WasmDriver({
       runDirectory: this.folder,
       cacheDirectory: path.join(this.folder, "cache"),
@@ -58,6 +59,8 @@ export class EmbeddedSandbox {
         if (state === "up") this.#up.resolve();
         if (state === "down") this.#up = Promise.withResolvers();
       },
+      warn: (text) => void this.warnings.push(text),
+      uid,
     });
   }
 

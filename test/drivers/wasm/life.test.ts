@@ -7,7 +7,7 @@ import { descendantsOf, isAlive } from "../../support/processes.ts";
 import { EmbeddedSandbox } from "./embedded-sandbox.ts";
 
 const ENDLESS = "while :; do :; done";
-const sandbox = new EmbeddedSandbox({ maxRuns: 1 });
+const sandbox = new EmbeddedSandbox({ maxRuns: 1 }, { uid: 0 });
 beforeAll(() => sandbox.start());
 afterAll(() => sandbox.close());
 
@@ -18,6 +18,10 @@ const patiently = { timeout: 10_000 };
 
 /** The processes of the instance's runs. */
 const runners = () => descendantsOf(sandbox.hostPid());
+
+test("under root it is warned of, once", () => {
+  expect(sandbox.warnings).toEqual([expect.stringContaining("runs as root")]);
+});
 
 test("ten callers at once are all served, each with its own answer", async () => {
   const numbers = Array.from({ length: 9 }, (_, index) => `${index}\n`);
@@ -44,6 +48,7 @@ test("a run whose turn does not come in time is refused, not begun, and leaves t
   const short = new EmbeddedSandbox({ maxRuns: 1, beginMs: 4_000 });
   await short.start();
   expect(await vi.waitUntil(() => short.bash("echo ready").catch(() => undefined), patiently)).toBeDefined();
+  expect(short.warnings).toEqual([]); // not root's
   const patience = new AbortController();
   const first = short.call(execute(ENDLESS), { signal: patience.signal }).catch(() => "left");
   await vi.waitUntil(() => descendantsOf(short.hostPid()).some((pid) => cpuTicks(pid) > RUNNING), patiently);
