@@ -37,6 +37,18 @@ test("a sandbox is there when `sandbox add` comes back, and gone when `sandbox r
   }
 });
 
+test("a route is there when `route add` comes back, and gone when `route remove` does: never a stale answer", async () => {
+  const { daemon, command, authorization } = await running();
+  await command(`sandbox add box --url ${await startUpstream(echo)}`);
+  for (let round = 0; round < 5; round++) {
+    const added = await command("route add --path /shop --strip-prefix --sandbox box --json");
+    const { id } = JSON.parse(added.stdout) as { id: string };
+    expect(await ask(daemon, "/shop/x", authorization)).toEqual([200]);
+    expect((await command(`route remove ${id} --yes`)).code).toBe(0);
+    expect(await ask(daemon, "/shop/x", authorization)).toEqual([404]);
+  }
+});
+
 test("a token is refused when `token revoke` comes back: never a stale answer", async () => {
   const { daemon, command } = await running();
   await command(`sandbox add box --url ${await startUpstream(echo)}`);

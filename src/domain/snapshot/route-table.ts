@@ -35,7 +35,7 @@ export class RouteTable {
   static from(routes: readonly CustomRoute[]): RouteTable {
     const byId = LayeredMap.from(routes.map((route) => [route.id, route] as const));
     const byHost = Map.groupBy(routes, (route) => keyOf(route.host));
-    return new RouteTable(byId, LayeredMap.from(Array.from(byHost, ([host, own]) => [host, grown(own, 0)] as const)));
+    return new RouteTable(byId, LayeredMap.from(Array.from(byHost, ([host, own]) => [host, grown(own)] as const)));
   }
 
   get size(): number {
@@ -125,13 +125,31 @@ function segmentsOf(path: string): readonly string[] {
   return path === "/" ? [] : path.slice(1).split("/");
 }
 
-/** The branch of routes that have their first `depth` segments in common. */
-function grown(routes: readonly CustomRoute[], depth: number): Branch {
-  const below = Map.groupBy(routes, ({ path }) => segmentsOf(path)[depth]);
-  const own = below.get(undefined) ?? [];
-  const deeper = [...below].filter((entry): entry is [string, CustomRoute[]] => entry[0] !== undefined);
-  if (deeper.length === 0) return { routes: own, below: NO_BRANCHES };
-  return { routes: own, below: LayeredMap.from(deeper.map(([name, those]) => [name, grown(those, depth + 1)])) };
+/** A branch while it grows. */
+interface Sapling {
+  readonly routes: CustomRoute[];
+  below: Map<string, Sapling> | null;
+}
+
+/** The root of a host's routes. */
+function grown(routes: readonly CustomRoute[]): Branch {
+  const root: Sapling = { routes: [], below: null };
+  for (const route of routes) {
+    let at = root;
+    for (const segment of segmentsOf(route.path)) {
+      at.below ??= new Map();
+      let next = at.below.get(segment);
+      if (next === undefined) at.below.set(segment, (next = { routes: [], below: null }));
+      at = next;
+    }
+    at.routes.push(route);
+  }
+  return ripe(root);
+}
+
+function ripe({ routes, below }: Sapling): Branch {
+  if (below === null) return { routes, below: NO_BRANCHES };
+  return { routes, below: LayeredMap.from(Array.from(below, ([segment, next]) => [segment, ripe(next)] as const)) };
 }
 
 /** A branch with the routes at the end of the path edited; undefined when nothing is left of it. */
