@@ -107,9 +107,10 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   const writer = await startAuditPath(parts, { audit: store.audit, folder, keys, config, memory, log });
 
   const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
+  const circuits = new Circuits({ words: memory.instances.circuits, limits: circuitLimits(config) });
   const places = new Places({
     words: memory.instances,
-    circuits: new Circuits({ words: memory.instances.circuits, limits: circuitLimits(config) }),
+    circuits,
     onFull: ({ id }) => log.warn({ instance: id }, "too many instances: this one is not counted"),
   });
   const picture = new Picture({ places, initial: await wholeSnapshot() });
@@ -236,6 +237,7 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   const circuitLog = new CircuitLog({ log });
   circuitLog.look(vitals.circuits); // those that were open before the restart
   parts.every(LOG_MS, () => {
+    circuits.forgive();
     circuitLog.look(vitals.circuits);
     health.look();
   });

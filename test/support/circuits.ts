@@ -19,6 +19,7 @@ export function circuitWords(size: number, threads: number): CircuitWords {
     word: words(),
     until: words(2 * size),
     closedAt: words(),
+    opening: words(1),
     windowFrom: words(),
     requestsBefore: words(),
     failuresBefore: words(),

@@ -34,7 +34,7 @@ export class CircuitLog {
   }
 }
 
-/** What was open when the last daemon looked is open still, for what is left of its time. */
+/** What was open when the last daemon looked is open still, for what is left of its time; what had been open is remembered. */
 export async function restoreCircuits(
   store: Pick<StateStore, "observed">,
   board: SharedBoard,
@@ -48,8 +48,11 @@ export async function restoreCircuits(
   for (const { instances } of sandboxes.values()) {
     for (const instance of instances) {
       const circuit = circuits.get(instance.id);
-      if (circuit === undefined || circuit.state === "closed") continue;
-      board.restoreCircuit(instance, circuit.ejections, Math.max(0, circuit.probe_at_ms - now));
+      if (circuit === undefined) continue;
+      const { state, ejections, probe_at_ms: probeAt, closed_at_ms: closedAt } = circuit;
+      if (state !== "closed")
+        board.restoreCircuit(instance, { state: "open", ejections, ms: Math.max(0, probeAt - now) });
+      else if (ejections > 0) board.restoreCircuit(instance, { state, ejections, ms: Math.max(0, now - closedAt) });
     }
   }
 }

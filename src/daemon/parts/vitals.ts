@@ -1,7 +1,7 @@
 import type { ObservedCircuit } from "../../domain/instance/circuit.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
-import { isUntroubled } from "../../proxy/health/circuit-word.ts";
+import { hasPast, isUntroubled } from "../../proxy/health/circuit-word.ts";
 import type { SharedBoard } from "../../proxy/health/board.ts";
 import { FLAG, type SharedMemory } from "../shared-memory/layout.ts";
 
@@ -86,15 +86,17 @@ export class Vitals {
   get circuits(): Readonly<Record<string, ObservedCircuit>> {
     const { memory, board, snapshot } = this.#o;
     const circuits: Record<string, ObservedCircuit> = {};
-    if (memory.instances.circuits.word.every(isUntroubled)) return circuits;
+    if (memory.instances.circuits.word.every((word) => isUntroubled(word) && !hasPast(word))) return circuits;
     let left = MAX_STATES;
     for (const { instances } of snapshot().sandboxes.values()) {
       for (const instance of instances) {
         const circuit = board.circuit(instance);
-        if (circuit === undefined || (circuit.state === "closed" && circuit.failures === 0)) continue;
-        const { state, failures, ejections, opensInMs } = circuit;
-        const probeAt = state === "open" ? Math.round((Date.now() + opensInMs) / 100) * 100 : 0;
-        circuits[instance.id] = { state, failures, ejections, probe_at_ms: probeAt };
+        if (circuit === undefined) continue;
+        const { state, failures, ejections, opensInMs, closedForMs } = circuit;
+        if (state === "closed" && failures === 0 && ejections === 0) continue;
+        const probeAt = state === "open" ? about(Date.now() + opensInMs) : 0;
+        const closedAt = state === "closed" && ejections > 0 ? about(Date.now() - closedForMs) : 0;
+        circuits[instance.id] = { state, failures, ejections, probe_at_ms: probeAt, closed_at_ms: closedAt };
         if (--left === 0) return circuits;
       }
     }
@@ -123,4 +125,9 @@ export class Vitals {
     }
     return states;
   }
+}
+
+/** A time worked out from the clock is not the same each time: only as exact as it is told, it is. */
+function about(ms: number): number {
+  return Math.round(ms / 100) * 100;
 }

@@ -221,7 +221,7 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
   get #hadItsTime(): boolean {
     const asksForLess = this.exchange.head?.requestTimeout !== undefined;
     if (this.#answered || this.#waitingFor !== "instance" || asksForLess) return false;
-    return this.#tries.ageMs > this.#timeouts.totalMs / 2;
+    return this.#tries.heardMs > this.#timeouts.totalMs / 2;
   }
 
   /** What is known of the sandbox's side while there is no whole answer. */

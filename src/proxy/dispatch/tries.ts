@@ -1,5 +1,5 @@
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
-import { type Claim, CLOSED, REFUSED, UNTRACKED } from "../health/board.ts";
+import { type Claim, isProbe, REFUSED, UNTRACKED } from "../health/board.ts";
 import type { Experience } from "../health/verdict.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { DispatchContext } from "./context.ts";
@@ -24,6 +24,8 @@ export class Tries {
   #taken: Claim = UNTRACKED;
   /** When the current one began; negative when there is none. */
   #beganAt = -1;
+  /** How long the event loop had stood still by then. */
+  #stalledBefore = 0;
 
   constructor(context: DispatchContext, exchange: Exchange, sandbox: Sandbox) {
     this.#context = context;
@@ -39,6 +41,11 @@ export class Tries {
   /** How long the current try has been going on, ms. */
   get ageMs(): number {
     return performance.now() - this.#beganAt;
+  }
+
+  /** The same without the time in which our own event loop stood still: nobody can have heard an answer then. */
+  get heardMs(): number {
+    return this.ageMs - (this.#context.deadlines.stalledMs - this.#stalledBefore);
   }
 
   /** Chooses an instance that had no chance yet, and takes a place on it. */
@@ -79,6 +86,7 @@ export class Tries {
   /** The try begins. */
   begin(): void {
     this.#beganAt = performance.now();
+    this.#stalledBefore = this.#context.deadlines.stalledMs;
   }
 
   /** Tells the board what the instance has shown of itself. Another port on its host says nothing of the instance. */
@@ -111,7 +119,7 @@ export class Tries {
   #takes(instance: Instance): boolean {
     this.#taken = this.#context.balancer.claim(this.#sandbox, instance);
     // A circuit's one probe has to be told how the instance is, which a call to another port does not find out.
-    if (this.#exchange.port !== null && this.#taken > CLOSED) {
+    if (this.#exchange.port !== null && isProbe(this.#taken)) {
       this.#context.board.release(instance, this.#taken);
       this.#taken = REFUSED;
     }

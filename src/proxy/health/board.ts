@@ -6,7 +6,7 @@ import {
   type CircuitLimits,
   Circuits,
   type CircuitWords,
-  CLOSED,
+  isProbe,
   monotonicTicks,
   REFUSED,
   type Ticket,
@@ -30,7 +30,7 @@ export interface BoardWords {
  */
 export type Claim = Ticket;
 export const UNTRACKED: Claim = -2;
-export { CLOSED, REFUSED };
+export { isProbe, REFUSED };
 
 /** What a dispatch tells the board, and asks of it. */
 export interface InstanceBoard {
@@ -145,10 +145,14 @@ export class SharedBoard implements InstanceBoard {
   }
 
   /** Undefined when nothing is known of it: it has no place, or none any more. */
-  circuit(instance: Instance): (Circuit & { readonly opensInMs: number }) | undefined {
+  circuit(instance: Instance): (Circuit & { readonly opensInMs: number; readonly closedForMs: number }) | undefined {
     const { place } = instance;
     if (place === undefined || !isOwnedBy(Atomics.load(this.#states, place), instance)) return undefined;
-    return { ...this.#circuits.circuit(place), opensInMs: this.#circuits.opensInMs(place) };
+    return {
+      ...this.#circuits.circuit(place),
+      opensInMs: this.#circuits.opensInMs(place),
+      closedForMs: this.#circuits.closedForMs(place),
+    };
   }
 
   /** Closes its circuit by hand. `forget`: also how often it has been open. */
@@ -156,9 +160,9 @@ export class SharedBoard implements InstanceBoard {
     if (place !== undefined) this.#circuits.close(place, forget);
   }
 
-  /** Its circuit was open before a restart, for another `ms`. */
-  restoreCircuit({ place }: Instance, ejections: number, ms: number): void {
-    if (place !== undefined) this.#circuits.restore(place, ejections, ms);
+  /** See `Circuits.restore`. */
+  restoreCircuit({ place }: Instance, past: Parameters<Circuits["restore"]>[1]): void {
+    if (place !== undefined) this.#circuits.restore(place, past);
   }
 
   inFlight(instance: Instance): number {

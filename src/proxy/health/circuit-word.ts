@@ -49,3 +49,12 @@ export function isUntroubled(word: number): boolean {
 export function isClosed(word: number): boolean {
   return (word & 3) === 0;
 }
+
+/** It has been open, and that is not forgotten. */
+export function hasPast(word: number): boolean {
+  return ((word >>> EJECTIONS) & MOST_EJECTIONS) !== 0;
+}
+
+export function generationOf(word: number): number {
+  return word >>> GENERATION;
+}

@@ -1,4 +1,13 @@
-import { type Circuit, circuitFrom, circuitWord, isClosed, isUntroubled, NEW_CIRCUIT } from "./circuit-word.ts";
+import {
+  type Circuit,
+  circuitFrom,
+  circuitWord,
+  generationOf,
+  hasPast,
+  isClosed,
+  isUntroubled,
+  NEW_CIRCUIT,
+} from "./circuit-word.ts";
 
 /** Words about circuits in shared memory, by place. Times are ticks of `now`. */
 export interface CircuitWords {
@@ -16,6 +25,8 @@ export interface CircuitWords {
   readonly windowFrom: Int32Array;
   readonly requestsBefore: Int32Array;
   readonly failuresBefore: Int32Array;
+  /** [0] when somebody began to open a circuit, while that goes on; else 0. */
+  readonly opening: Int32Array;
   /** All attempts ever, and those that failed; one lane per thread, which alone writes it. */
   readonly requests: readonly Int32Array[];
   readonly failures: readonly Int32Array[];
@@ -36,11 +47,21 @@ export interface CircuitLimits {
   readonly probeMs: number;
 }
 
-/** What a call holds of a circuit: CLOSED when it was that, else the probe's own number, which is greater. */
+/** What a call holds of a circuit: which of its lives it began in, and whether it is the probe. */
 export type Ticket = number;
-export const CLOSED: Ticket = 0;
 /** The circuit is open: the call must not go there. */
 export const REFUSED: Ticket = -1;
+
+/** Whether the call is the one that tries an open circuit. */
+export function isProbe(ticket: Ticket): boolean {
+  return ticket > 0 && (ticket & 1) === 1;
+}
+
+/** No call's: none began while it was open. */
+const OPEN: Ticket = -2;
+
+/** Opening a circuit takes microseconds; a thread that has been at it for so long is dead. */
+const OPENING_MS = 1_000;
 
 /** Ten milliseconds. */
 export const TICK_MS = 10;
@@ -108,7 +129,7 @@ export class Circuits {
     const now = Atomics.load(word, place);
     if (isClosed(now)) {
       this.#count(this.#requests, place);
-      return CLOSED;
+      return closedTicket(now);
     }
     if (this.#left(place, now) > 0) return REFUSED;
     const circuit = circuitFrom(now);
@@ -126,43 +147,45 @@ export class Circuits {
       const now = Atomics.load(word, place);
       if (isUntroubled(now)) return;
       const circuit = circuitFrom(now);
-      const isProbe = circuit.state === "half-open" && ticketOf(circuit) === ticket;
-      if (circuit.state !== "closed" && !isProbe) return;
-      const generation = circuit.generation + Number(isProbe);
-      if (isProbe) Atomics.store(closedAt, place, this.#now());
+      if (ticketOf(circuit) !== ticket) return;
+      const closes = circuit.state === "half-open";
+      const generation = circuit.generation + Number(closes);
+      if (closes) Atomics.store(closedAt, place, this.#now());
       const next = circuitWord({ ...circuit, state: "closed", failures: 0, generation });
       if (Atomics.compareExchange(word, place, now, next) === now) return;
     }
   }
 
   /**
-   * The call failed for the instance's sake. `mayOpen` is asked before a closed circuit opens: never too many of a sandbox's
-   * instances at once. Returns true when it opened.
+   * The call failed for the instance's sake. What began before the circuit was open last says nothing of the instance as it
+   * is now. `mayOpen` is asked before a closed circuit opens, of one at a time over all threads: never too many of a
+   * sandbox's instances at once. Returns true when it opened.
    */
   failed(place: number, ticket: Ticket, mayOpen: () => boolean): boolean {
+    if (ticketOf(this.circuit(place)) !== ticket) return false;
     this.#count(this.#failures, place);
     const isOften = this.#isOverRate(place);
     for (;;) {
       const now = Atomics.load(this.#words.word, place);
       const circuit = circuitFrom(now);
+      if (ticketOf(circuit) !== ticket) return false;
       if (circuit.state === "half-open") {
-        if (ticketOf(circuit) !== ticket) return false;
-      } else if (circuit.state === "open") return false;
+        if (this.#moves(place, now, this.#opened(place, circuit))) return true;
+        continue;
+      }
       const failures = circuit.failures + 1;
-      const isEnough = failures >= this.#limits.failures || isOften;
-      const opens = circuit.state === "half-open" || (isEnough && this.#limits.failures > 0 && mayOpen());
-      const next = opens ? this.#opened(place, circuit) : { ...circuit, failures };
-      if (Atomics.compareExchange(this.#words.word, place, now, circuitWord(next)) === now)
-        return next.state === "open";
+      if (!this.#moves(place, now, { ...circuit, failures })) continue;
+      const isEnough = this.#limits.failures > 0 && (failures >= this.#limits.failures || isOften);
+      return isEnough && this.#opensAlone(place, ticket, mayOpen);
     }
   }
 
   /** The call ended and says nothing of the instance. */
   gaveUp(place: number, ticket: Ticket): void {
-    if (ticket <= 0) return;
+    if (!isProbe(ticket)) return;
     const now = Atomics.load(this.#words.word, place);
     const circuit = circuitFrom(now);
-    if (circuit.state !== "half-open" || ticketOf(circuit) !== ticket) return;
+    if (ticketOf(circuit) !== ticket) return;
     // Its time is over since before the try: that is what the next generation's word says still.
     const next = circuitWord({ ...circuit, state: "open", generation: circuit.generation + 1 });
     Atomics.compareExchange(this.#words.word, place, now, next);
@@ -191,10 +214,22 @@ export class Circuits {
     if (circuit.state === "open") this.#setUntil(place, circuit.generation, 0);
   }
 
-  /** Puts back what was known before a restart: open for another `ms`. */
-  restore(place: number, ejections: number, ms: number): void {
-    this.#setUntil(place, 1, ms);
-    Atomics.store(this.#words.word, place, circuitWord({ state: "open", failures: 0, ejections, generation: 1 }));
+  /** Puts back what was known before a restart: open for another `ms`, or closed for `ms` already. */
+  restore(place: number, { state, ejections, ms }: { state: "open" | "closed"; ejections: number; ms: number }): void {
+    if (state === "open") this.#setUntil(place, 1, ms);
+    else Atomics.store(this.#words.closedAt, place, (this.#now() - Math.ceil(ms / TICK_MS)) | 0);
+    Atomics.store(this.#words.word, place, circuitWord({ state, failures: 0, ejections, generation: 1 }));
+  }
+
+  /** Forgets how often those have been open that have stayed closed for long since. For the control thread, now and then. */
+  forgive(): void {
+    const { word } = this.#words;
+    for (let place = 0; place < word.length; place++) {
+      const now = word[place] as number;
+      if (!isClosed(now) || !hasPast(now)) continue;
+      const circuit = circuitFrom(now);
+      if (this.#isRedeemed(place, circuit.ejections)) this.#moves(place, now, { ...circuit, ejections: 0 });
+    }
   }
 
   /** A place begins anew. */
@@ -204,11 +239,43 @@ export class Circuits {
     Atomics.store(this.#words.closedAt, place, this.#now());
   }
 
+  /**
+   * Opens a closed circuit while no other is being opened, so that two threads do not each open one where there was room for
+   * one. When another is, the next failure opens it.
+   */
+  #opensAlone(place: number, ticket: Ticket, mayOpen: () => boolean): boolean {
+    const { opening, word } = this.#words;
+    const mine = this.#now() | 1;
+    const seen = Atomics.load(opening, 0);
+    // A thread that dies there leaves the door shut.
+    if (seen !== 0 && Math.abs((mine - seen) | 0) * TICK_MS < OPENING_MS) return false;
+    if (Atomics.compareExchange(opening, 0, seen, mine) !== seen) return false;
+    try {
+      if (!mayOpen()) return false;
+      for (;;) {
+        const now = Atomics.load(word, place);
+        const circuit = circuitFrom(now);
+        if (ticketOf(circuit) !== ticket) return false;
+        if (this.#moves(place, now, this.#opened(place, circuit))) return true;
+      }
+    } finally {
+      Atomics.compareExchange(opening, 0, mine, 0);
+    }
+  }
+
+  #moves(place: number, from: number, to: Circuit): boolean {
+    return Atomics.compareExchange(this.#words.word, place, from, circuitWord(to)) === from;
+  }
+
+  /** One that stayed closed for as long as it could have been open has redeemed itself. */
+  #isRedeemed(place: number, ejections: number): boolean {
+    const { openMs, maxOpenMs } = this.#limits;
+    return this.closedForMs(place) > Math.min(openMs * (ejections + 1), maxOpenMs);
+  }
+
   #opened(place: number, { state, ejections, generation }: Circuit): Circuit {
     const { openMs, maxOpenMs } = this.#limits;
-    // One that stayed closed for as long as it could have been open has redeemed itself.
-    const redeemed = state === "closed" && this.closedForMs(place) > Math.min(openMs * (ejections + 1), maxOpenMs);
-    const times = redeemed ? 1 : ejections + 1;
+    const times = state === "closed" && this.#isRedeemed(place, ejections) ? 1 : ejections + 1;
     const ms = Math.min(openMs * times, maxOpenMs) * (1 + JITTER * this.#random());
     this.#setUntil(place, generation + 1, ms);
     return { state: "open", failures: 0, ejections: times, generation: generation + 1 };
@@ -251,9 +318,14 @@ function untilAt(place: number, generation: number): number {
   return 2 * place + (generation & 1);
 }
 
-/** Never 0, which is no probe's. */
-function ticketOf({ generation }: Circuit): Ticket {
-  return generation + 1;
+/** What a call holds that began in this life of the circuit, which is not open. */
+function ticketOf({ state, generation }: Circuit): Ticket {
+  return state === "open" ? OPEN : 2 * generation + Number(state === "half-open");
+}
+
+/** The same of a closed one, from its word. */
+function closedTicket(word: number): Ticket {
+  return 2 * generationOf(word);
 }
 
 function sum(lanes: readonly Int32Array[], place: number): number {

@@ -23,6 +23,8 @@ export class Deadlines {
   readonly #watched: Watched[] = [];
   readonly #timer: NodeJS.Timeout;
   #sweptAt = performance.now();
+  /** For how long the event loop has stood still in all, ms. */
+  stalledMs = 0;
 
   constructor() {
     this.#timer = setInterval(() => this.#sweep(), SWEEP_MS).unref();
@@ -48,6 +50,7 @@ export class Deadlines {
     const now = performance.now();
     const stalled = now - this.#sweptAt - SWEEP_MS;
     this.#sweptAt = now;
+    if (stalled > SWEEP_MS) this.stalledMs += stalled;
     for (const item of this.#watched.slice()) {
       if (!this.#watches(item)) continue; // another one's expiry ended it
       if (stalled > SWEEP_MS) item.deadline += stalled;

@@ -29,7 +29,7 @@ describe("circuits", () => {
       urls: ["http://h:1", "http://h:2", "http://h:3"],
     });
     const [one, two, three] = sandbox.instances as readonly [Instance, Instance, Instance];
-    const circuit = { state: "open", failures: 0, ejections: 2, probe_at_ms: 5 };
+    const circuit = { state: "open", failures: 0, ejections: 2, probe_at_ms: 5, closed_at_ms: 0 };
     const circuits = { [one.id]: circuit, [two.id]: { state: "odd" } };
     await store.observed.put("daemon", JSON.stringify({ circuits }), 1);
     expect((await verbs.circuits.list(ADA)).map((each) => each.circuit)).toEqual([circuit, undefined, CLOSED]);

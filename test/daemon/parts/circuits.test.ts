@@ -56,3 +56,20 @@ test("a circuit that was opened by hand lets nothing pass, and the only instance
   await eventually("all passes", async () => (await status()) === 200);
   expect((await verbs.circuits.find(ACTOR, id)).instance.tripped).toBe(false);
 });
+
+test("how often an instance was left alone is known after a restart, though it is used again", async () => {
+  const { daemon, dataDir, url, verbs, token, addSandbox } = await startInProcessDaemon(ENV);
+  const bad = await startUpstream((req) => req.socket.destroy());
+  await addSandbox("box", bad, await startUpstream((_req, res) => void res.end("fine")));
+  const { authorization } = await token();
+  for (let time = 0; time < 8; time++) await fetch(`${url}/s/box/`, { headers: { authorization } });
+  const first = async (from: typeof verbs) => (await from.circuits.list(ACTOR))[0];
+  await eventually("it is left alone", async () => (await first(verbs))?.circuit?.state === "open");
+  await verbs.circuits.close(ACTOR, (await first(verbs))?.instance.id ?? "", { forget: false });
+  const closed = { state: "closed", ejections: 1 };
+  await eventually("it is used again", async () => (await first(verbs))?.circuit?.state === "closed");
+  expect((await first(verbs))?.circuit).toMatchObject(closed);
+  await daemon.close(0);
+  const again = await startInProcessDaemon({ ...ENV, DATA_DIR: dataDir });
+  expect((await first(again.verbs))?.circuit).toMatchObject(closed);
+});

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { circuitFrom } from "../../../src/proxy/health/circuit-word.ts";
+import { startDnsServer } from "../../support/dns-server.ts";
 import { eventually } from "../../support/eventually.ts";
-import { startTestGateway } from "../../support/gateway.ts";
+import { ACTOR, startTestGateway } from "../../support/gateway.ts";
 import { startUpstream } from "../../support/upstream.ts";
 
 test("an instance that never answers fails a few calls, and then none until one may try it again", async () => {
@@ -55,4 +57,23 @@ test("a client that leaves, and an answer that says no, are no failures of the i
   }
   const words = gateway.memory.instances.circuits.word;
   expect([words[0], words[1]]).toEqual([0, 0]);
+});
+
+test("an instance is not silent that was reached when the time was over, because our own event loop had stood still", async () => {
+  let stalls = 0;
+  const { server } = await startDnsServer(() => {
+    // The call waits for its connection then.
+    if (stalls++ === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    return { addresses: ["127.0.0.1"] };
+  });
+  const gateway = await startTestGateway({ env: { PROXY_DNS_SERVERS: server } });
+  const url = new URL(await startUpstream(() => undefined));
+  await gateway.addSandbox("box", `http://silent.test:${url.port}`);
+  await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: { "total-timeout": "900ms" } });
+  await gateway.feed.wake();
+  const headers = { authorization: await gateway.authorization() };
+  const call = async (): Promise<number> => (await fetch(`${gateway.url}/s/box/`, { headers })).status;
+  const failures = (): number => circuitFrom(gateway.memory.instances.circuits.word[0] as number).failures;
+  expect([await call(), failures()]).toEqual([504, 0]);
+  expect([await call(), failures()]).toEqual([504, 1]);
 });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { circuitFrom, circuitWord } from "../../../src/proxy/health/circuit-word.ts";
-import { Circuits, type CircuitLimits, REFUSED } from "../../../src/proxy/health/circuits.ts";
+import { Circuits, type CircuitLimits, isProbe, REFUSED } from "../../../src/proxy/health/circuits.ts";
 import { CIRCUITS, circuitWords } from "../../support/circuits.ts";
 
 const PLACE = 3;
@@ -94,7 +94,7 @@ describe("a circuit", () => {
     expect(ticket).toBeGreaterThan(0);
     expect([one.claim(PLACE), other.claim(PLACE), state()]).toEqual([REFUSED, REFUSED, "half-open"]);
     one.succeeded(PLACE, ticket);
-    expect([state(), other.claim(PLACE)]).toEqual(["closed", 0]);
+    expect([state(), isProbe(ticket), isProbe(other.claim(PLACE))]).toEqual(["closed", true, false]);
   });
 
   test("opens for longer each time the try fails, up to the limit", () => {
@@ -182,6 +182,45 @@ describe("a circuit", () => {
     expect(one.opensInMs(PLACE)).toBe(10_000);
   });
 
+  test("does not hear them after it has closed again either: not in a row, and not by rate", () => {
+    const { one, fail, pass, state } = start();
+    const early = Array.from({ length: 50 }, () => one.claim(PLACE));
+    fail(5);
+    pass(10_000);
+    one.succeeded(PLACE, one.claim(PLACE));
+    fail(1);
+    for (const ticket of early) one.failed(PLACE, ticket, always);
+    expect([state(), one.circuit(PLACE).failures]).toEqual(["closed", 1]);
+    for (const ticket of early) one.succeeded(PLACE, ticket);
+    expect(one.circuit(PLACE).failures).toBe(1);
+  });
+
+  test("does not open while another is being opened, but with the next failure", () => {
+    const { one, other, state } = start();
+    const [there] = [PLACE + 1];
+    other.clear(there);
+    for (let time = 0; time < 4; time++) other.failed(there, other.claim(there), always);
+    for (let time = 0; time < 4; time++) one.failed(PLACE, one.claim(PLACE), always);
+    let meanwhile: boolean | undefined;
+    const opened = one.failed(PLACE, one.claim(PLACE), () => {
+      meanwhile = other.failed(there, other.claim(there), always);
+      return true;
+    });
+    expect([opened, meanwhile, state(), other.circuit(there).state]).toEqual([true, false, "open", "closed"]);
+    expect(other.failed(there, other.claim(there), always)).toBe(true);
+  });
+
+  test("opens although a thread died while it was opening one", () => {
+    const { words, fail, pass, state } = start();
+    words.opening[0] = 5_000;
+    fail(5);
+    expect(state()).toBe("closed");
+    pass(1_001);
+    fail(1);
+    expect(state()).toBe("open");
+    expect(words.opening[0]).toBe(0);
+  });
+
   test("is closed by hand at once, and forgets only when it is told to", () => {
     const { one, fail, state } = start();
     fail(5);
@@ -193,12 +232,25 @@ describe("a circuit", () => {
 
   test("is as open as it was after a restart", () => {
     const { one, other, pass } = start();
-    one.restore(PLACE, 3, 7_000);
+    one.restore(PLACE, { state: "open", ejections: 3, ms: 7_000 });
     expect([other.circuit(PLACE), other.opensInMs(PLACE)]).toMatchObject([{ state: "open", ejections: 3 }, 7_000]);
     pass(7_000);
     other.failed(PLACE, other.claim(PLACE), always);
     expect(other.opensInMs(PLACE)).toBe(40_000);
   });
+});
+
+test("how often a circuit was open is known after a restart, and forgotten when it has been closed for long", () => {
+  const { one, other, fail, pass } = start();
+  one.restore(PLACE, { state: "closed", ejections: 2, ms: 25_000 });
+  other.forgive();
+  expect(other.circuit(PLACE)).toMatchObject({ state: "closed", ejections: 2 });
+  fail(5);
+  expect(one.opensInMs(PLACE)).toBe(30_000);
+  one.restore(PLACE, { state: "closed", ejections: 2, ms: 25_000 });
+  pass(5_010);
+  other.forgive();
+  expect(other.circuit(PLACE)).toMatchObject({ state: "closed", ejections: 0, generation: 1 });
 });
 
 test("a word says what was put into it, within its bounds", () => {
@@ -255,10 +307,10 @@ test("whatever happens: open refuses all until its time, half-open has one call,
           const due = circuits.opensInMs(PLACE) === 0;
           const ticket = circuits.claim(PLACE);
           const expected = before === "closed" ? "passes" : due ? "tries" : "refused";
-          const got = ticket === 0 ? "passes" : ticket === REFUSED ? "refused" : "tries";
+          const got = ticket === REFUSED ? "refused" : isProbe(ticket) ? "tries" : "passes";
           if (got !== expected) wrong.push(`${before} circuit: ${got}`);
-          if (ticket > 0 && before === "half-open" && now - since < 3_000) wrong.push("two try at once");
-          if (ticket > 0) [probe, since] = [ticket, now];
+          if (isProbe(ticket) && before === "half-open" && now - since < 3_000) wrong.push("two try at once");
+          if (isProbe(ticket)) [probe, since] = [ticket, now];
           if (ticket !== REFUSED) calls.push(ticket);
           continue;
         }
@@ -269,11 +321,14 @@ test("whatever happens: open refuses all until its time, half-open has one call,
         if (kind === "badly") circuits.failed(PLACE, ticket, always);
         if (kind === "nothing") circuits.gaveUp(PLACE, ticket);
         const after = circuits.circuit(PLACE);
-        const isProbe = before.state === "half-open" && ticket === probe;
-        const opens = before.state === "closed" && kind === "badly" && before.failures + 1 >= 3;
-        const state = isProbe ? (kind === "well" ? "closed" : "open") : opens ? "open" : before.state;
+        const tries = before.state === "half-open" && ticket === probe;
+        const counts = before.state === "closed" && ticket === 2 * before.generation;
+        const opens = counts && kind === "badly" && before.failures + 1 >= 3;
+        const state = tries ? (kind === "well" ? "closed" : "open") : opens ? "open" : before.state;
         if (after.state !== state) wrong.push(`${before.state} circuit, ${kind}: ${after.state}`);
-        if (state === "closed" && kind === "well" && after.failures > 0) wrong.push("a success forgot no failure");
+        if (counts && kind === "well" && after.failures > 0) wrong.push("a success forgot no failure");
+        if (!counts && before.state === "closed" && after.failures !== before.failures)
+          wrong.push("a late one counted");
       }
       pass(400_000);
       expect(wrong).toEqual([]);
