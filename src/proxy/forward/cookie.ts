@@ -12,10 +12,11 @@ export function withoutOurs(value: string): string {
 
 /**
  * A sandbox's `Set-Cookie` value for the part of the origin that is its own: its neighbours share the rest, and would be
- * sent it. `mount`: the beginning of the sandbox's paths as the client sees them; empty when it has the whole origin.
+ * sent it. `mount`: the beginning of the sandbox's paths as the client sees them; empty when it has the whole origin. `alike`: the
+ * sandbox calls them so too; what it says of others it does not get.
  * Undefined when the name is the gateway's. (A `__Host-` cookie asks for the whole origin, so browsers refuse it then.)
  */
-export function scopedCookie(value: string, mount: string): string | undefined {
+export function scopedCookie(value: string, mount: string, alike = false): string | undefined {
   if (OURS.test(value)) return undefined;
   const [pair = "", ...attributes] = value.split(";");
   let path = "";
@@ -27,11 +28,19 @@ export function scopedCookie(value: string, mount: string): string | undefined {
     if (name === "path" && mount !== "") path = equals < 0 ? "" : attribute.slice(equals + 1).trim();
     else scoped += `;${attribute}`;
   }
-  return mount === "" ? scoped : `${scoped}; Path=${under(mount, path)}`;
+  return mount === "" ? scoped : `${scoped}; Path=${alike ? within(mount, path) : under(mount, path)}`;
 }
 
 /** What a sandbox calls `path`, as the client sees it. One that knows where it is mounted has said so already. */
 function under(mount: string, path: string): string {
-  if (path === mount || path.startsWith(`${mount}/`)) return path;
+  if (isUnder(mount, path)) return path;
   return path.startsWith("/") ? mount + path : `${mount}/`;
+}
+
+function within(mount: string, path: string): string {
+  return isUnder(mount, path) ? path : mount;
+}
+
+function isUnder(mount: string, path: string): boolean {
+  return path === mount || path.startsWith(`${mount}/`);
 }

@@ -130,7 +130,7 @@ export function responseFields(raw: readonly string[], exchange: Places & Told):
     if (name === "content-length") contentLength = Number(value);
     if (name === "www-authenticate" && asksForOurs(value)) continue;
     if (name === "set-cookie") {
-      const scoped = scopedCookie(value, exchange.mount);
+      const scoped = scopedCookie(value, exchange.mount, exchange.alike);
       if (scoped !== undefined) fields.push(name, scoped);
     } else if (name === "location" || name === "content-location") {
       fields.push(name, mountedLocation(value, exchange));

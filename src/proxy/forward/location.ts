@@ -4,6 +4,8 @@ import { withPort } from "../../domain/port.ts";
 export interface Places {
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   readonly mount: string;
+  /** Both call its paths alike, the mount included. */
+  readonly alike: boolean;
   /** Of it count the client's Host, empty when it gave none, and the path it asked for. */
   readonly head: { readonly host: string; readonly target: string } | undefined;
   /** Who answered, and at which port of its host; null = its own. */
@@ -22,6 +24,7 @@ const ABSOLUTE = /^(?:(https?):)?\/\/([^/?#\\]*)(.*)$/is;
  * Relative references and other servers are left alone. One that knows where it is mounted has said so already.
  */
 export function mountedLocation(value: string, places: Places): string {
+  if (places.alike) return told(value, places, "");
   const location = told(value, places);
   return places.mount === "" || staysUnder(location, places) ? location : resolved(value, places);
 }
@@ -48,7 +51,8 @@ function originFor(location: string, head: Places["head"]): string {
   return `${/^\s*https:/i.test(location) ? "https" : "http"}://${head?.host || "gateway.invalid"}`;
 }
 
-function told(value: string, { mount, head, instance, port, toldHost }: Places): string {
+function told(value: string, places: Places, mount = places.mount): string {
+  const { head, instance, port, toldHost } = places;
   const absolute = ABSOLUTE.exec(value);
   if (absolute === null) return value.startsWith("/") ? under(mount, value) : value;
   const [, scheme, authority = "", rest = ""] = absolute;

@@ -74,6 +74,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   selected = false;
   /** Where the client sees the sandbox: the beginning of its paths; empty when that is the whole origin. */
   mount = "";
+  /** Client and sandbox call its paths alike, the mount included. */
+  alike = false;
   /** Its mount is part of the path that the instance sees. */
   keepsPrefix = false;
   /** The Host that the instance is told; null = its own address. */

@@ -119,7 +119,8 @@ export class TransparentRoute {
     exchange.port = findPort(sandbox, port);
     const settings = this.#o.settings.of(sandbox, route);
     if (preflight !== null && settings.cors !== "passed") throw new GatewayError("AUTH_002");
-    exchange.keepsPrefix = route === null ? settings.keepPrefix === true : !route.stripPrefix;
+    exchange.alike = route !== null && !route.stripPrefix;
+    exchange.keepsPrefix = exchange.alike || (route === null && settings.keepPrefix === true);
     if (head.expectsContinue) exchange.res.writeContinue();
     if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const transformation = this.#o.transforms.of(settings);

@@ -425,6 +425,7 @@ const fieldsOf = (...raw: string[]) =>
     head: undefined,
     instance: undefined,
     port: null,
+    alike: false,
     toldHost: null,
     bond: null,
     sandboxId: "box",

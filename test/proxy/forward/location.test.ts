@@ -9,6 +9,7 @@ const byPath = {
   head: { host: "gateway.example:8080", target: "/s/box/a/b?q" },
   instance: { url: "http://127.0.0.1:9000" },
   port: null,
+  alike: false,
   toldHost: null,
 };
 const byHost = { ...byPath, mount: "" };

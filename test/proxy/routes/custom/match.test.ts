@@ -1,6 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
 import type { NewRoute } from "../../../../src/control/verbs/routes.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../../../support/gateway.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { sendRaw } from "../../../support/raw-client.ts";
 import { startUpstream } from "../../../support/upstream.ts";
 
@@ -149,7 +153,7 @@ describe("behind a route", () => {
     expect(redirected.head).toMatch(/\r\nlocation: \/shop\/v1\/\?q\r\n/i);
   });
 
-  test("that keeps its prefix an application gets the whole path, also of the prefix alone, and keeps to it", async () => {
+  test("that keeps its prefix an application gets the whole path, also of the prefix alone, and names paths as its clients do", async () => {
     const { ask } = await gatewayWith([{ path: "/v1/chat" }]);
     const answer = await ask("POST /v1/chat?q", {
       "x-answer-location": "/v1/chat/2",
@@ -158,9 +162,13 @@ describe("behind a route", () => {
     expect(answer.said).toBe("one POST /v1/chat?q");
     expect(answer.got).not.toHaveProperty("x-forwarded-prefix");
     expect(answer.head).toMatch(/\r\nlocation: \/v1\/chat\/2\r\n/i);
-    expect(answer.head).toMatch(/\r\nset-cookie: a=b; Path=\/v1\/chat\/\r\n/i);
-    const led = await ask("GET /v1/chat/", { "x-answer-location": "/login" });
-    expect(led.head).toMatch(/\r\nlocation: \/v1\/chat\/login\r\n/i);
+    expect(answer.head).toMatch(/\r\nset-cookie: a=b; Path=\/v1\/chat\r\n/i);
+    for (const location of ["/v1/models?x#y", "http://gw/v1/models", "../models", "/"]) {
+      const led = await ask("GET /v1/chat/", { "x-answer-location": location });
+      expect(led.head.toLowerCase()).toContain(`\r\nlocation: ${location}\r\n`);
+    }
+    const inside = await ask("GET /v1/chat/", { "x-answer-set-cookie": "a=b; Path=/v1/chat/x" });
+    expect(inside.head).toMatch(/\r\nset-cookie: a=b; Path=\/v1\/chat\/x\r\n/i);
   });
 
   test("of a whole host an application has the origin to itself", async () => {
@@ -231,4 +239,34 @@ describe("a change of the routes", () => {
     await gateway.addSandbox("one", await application("new"));
     expect(await said(ask("GET /a/"))).toBe("ROUTE_002");
   });
+
+  test("reaches calls that still wait: they find nothing where their route was", async () => {
+    const { gateway, ask } = await gatewayWith([{ path: "/a" }], { MAX_CONCURRENT_REQUESTS: "1" });
+    let answer: (() => void) | undefined;
+    await gateway.addSandbox("slow", await startUpstream((_req, res) => void (answer = () => res.end("{}"))));
+    const first = ask("GET /s/slow/");
+    await eventually("the slot is taken", () => answer !== undefined);
+    const second = ask("GET /a/");
+    await eventually("another waits", () => gateway.gateway.inFlight.size === 2);
+    const [route] = await gateway.verbs.routes.list(ACTOR);
+    await gateway.verbs.routes.remove(ACTOR, route?.id as string);
+    await gateway.feed.wake();
+    answer?.();
+    await first;
+    expect(await said(second)).toBe("ROUTE_002");
+  });
+});
+
+test("a WebSocket goes by a route as any call does", async () => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  onTestFinished(() => server.close());
+  server.on("connection", (socket, { url = "" }) => socket.send(url));
+  const { gateway, authorization } = await gatewayWith([]);
+  await gateway.addSandbox("live", `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await addRoute(gateway, { path: "/live", stripPrefix: true, sandboxId: "live" });
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/live/x?y`, { headers: { authorization } });
+  const [message] = (await once(socket, "message")) as [Buffer];
+  expect(message.toString()).toBe("/x?y");
+  socket.terminate();
 });

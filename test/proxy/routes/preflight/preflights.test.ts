@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { describe, expect, test } from "vitest";
 import type { SettingTexts } from "../../../../src/domain/settings/settings.ts";
 import { ACTOR, startTestGateway } from "../../../support/gateway.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { sendRaw } from "../../../support/raw-client.ts";
 import { startRawUpstream, startUpstream } from "../../../support/upstream.ts";
 
@@ -246,5 +247,24 @@ describe("a preflight that is passed", () => {
     const answer = await ask("OPTIONS /s/box/", { ...ASKS, authorization, "x-own": "1" });
     expect(answer.body).toContain("hello");
     expect(got[0]?.headers).toMatchObject({ "x-own": "1" });
+  });
+
+  test("waits for its turn like a call, and goes nowhere when the setting is gone by then", async () => {
+    const gateway = await startTestGateway({ env: { MAX_CONCURRENT_REQUESTS: "1" } });
+    const waiting: ServerResponse[] = [];
+    await gateway.addSandbox("box", await startUpstream((_req, res) => void waiting.push(res)));
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: PASSED });
+    await gateway.feed.wake();
+    const authorization = await gateway.authorization();
+    const first = fetch(`${gateway.url}/s/box/`, { headers: { authorization } });
+    await eventually("the slot is taken", () => waiting.length === 1);
+    const second = fetch(`${gateway.url}/s/box/`, { method: "OPTIONS", headers: ASKS });
+    await eventually("the preflight waits", () => gateway.gateway.inFlight.size === 2);
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: { cors: null } });
+    await gateway.feed.wake();
+    waiting[0]?.end();
+    await (await first).arrayBuffer();
+    expect((await second).status).toBe(401);
+    expect(waiting).toHaveLength(1);
   });
 });
