@@ -8,6 +8,7 @@ import { SignJWT } from "jose";
 import { compare } from "./compare.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { Processes } from "./machine/processes.ts";
+import { measureIdle } from "./idle/idle.ts";
 import { profileGateway } from "./profile/profile.ts";
 import { findProgram } from "./machine/program.ts";
 import { ratios } from "./report/ratios.ts";
@@ -37,13 +38,15 @@ async function run(options: Options): Promise<void> {
   }
   try {
     const bench = await prepare(processes, folder, options);
-    await (options.profile ? profileGateway(bench, options) : report(bench, options));
+    if (options.profile) await profileGateway(bench, options);
+    else if (options.idle > 0) await measureIdle(bench, options);
+    else await report(bench, options);
   } finally {
     await end();
   }
 }
 
-async function prepare(processes: Processes, folder: string, { nodeOptions }: Options): Promise<Bench> {
+async function prepare(processes: Processes, folder: string, { nodeOptions, sandboxes }: Options): Promise<Bench> {
   const tokenSecret = randomBytes(32).toString("hex");
   const token = await new SignJWT({ role: "executor" })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
@@ -55,7 +58,7 @@ async function prepare(processes: Processes, folder: string, { nodeOptions }: Op
     .setExpirationTime("1h")
     .sign(Buffer.from(tokenSecret));
   const upstreamPort = await startUpstream(processes, folder);
-  return { processes, folder, tokenSecret, token, upstreamPort, nodeOptions };
+  return { processes, folder, tokenSecret, token, upstreamPort, nodeOptions, sandboxes };
 }
 
 async function report(bench: Bench, options: Options): Promise<void> {

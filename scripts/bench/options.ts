@@ -16,6 +16,10 @@ export interface Options {
   readonly nodeOptions: readonly string[];
   /** Another checkout of this project, whose gateway runs beside this one's; empty for none. */
   readonly against: string;
+  /** Sandboxes that are registered beside the one that is called. */
+  readonly sandboxes: number;
+  /** Measure the memory of so many idle connections instead; 0 = no. */
+  readonly idle: number;
   /** Show where the gateway's microseconds go, instead of comparing it with its peers. */
   readonly profile: boolean;
 }
@@ -30,6 +34,8 @@ export const USAGE = `npm run bench -- [options]
   --json PATH        where to write the results (dist/bench.json)
   --node-options="…" options for the gateway's Node, to try their effect
   --against FOLDER   another checkout (with its node_modules): its gateway is a target too, "sandboxgw before"
+  --sandboxes N      sandboxes that are registered beside the one that is called (0)
+  --idle N           the gateway's memory for each of N idle connections instead: WebSockets, then kept-alive ones
   --profile          a CPU profile of the gateway by layer instead`;
 
 /** Parses the command line; throws a TypeError that names the offending option. */
@@ -45,6 +51,8 @@ export function parseOptions(args: string[]): Options | "help" {
       json: { type: "string", default: "dist/bench.json" },
       "node-options": { type: "string", default: "" },
       against: { type: "string", default: "" },
+      sandboxes: { type: "string", default: "0" },
+      idle: { type: "string", default: "0" },
       profile: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -59,6 +67,8 @@ export function parseOptions(args: string[]): Options | "help" {
     json: values.json,
     nodeOptions: words(values["node-options"], " "),
     against: values.against,
+    sandboxes: count("--sandboxes", values.sandboxes, 0),
+    idle: count("--idle", values.idle, 0),
     profile: values.profile,
   };
 }

@@ -11,6 +11,8 @@ export interface Bench {
   readonly tokenSecret: string;
   /** A token for the targets that do not issue their own; the others ignore it, but carry its bytes. */
   readonly token: string;
+  /** Sandboxes that a gateway has beside the one that is called. */
+  readonly sandboxes: number;
   /** Further options for the Node that runs the gateway. */
   readonly nodeOptions: readonly string[];
 }

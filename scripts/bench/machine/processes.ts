@@ -16,8 +16,8 @@ export interface Command {
 export interface Running {
   readonly pid: number;
   exited(): boolean;
-  /** The end of what it printed, for error messages. */
-  complaint(): string;
+  /** The end of what it printed. */
+  printed(): string;
 }
 
 /** Every child of a bench: started on one core, ended by its process id at the latest when the bench ends. */
@@ -47,14 +47,14 @@ export class Processes implements AsyncDisposable {
     await once(child, "close");
     clearTimeout(deadline);
     if (child.exitCode !== 0) {
-      throw new Error(`${command.program} ended with ${child.exitCode ?? child.signalCode}: ${running.complaint()}`);
+      throw new Error(`${command.program} ended with ${child.exitCode ?? child.signalCode}: ${running.printed()}`);
     }
     return stdout();
   }
 
-  /** Resolves with the body once the URL answers 200; throws when the process ends first or ten seconds pass. */
+  /** Resolves with the body once the URL answers 200; throws when the process ends first or a minute passes. */
   async ready(running: Running, url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     let problem = "no answer";
     while (Date.now() < deadline && !running.exited()) {
       try {
@@ -67,7 +67,7 @@ export class Processes implements AsyncDisposable {
       }
       await sleep(25);
     }
-    throw new Error(`did not become ready (${problem}): ${running.complaint()}`);
+    throw new Error(`did not become ready (${problem}): ${running.printed()}`);
   }
 
   /** SIGTERM, and SIGKILL five seconds later. */
@@ -106,7 +106,7 @@ export class Processes implements AsyncDisposable {
     const running = {
       pid,
       exited: () => !this.#children.has(pid),
-      complaint: () => `${stdout}\n${stderr}`.trim().slice(-2000),
+      printed: () => `${stdout}\n${stderr}`.trim().slice(-2000),
     };
     return { child, running, stdout: () => stdout };
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { freePort } from "../machine/free-port.ts";
 import { CORE } from "../machine/processes.ts";
+import { registerSandboxes } from "../load/sandboxes.ts";
 import type { Bench, Started, Target } from "../target.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../bin/sandboxgw.ts", import.meta.url));
@@ -75,6 +76,7 @@ export async function startGateway(bench: Bench, options: GatewayOptions = {}): 
       10,
     );
 
+  if (bench.sandboxes > 0) await registerSandboxes(path.dirname(path.dirname(program)), dataDir, bench.sandboxes);
   const running = processes.start({
     program: process.execPath,
     args: [...bench.nodeOptions, ...(options.nodeOptions ?? []), program, "serve", "--data-dir", dataDir],

@@ -87,7 +87,13 @@ export class Places {
   }
 
   #put(sandbox: Sandbox, revision: number): Sandbox {
-    const before = new Map(this.#living.get(sandbox.id)?.map((instance) => [instance.id, instance]));
+    const living = this.#living.get(sandbox.id);
+    if (living === undefined) {
+      const settled = sandbox.instances.map((instance) => this.#settle(instance));
+      this.#living.set(sandbox.id, settled);
+      return { ...sandbox, instances: settled };
+    }
+    const before = new Map(living.map((instance) => [instance.id, instance]));
     const instances = sandbox.instances.map((instance) => {
       const known = before.get(instance.id);
       if (known?.number !== instance.number) return this.#settle(instance);
