@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 
 /** What this program can be started as besides the command line; each is loaded only in the process that is it. */
 const CHILDREN: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  mapper: async () => (await import("../transform/mapper/mapper.ts")).run(),
   "duplicate-sockets": async (args) => (await import("./sockets/duplicate-child.ts")).run(args),
   "wasm-host": async (args) => (await import("../drivers/wasm/host/host.ts")).run(args),
   "wasm-runner": async (args) => (await import("../drivers/wasm/runner/runner.ts")).run(args),

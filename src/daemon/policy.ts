@@ -46,6 +46,7 @@ import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import { Selection } from "../proxy/balance/selection.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
+import type { Mappers } from "../transform/mapper/mappers.ts";
 import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
 import {
   bodyMemoryLimits,
@@ -76,6 +77,8 @@ export interface Shell {
   readonly inFlight: InFlight<Exchange>;
   readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
+  /** Its processes outlive a policy. */
+  readonly mappers: Mappers;
   readonly lane: MetricLane;
   /** Slots that are taken and calls that wait outlive a policy. */
   readonly gate: ConcurrencyGate;
@@ -181,6 +184,8 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       maxBodySize: config.MAX_BODY_SIZE,
       bodyMemory,
       minimumRate: minimumRate(config),
+      bodyLimits: { silenceMs: config.PROXY_SEND_TIMEOUT, rate: minimumRate(config) },
+      mappers: shell.mappers,
     },
     recorder,
     timeouts: new TimeoutsBySettings(timeouts),

@@ -8,6 +8,7 @@ import {
   sharedMethod,
 } from "../../domain/route/route.ts";
 import { checkCors } from "../../domain/settings/applications/cors.ts";
+import { checkSettings } from "../check-settings.ts";
 import { NO_SETTINGS, type SettingTexts, textsOf, withRouteTexts } from "../../domain/settings/settings.ts";
 import { GatewayError } from "../../errors.ts";
 import type { RouteReads, StateStore } from "../../store/store.ts";
@@ -68,6 +69,7 @@ export class RouteVerbs {
     const path = parseRoutePath(texts.path);
     const methods = texts.methods === null ? null : parseMethods(texts.methods);
     const settings = withRouteTexts(NO_SETTINGS, texts.settings ?? {});
+    await checkSettings(texts.settings);
     const suffix = `.${this.#gatewayDomain}`;
     check(
       this.#gatewayDomain === "" || host?.endsWith(suffix) !== true,

@@ -4,6 +4,7 @@ import { type Instance, isManaged, isSandboxId, parseInstanceUrl, type Sandbox }
 import { type Labels, NO_LABELS, parseLabels } from "../../domain/labels.ts";
 import { checkCors } from "../../domain/settings/applications/cors.ts";
 import { NO_SETTINGS, type Settings, type SettingTexts, textsOf, withTexts } from "../../domain/settings/settings.ts";
+import { checkSettings } from "../check-settings.ts";
 import { checkTarget, type TargetPolicy } from "../../domain/target-policy.ts";
 import { GatewayError } from "../../errors.ts";
 import type { SandboxReads, StateStore } from "../../store/store.ts";
@@ -98,6 +99,7 @@ export class SandboxVerbs {
     await this.#checkNames(runtime, strategy);
     const labels = labelsFrom(sandbox.labels ?? "");
     const settings = withTexts(NO_SETTINGS, sandbox.settings ?? {});
+    await checkSettings(sandbox.settings);
     this.#checkProgram(settings);
     checkCors(settings);
     const managed = drivers[driver]?.managed === true;
@@ -126,8 +128,9 @@ export class SandboxVerbs {
   }
 
   /** Changes what `update` names. @throws GatewayError ROUTE_001, VAL_010 */
-  update(actor: Actor, id: string, update: SandboxUpdate): Promise<SandboxWritten> {
-    return this.#control.write(actor, async (step) => {
+  async update(actor: Actor, id: string, update: SandboxUpdate): Promise<SandboxWritten> {
+    await checkSettings(update.settings);
+    return await this.#control.write(actor, async (step) => {
       const before = await knownSandbox(step.sandboxes, id);
       const { runtime = before.runtime, strategy = before.strategy } = update;
       await this.#checkNames(runtime, strategy);

@@ -35,6 +35,7 @@ import { Names } from "../../proxy/upstream/reach/names.ts";
 import { type DrainOrder, drain } from "./drain.ts";
 import { type ListeningPlace, Listeners } from "./listeners.ts";
 import { type Reaching, readReaching, trustWith } from "./trust.ts";
+import { Mappers } from "../../transform/mapper/mappers.ts";
 import { gateLimits } from "../limits.ts";
 import { createPolicy, type Policy, type Shell } from "../policy.ts";
 import type { PulseWords, SharedMemory } from "../shared-memory/layout.ts";
@@ -108,6 +109,7 @@ export class Gateway {
       inFlight: this.inFlight,
       deadlines: this.#deadlines,
       heads: new HeadFlusher(),
+      mappers: new Mappers(),
       lane: new MetricLane(memory.metrics[thread] as Float64Array),
       gate: new ConcurrencyGate({ words: memory.slots, thread, threads: memory.threads, limits: gateLimits(config) }),
       tunnels: new Tally({ words: memory.tunnels, thread }),
@@ -199,7 +201,7 @@ export class Gateway {
       outbox: this.#outbox,
       refusals: this.#refusals,
       ...order,
-    });
+    }).finally(() => this.#shell.mappers.close());
     return this.#drained;
   }
 

@@ -13,7 +13,7 @@ export const forwarding = group(
     ),
     transform: setting(
       transformation(),
-      "how calls are changed on their way there and back: header fields, query, path; see docs/transform.md",
+      "how calls are changed on their way there and back: header fields, query, path, JSON bodies; see docs/transform.md",
     ),
     sseHeartbeat: setting(
       duration("1s", "1h"),

@@ -21,6 +21,7 @@ export class RequestBody extends Readable {
   readonly #limit: number;
   readonly #rate: TransferRate;
   readonly #kept: KeptBody | null;
+  readonly #begun: readonly Buffer[];
   #attached = false;
 
   constructor(options: {
@@ -29,9 +30,12 @@ export class RequestBody extends Readable {
     limit: number;
     minimumRate: MinimumRate;
     kept: KeptBody | null;
+    /** What has been read of it already, and goes before all that comes. */
+    begun: readonly Buffer[];
   }) {
     super();
     this.#kept = options.kept;
+    this.#begun = options.begun;
     this.#rate = new TransferRate(options.minimumRate);
     this.#exchange = options.exchange;
     this.#req = options.exchange.req;
@@ -42,6 +46,7 @@ export class RequestBody extends Readable {
   override _read(): void {
     if (!this.#attached) {
       this.#attached = true;
+      for (const chunk of this.#begun) this.push(chunk);
       if (this.#kept !== null) for (const chunk of this.#kept.chunks) this.push(chunk);
       if (this.#req.readableEnded) return this.#onEnd();
       this.#req.on("data", this.#onData).once("end", this.#onEnd);

@@ -5,6 +5,7 @@ import type { GatewayError } from "../../errors.ts";
 import type { Streams } from "../../limits/streams.ts";
 import { BodyMemory } from "../../limits/body-memory.ts";
 import type { Cap } from "../../limits/cap.ts";
+import type { Mappers } from "../../transform/mapper/mappers.ts";
 import { RequestBody } from "./body.ts";
 import { withPolicy } from "./cors/policy.ts";
 import { KEPT_MOST, KeptBody } from "./kept-body.ts";
@@ -20,10 +21,12 @@ import type { Exchange, Offer } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { requestFields, responseFields } from "./headers.ts";
 import { asksForTrailers, passingTrailers, trailersNamed } from "./trailers.ts";
-import { changedTarget } from "./transform/target.ts";
-import { requestVariables, responseVariables } from "./transform/variables.ts";
+import { transformedHead } from "./transform/outgoing.ts";
+import type { Prepared } from "./transform/prepare.ts";
+import { responseVariables } from "./transform/variables.ts";
 import { Tunnel } from "./tunnel.ts";
 import { linger } from "../request/linger.ts";
+import type { BodyLimits } from "../request/read-body.ts";
 import type { MinimumRate } from "../request/transfer-rate.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Responder } from "../request/respond.ts";
@@ -43,6 +46,9 @@ export interface ForwardContext {
   readonly bodyMemory: Cap;
   /** Of a client's body. */
   readonly minimumRate: MinimumRate;
+  /** Of one that is read whole. */
+  readonly bodyLimits: Omit<BodyLimits, "size">;
+  readonly mappers: Mappers;
 }
 
 /** Bytes up to which copying a body is cheaper than writing it apart from its head. */
@@ -54,55 +60,48 @@ export interface Passage {
   readonly path: string;
   readonly settings: Settings;
   readonly transformation: Transformation | null;
+  /** What has been made of its body, or read of it, before. */
+  readonly prepared: Prepared | null;
 }
 
 /** The request as it goes to an instance, of an exchange that says whether it keeps its prefix. @throws GatewayError ROUTE_007, VAL_012 */
 export function outbound(
   exchange: Exchange,
   head: Head,
-  { path, settings, transformation }: Passage,
+  { path, settings, transformation, prepared }: Passage,
   context: ForwardContext,
 ): Outbound {
   exchange.heartbeatMs = settings.sseHeartbeat ?? 0;
   exchange.toldHost = toldHost(settings.hostHeader, head);
   const idempotent = isIdempotent(exchange.method) || head.idempotencyKey !== undefined;
-  const kept = idempotent && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST ? keep(exchange, context) : null;
+  const mayKeep = idempotent && prepared === null && head.bodyLength !== 0 && head.bodyLength <= KEPT_MOST;
+  const kept = mayKeep ? keep(exchange, context) : null;
   const { maxBodySize: limit, minimumRate } = context;
-  const passing = {
-    path: exchange.keepsPrefix ? head.target : path,
-    headers: requestFields(exchange.req.rawHeaders, head, exchange, context.pseudonym),
-  };
+  let target = exchange.keepsPrefix ? head.target : path;
+  let headers = requestFields(exchange.req.rawHeaders, head, exchange, context.pseudonym);
+  if (transformation !== null) {
+    const untouched = { path: target, headers };
+    ({ path: target, headers } = transformedHead(untouched, path, transformation, { exchange, prepared }));
+  }
+  const begun = prepared?.kind === "begun" ? prepared.chunks : NOTHING;
   return {
     method: exchange.method,
-    ...(transformation === null ? passing : transformed(passing, path, transformation, exchange)),
+    path: target,
+    headers,
     body:
-      head.bodyLength === 0
-        ? null
-        : (control: BodyControl) => new RequestBody({ exchange, control, limit, minimumRate, kept }),
+      prepared?.kind === "transformed"
+        ? prepared.text
+        : head.bodyLength === 0
+          ? null
+          : (control: BodyControl) => new RequestBody({ exchange, control, limit, minimumRate, kept, begun }),
     upgrade: exchange.offer,
-    idempotent,
+    // What is sent again is what was sent; larger bodies never are, transformed or not.
+    idempotent: idempotent && (prepared?.kind !== "transformed" || prepared.text.length <= KEPT_MOST),
     kept,
   };
 }
 
-interface Passing {
-  readonly path: string;
-  readonly headers: string[];
-}
-
-function transformed(passing: Passing, path: string, { request }: Transformation, exchange: Exchange): Passing {
-  const variables = requestVariables(exchange);
-  const target = changedTarget(path, request, variables);
-  return {
-    path: exchange.keepsPrefix ? mounted(target, exchange, passing.path) : target,
-    headers: request.headers?.(passing.headers, variables) ?? passing.headers,
-  };
-}
-
-/** A mount that was asked for without a slash behind it stays so. */
-function mounted(target: string, { mount }: Exchange, before: string): string {
-  return mount + (before.startsWith("/", mount.length) ? target : target.replace(/^\/(?=\?|$)/, ""));
-}
+const NOTHING: readonly Buffer[] = [];
 
 function toldHost(setting: string | undefined, { host }: Head): string | null {
   if (setting === undefined || setting === "instance") return null;

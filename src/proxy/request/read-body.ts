@@ -25,7 +25,20 @@ const RATE_CHECK_MS = 1_000;
  * @throws GatewayError VAL_004 over the size, VAL_008 when it stands still or is too slow, RATE_005 when there is no memory
  *   for it, and whatever the exchange is cut with.
  */
-export function readBody(exchange: Exchange, memory: BodyMemory, limits: BodyLimits): Promise<Buffer> {
+export async function readBody(exchange: Exchange, memory: BodyMemory, limits: BodyLimits): Promise<Buffer> {
+  const { body, isWhole } = await gatherBody(exchange, memory, limits);
+  if (!isWhole) throw tooLarge(limits.size);
+  return body;
+}
+
+/** A body, or its beginning: then it is over the size, and the rest has not been read. */
+export interface Gathered {
+  readonly body: Buffer;
+  readonly isWhole: boolean;
+}
+
+/** The same, but what is over the size is for the caller to judge. @throws GatewayError VAL_008, RATE_005 */
+export function gatherBody(exchange: Exchange, memory: BodyMemory, limits: BodyLimits): Promise<Gathered> {
   const { req } = exchange;
   exchange.bodyMemory = memory;
   return new Promise((resolve, reject) => {
@@ -53,20 +66,23 @@ export function readBody(exchange: Exchange, memory: BodyMemory, limits: BodyLim
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limits.size) return fail(tooLarge(limits.size));
+      chunks.push(chunk);
+      if (size > limits.size) return finish(false);
       try {
         memory.grow(size);
       } catch (error) {
         return fail(error as GatewayError);
       }
-      chunks.push(chunk);
       rate.moved(chunk.length);
       silence.refresh();
     };
-    const onEnd = (): void => {
+    const finish = (isWhole: boolean): void => {
       stop();
-      resolve(whole(chunks, size));
+      const body = whole(chunks, size);
+      if (body instanceof Promise) resolve(body.then((all) => ({ body: all, isWhole })));
+      else resolve({ body, isWhole });
     };
+    const onEnd = (): void => finish(true);
     req.on("data", onData).once("end", onEnd);
     exchange.onCut(fail);
   });

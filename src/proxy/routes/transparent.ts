@@ -1,16 +1,19 @@
 import type { Caller } from "../../auth/authenticate.ts";
 import { authorize, authorizeProxy, findPort } from "../../auth/authorize.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { Transformation } from "../../domain/transform/transformation.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Selection } from "../balance/selection.ts";
 import type { Stickiness } from "../balance/stickiness/stickiness.ts";
 import type { DispatchContext } from "../dispatch/context.ts";
 import { Dispatch } from "../dispatch/dispatch.ts";
+import type { Receiver } from "../dispatch/receiver.ts";
 import { type TimeoutsBySettings, totalOf } from "../dispatch/timeouts.ts";
 import type { Tunnels } from "../../limits/tunnels/tunnels.ts";
-import type { Receiver } from "../dispatch/receiver.ts";
 import { policyFields } from "../forward/cors/policy.ts";
 import { Forward, type ForwardContext, outbound } from "../forward/forward.ts";
+import { type Prepared, prepareBody } from "../forward/transform/prepare.ts";
+import { TransformedAnswer } from "../forward/transform/transformed-answer.ts";
 import type { Transforms } from "../forward/transform/transforms.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
@@ -32,6 +35,12 @@ export interface TransparentOptions {
   readonly settings: EffectiveSettings;
   readonly maxBodySize: number;
   readonly tunnels: Tunnels;
+}
+
+/** How a call is changed: what it began with holds to its end. */
+interface Changing {
+  readonly transformation: Transformation;
+  readonly prepared: Prepared | null;
 }
 
 const SLASH = "/".charCodeAt(0);
@@ -79,8 +88,15 @@ export class TransparentRoute {
       exchange.tunnel = this.#o.tunnels.claim(caller.rateKey, sandboxId, sandbox.settings.maxTunnels);
     }
     const waiting = this.#o.admission.enter(exchange, caller, sandbox, settings);
-    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, principal, where, preflight));
-    return this.#begin(exchange, head, principal, where, preflight);
+    const transformation = this.#o.transforms.of(settings);
+    if (transformation !== null) {
+      // Nothing is read of who has not shown a token.
+      const prepared = this.#prepared(waiting, exchange, head, { transformation, reads: preflight === null });
+      return prepared.then((change) => this.#begin(exchange, head, principal, where, preflight, change));
+    }
+    if (waiting !== undefined)
+      return waiting.then(() => this.#begin(exchange, head, principal, where, preflight, null));
+    return this.#begin(exchange, head, principal, where, preflight, null);
   }
 
   /** The same for whichever sandbox has the labels: the answer tells which one it was. */
@@ -100,20 +116,43 @@ export class TransparentRoute {
     this.#o.forwarding.responder.redirect(exchange, `${mount}/${head.target.slice(mount.length)}`);
   }
 
+  /** A body that is transformed is read before the call is recorded as begun: what cannot be is never sent. */
+  async #prepared(
+    waiting: Promise<void> | undefined,
+    exchange: Exchange,
+    head: Head,
+    { transformation, reads }: { transformation: Transformation; reads: boolean },
+  ): Promise<Changing> {
+    await waiting;
+    const { body } = transformation.request;
+    const hasBody = head.bodyLength !== 0 && exchange.offer === null;
+    if (body === null || !hasBody || !reads) return { transformation, prepared: null };
+    return { transformation, prepared: await prepareBody(exchange, head, body, this.#o.forwarding) };
+  }
+
   #begin(
     exchange: Exchange,
     head: Head,
     principal: Principal,
     where: ProxyRoute,
     preflight: Receiver | null,
+    change: Changing | null,
   ): Promise<void> | undefined {
     const recorded = this.#o.recorder.begin(exchange);
-    if (recorded !== undefined) return recorded.then(() => this.#forward(exchange, head, principal, where, preflight));
-    this.#forward(exchange, head, principal, where, preflight);
-    return undefined;
+    if (recorded === undefined) this.#forward(exchange, head, principal, where, preflight, change);
+    return recorded?.then(() => this.#forward(exchange, head, principal, where, preflight, change));
   }
 
-  #forward(exchange: Exchange, head: Head, principal: Principal, where: ProxyRoute, preflight: Receiver | null): void {
+  #forward(
+    exchange: Exchange,
+    head: Head,
+    principal: Principal,
+    where: ProxyRoute,
+    preflight: Receiver | null,
+    change: Changing | null,
+  ): void {
+    const transformation = change === null ? null : change.transformation;
+    const prepared = change === null ? null : change.prepared;
     const { path, port, route } = where;
     const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId, route);
     exchange.port = findPort(sandbox, port);
@@ -121,20 +160,27 @@ export class TransparentRoute {
     if (preflight !== null && settings.cors !== "passed") throw new GatewayError("AUTH_002");
     exchange.alike = route !== null && !route.stripPrefix;
     exchange.keepsPrefix = exchange.alike || (route === null && settings.keepPrefix === true);
-    if (head.expectsContinue) exchange.res.writeContinue();
+    if (head.expectsContinue && prepared === null) exchange.res.writeContinue();
     if (sandbox.settings.sticky !== undefined) exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
-    const transformation = this.#o.transforms.of(settings);
     const timeouts = this.#o.timeouts.of(settings);
     const dispatch = new Dispatch({
       context: this.#o.dispatching,
       exchange,
       sandbox,
-      outbound: outbound(exchange, head, { path, settings, transformation }, this.#o.forwarding),
+      outbound: outbound(exchange, head, { path, settings, transformation, prepared }, this.#o.forwarding),
       // Who trickles the answer to a preflight must not keep the slot.
       timeouts: preflight === null ? timeouts : { ...timeouts, wholeMs: timeouts.firstByteMs },
-      receiver: preflight ?? new Forward(exchange, this.#o.forwarding, transformation?.response ?? null),
+      receiver: preflight ?? this.#receiver(exchange, transformation),
     });
     dispatch.start();
+  }
+
+  #receiver(exchange: Exchange, transformation: Transformation | null): Receiver {
+    const forward = new Forward(exchange, this.#o.forwarding, transformation?.response ?? null);
+    const change = transformation?.response.body ?? null;
+    if (change === null || exchange.offer !== null) return forward;
+    const { mappers, bodyMemory } = this.#o.forwarding;
+    return new TransformedAnswer(forward, { exchange, change, mappers, bodyMemory });
   }
 }
 

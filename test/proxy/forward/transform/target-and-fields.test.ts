@@ -13,6 +13,9 @@ async function transforming(gateway: TestGateway, document: unknown, settings: S
   await gateway.feed.wake();
 }
 
+/** The connection is closed when all has come. */
+const PATIENT = { quietMs: 5_000 };
+
 const DOCUMENT = {
   request: {
     path: { prefix: "/old", to: "/users/${principal}" },
@@ -41,7 +44,7 @@ test("path, query and fields are changed on the way there, and fields on the way
   const authorization = await gateway.authorization();
   const ask = async (target: string, fields = "") => {
     const head = `POST ${target} HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nConnection: close, x-user\r\n`;
-    const { text } = await sendRaw(gateway.port, `${head}${fields}Content-Length: 4\r\n\r\nbody`);
+    const { text } = await sendRaw(gateway.port, `${head}${fields}Content-Length: 4\r\n\r\nbody`, PATIENT);
     return { text, ...(seen.at(-1) as (typeof seen)[number]) };
   };
 
@@ -88,6 +91,7 @@ test("a path that could lead elsewhere is refused before anything is sent", asyn
       await sendRaw(
         gateway.port,
         `${method} ${target} HTTP/1.1\r\nHost: box.sandboxes.test\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`,
+        PATIENT,
       )
     ).text;
   const refused = await ask("/public/../private");

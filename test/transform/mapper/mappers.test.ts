@@ -1,0 +1,101 @@
+import { execFileSync } from "node:child_process";
+import { expect, onTestFinished, test } from "vitest";
+import { type MapJob, Mappers } from "../../../src/transform/mapper/mappers.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const NEVER = new AbortController().signal;
+const ENDLESS = "($f := function(){ $f() }; $f())";
+
+function start() {
+  const mappers = new Mappers();
+  onTestFinished(() => mappers.close());
+  const map = (expression: string, job: Partial<MapJob> = {}, signal = NEVER) =>
+    mappers.map(
+      {
+        sandboxId: "a",
+        expression,
+        variables: {},
+        maxOutput: 1000,
+        timeoutMs: 3_000,
+        body: Buffer.from('{"a":1}'),
+        beginBy: Number.POSITIVE_INFINITY,
+        ...job,
+      },
+      signal,
+    );
+  const said = async (expression: string, job: Partial<MapJob> = {}) => {
+    const result = await map(expression, job);
+    return Buffer.isBuffer(result) ? result.toString() : result.reason;
+  };
+  return { mappers, map, said };
+}
+
+test("what an expression does stays its own: no variable, no function, no prototype is kept for the next", async () => {
+  const { said } = start();
+  expect(await said("a")).toBe("1");
+  expect(await said("($x := 5; $sum := 1; $x)")).toBe("5");
+  expect(await said("$exists($x) & $sum([1, 2])")).toBe('"false3"');
+  expect(await said("{'constructor': {'prototype': {'polluted': 1}}}")).toContain("polluted");
+  expect(await said("$merge([{'toString': 1}, $]) ~> $type()")).toBe('"object"');
+  expect(await said("{}.polluted")).toBe("output");
+  // Looked up where it is called: never found.
+  expect(await said('$eval("1")')).toBe("expression");
+});
+
+test("what takes too much time or memory ends alone: those that follow have a process of their own", async () => {
+  const { said } = start();
+  expect(await said(ENDLESS, { timeoutMs: 50 })).toBe("time");
+  expect(await said("a")).toBe("1");
+  // Ends the whole process it is in, whatever limits a thread would have been given.
+  expect(await said('$length($base64encode($pad("a", 300000000)))')).toMatch(/^(?:memory|time)$/);
+  expect(await said("a")).toBe("1");
+});
+
+test("a sandbox whose expressions never end keeps no other one waiting", async () => {
+  const { said } = start();
+  await Promise.all([said("a"), said("a", { sandboxId: "b" })]);
+  const ends: string[] = [];
+  const hostile = Array.from({ length: 4 }, async () => {
+    await said(ENDLESS, { timeoutMs: 400 });
+    ends.push("hostile");
+  });
+  const other = said("a", { sandboxId: "b" }).then((result) => {
+    ends.push("other");
+    return result;
+  });
+  expect(await other).toBe("1");
+  await Promise.all(hostile);
+  expect(ends).toEqual(["other", "hostile", "hostile", "hostile", "hostile"]);
+});
+
+test("whose turn does not come in time, or who waits no more, is told so and not begun", async () => {
+  const { said, map, mappers } = start();
+  const first = said(ENDLESS, { timeoutMs: 300 });
+  expect(await said("a", { beginBy: performance.now() + 20 })).toBe("busy");
+  const leaving = new AbortController();
+  const left = map("a", {}, leaving.signal);
+  leaving.abort();
+  expect(await left).toMatchObject({ reason: "busy" });
+  const many = Array.from({ length: 257 }, () => said("a"));
+  expect(await many[256]).toBe("busy");
+  mappers.close();
+  expect(new Set(await Promise.all(many))).toEqual(new Set(["busy"]));
+  expect(await first).toMatch(/^(?:time|memory|busy)$/);
+  expect(await said("a")).toBe("busy");
+});
+
+const children = () => {
+  try {
+    return execFileSync("pgrep", ["-P", String(process.pid), "-f", "__child mapper"], { encoding: "utf8" }).trim();
+  } catch {
+    return ""; // pgrep's way to say that there is none
+  }
+};
+
+test("no process stays behind", async () => {
+  const { said, mappers } = start();
+  await said("a");
+  expect(children()).not.toBe("");
+  mappers.close();
+  await eventually("it is gone", () => children() === "");
+});
