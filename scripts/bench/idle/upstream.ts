@@ -9,7 +9,10 @@ const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 sectio
 createServer((_req, res) => res.end("ok"))
   .on("upgrade", ({ headers }, socket) => {
     const accept = createHash("sha1").update(`${headers["sec-websocket-key"]}${ACCEPT_SUFFIX}`).digest("base64");
-    socket.on("error", () => socket.destroy()).resume();
+    socket
+      .on("error", () => socket.destroy())
+      .on("end", () => socket.end())
+      .resume();
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
     );

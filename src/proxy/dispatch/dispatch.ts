@@ -172,6 +172,10 @@ export class Dispatch implements UpstreamHandler, AnswerControl, BodyControl, Tu
     return this.#timeouts.tunnelIdleMs;
   }
 
+  get halfOpenMs(): number {
+    return Math.min(this.#timeouts.tunnelIdleMs, this.#timeouts.idleMs);
+  }
+
   ended(outcome: Outcome): void {
     if (!this.#done) this.#finish(outcome);
   }

@@ -27,5 +27,7 @@ export interface AnswerControl {
 export interface TunnelControl {
   /** It ends when nothing has moved for so long, ms. */
   readonly idleMs: number;
+  /** The same once one side has said all that it has to say. */
+  readonly halfOpenMs: number;
   ended(outcome: "delivered" | "broken" | "client_gone"): void;
 }

@@ -94,17 +94,19 @@ export class Tunnel {
   #instanceEnd(): void {
     this.#instanceEnded = true;
     this.#client.end();
-    this.#bothEnded();
+    this.#oneEnded();
   }
 
   #clientEnd(): void {
     this.#clientEnded = true;
     this.#instance.end();
-    this.#bothEnded();
+    this.#oneEnded();
   }
 
-  #bothEnded(): void {
-    if (this.#over || !this.#clientEnded || !this.#instanceEnded) return;
+  #oneEnded(): void {
+    if (this.#over) return;
+    // A client that has died looks like one that only listens: that is not believed for as long.
+    if (!this.#clientEnded || !this.#instanceEnded) return void this.#client.setTimeout(this.#o.control.halfOpenMs);
     this.#o.control.ended("delivered");
     this.#record("");
     // What either has not taken yet is still to go out; to the client, its own timer sees.

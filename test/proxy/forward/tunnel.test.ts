@@ -244,6 +244,14 @@ describe("a tunnel", () => {
     },
   );
 
+  test.each(["client", "instance"] as const)("does not wait for long for more when the %s has ended", async (who) => {
+    const { open, held, outcomes } = await tunnel({ PROXY_STREAM_IDLE_TIMEOUT: "300ms" });
+    const { client, instance } = await open();
+    (who === "client" ? client : instance).socket.end();
+    await eventually("nothing is left of it", () => String(held()) === "0,0,0");
+    expect(outcomes()).toEqual(["PROXY_011"]);
+  });
+
   test("that has ended both ways does not wait for ever for a client that does not read the rest", async () => {
     const { open, held, outcomes } = await tunnel({ PROXY_TUNNEL_IDLE_TIMEOUT: "300ms" });
     const { client, instance, exchange } = await open();

@@ -19,7 +19,7 @@ export const proxy = section("proxy", "The way from the gateway to a sandbox's i
   PROXY_STREAM_IDLE_TIMEOUT: key(
     duration("1ms", LONGEST),
     "5m",
-    "An answer in which nothing moves is cut off after this time.",
+    "An answer in which nothing moves is cut off after this time, and a half-closed tunnel too.",
   ),
   PROXY_TUNNEL_IDLE_TIMEOUT: key(
     duration("1ms", LONGEST),
