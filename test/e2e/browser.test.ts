@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { CHROMIUM } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
-import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { ACTOR, startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { readAll } from "../support/upstream.ts";
 import { ASSETS, type Seen, startWebApplication, type WebApplication } from "../support/web-application.ts";
 
@@ -79,6 +79,7 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
       const deleted = await asked(page, "./echo", { method: "DELETE" });
       expect(JSON.parse(deleted)).toMatchObject({ method: "DELETE", url: "/app/echo", cookie: "deep=own; seen=own" });
 
+      await page.goto(`${base}/page/`);
       await page.evaluate("document.forms[0].submit()");
       await page.waitForURL(`${base}/posted`);
       expect(await answered(page)).toMatchObject({ method: "POST", cookie, body: "field=%C3%A4+%26+b" });
@@ -221,6 +222,37 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     expect(tried).toEqual({ simple: "TypeError", preflight: "TypeError", opaque: "answered" });
     expect(frame).toBeNull();
     expect(all.two.seen.map(({ line }) => line)).not.toContain("PUT /echo");
+  });
+
+  test("an application by host may be asked by another one as the gateway's policy or its own answers say", async () => {
+    const all = await apps();
+    const { gateway } = all;
+    const { page } = await open(all);
+    const [, { at }] = WHERE;
+    await page.goto(`${at(all, "one")}/page/`);
+    const put = (path: string) =>
+      page.evaluate(
+        async (url) => {
+          const init: RequestInit = { method: "PUT", headers: { "x-any": "1" }, credentials: "include" };
+          return await fetch(url, init).then(
+            (answer) => answer.text(),
+            ({ name }: Error) => name,
+          );
+        },
+        `${at(all, "two")}${path}`,
+      );
+    const policy = async (settings: Record<string, string>) => {
+      await gateway.verbs.sandboxes.update(ACTOR, "two", { settings });
+      await gateway.feed.wake();
+    };
+    expect(await put("/for-all")).toBe("TypeError");
+    await policy({ cors: "gateway", "cors-origins": at(all, "one"), "cors-credentials": "true" });
+    expect(await put("/echo")).toContain('"method":"PUT"');
+    await policy({ cors: "gateway", "cors-origins": "http://another.example" });
+    expect(await put("/for-all")).toBe("TypeError");
+    await policy({ cors: "passed" });
+    expect(await put("/for-all")).toBe("for all: PUT");
+    expect(await put("/echo")).toBe("TypeError");
   });
 
   test.each(WHERE)("that is behind the gateway itself is driven over its DevTools by $by", async ({ at }) => {

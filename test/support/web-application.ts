@@ -75,13 +75,14 @@ const PAGES: Readonly<Record<string, Page>> = {
       { length: ASSETS },
       (_, index) => `<script async src="${index % 2 === 0 ? ".." : base}/asset/${index}.js"></script>`,
     );
-    const form = `<form action="${base}/posted" method="post"><input name="field" value="ä &amp; b"></form>`;
-    const body = `<a href="${base}/linked">absolute</a>${form}${scripts.join("")}`;
     res.writeEarlyHints({ link: "<../asset/0.js>; rel=preload; as=script" });
-    html(res, body);
+    html(res, scripts.join(""));
   },
-  // The same without what takes time.
-  "/page/": (_req, res) => html(res, ""),
+  "/page/": (req, res) => {
+    const base = origin(req);
+    const form = `<form action="${base}/posted" method="post"><input name="field" value="ä &amp; b"></form>`;
+    html(res, `<a href="${base}/linked">absolute</a>${form}`);
+  },
   // By host only: nothing says where it is.
   "/rooted/": (_req, res) => html(res, '<script src="/asset/1.js"></script><a href="/linked">rooted</a>'),
   "/old": (req, res) => res.writeHead(307, { location: `${origin(req)}/echo` }).end(),
@@ -127,6 +128,13 @@ const PAGES: Readonly<Record<string, Page>> = {
     const [, from = 0, to = 9] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
     const part = "0123456789".slice(Number(from), Number(to) + 1);
     res.writeHead(206, { "content-range": `bytes ${from}-${to}/10` }).end(part);
+  },
+  "/for-all": ({ method, headers }, res) => {
+    res.setHeader("access-control-allow-origin", headers.origin ?? "*");
+    res.setHeader("access-control-allow-methods", "PUT");
+    res.setHeader("access-control-allow-headers", headers["access-control-request-headers"] ?? "");
+    res.setHeader("access-control-allow-credentials", "true");
+    res.end(`for all: ${method}`);
   },
   "/upload": async (req, res) => {
     const hash = createHash("sha256");
