@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createViteServer } from "vitest/node";
 import { CHROMIUM } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { readAll } from "../support/upstream.ts";
 import { ASSETS, type Seen, startWebApplication, type WebApplication } from "../support/web-application.ts";
 
@@ -253,6 +257,39 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     await policy({ cors: "passed" });
     expect(await put("/for-all")).toBe("for all: PUT");
     expect(await put("/echo")).toBe("TypeError");
+  });
+
+  test.each(WHERE)("a development server puts a changed module into an open page, by $by", async ({ by, at }) => {
+    const all = await apps();
+    const root = temporaryFolder();
+    writeFileSync(join(root, "index.html"), '<!doctype html><script type="module" src="/main.js"></script>');
+    const accept = 'import.meta.hot.accept("./word.js", (changed) => { document.title = changed.word; })';
+    writeFileSync(join(root, "main.js"), `import { word } from "./word.js"; document.title = word; ${accept}`);
+    const write = (word: string) => writeFileSync(join(root, "word.js"), `export const word = "${word}";`);
+    write("first");
+    const base = by === "path" ? "/s/dev/" : "/";
+    const server = await createViteServer({
+      root,
+      base,
+      configFile: false,
+      logLevel: "silent",
+      optimizeDeps: { noDiscovery: true },
+      server: { host: "127.0.0.1", port: await freePort(), strictPort: true },
+    });
+    onTestFinished(() => server.close());
+    await server.listen();
+    await all.gateway.addSandbox("dev", `http://127.0.0.1:${server.config.server.port}`);
+    const settings = { "keep-prefix": String(by === "path") };
+    await all.gateway.verbs.sandboxes.update(ACTOR, "dev", { settings });
+    await all.gateway.feed.wake();
+    const { page, failed } = await open(all);
+    const connected = page.waitForEvent("console", (message) => message.text().includes("connected"));
+    await page.goto(`${at(all, "dev")}/`);
+    await connected;
+    await eventually("the page has run", async () => (await page.title()) === "first", 10_000);
+    write("second");
+    await eventually("the page has the change", async () => (await page.title()) === "second", 10_000);
+    expect(failed).toEqual([]);
   });
 
   test.each(WHERE)("that is behind the gateway itself is driven over its DevTools by $by", async ({ at }) => {
