@@ -207,6 +207,12 @@ export const ERRORS = {
     "The sockets that were handed over cannot be used",
     "Correct the socket unit: TCP, FileDescriptorName=clients or admin (docs/operations.md)",
   ),
+  GW_019: entry(500, "The gateway cannot hand over now", "Look at sandboxgw status, then: sandboxgw upgrade"),
+  GW_020: entry(
+    500,
+    "The new process cannot serve; the one before goes on",
+    "Look at the gateway's log, mend what it says, then repeat",
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -237,6 +243,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_016: EXIT.unreachable,
   GW_017: EXIT.unreachable,
   GW_018: EXIT.config,
+  GW_019: EXIT.conflict,
 };
 
 /**

@@ -45,6 +45,13 @@ export function threadData<T>(): T {
   return start.data;
 }
 
+/** How this program is started: what comes before its own arguments. */
+export function ownProgram(): { readonly command: string; readonly args: readonly string[] } {
+  const command = process.execPath;
+  if (packaged) return { command, args: [] };
+  return { command, args: [...process.execArgv, fileURLToPath(new URL("../bin/sandboxgw.ts", import.meta.url))] };
+}
+
 export interface ChildOptions {
   /** The child's whole environment: nothing is inherited. Default: empty. */
   readonly env?: Readonly<Record<string, string>>;

@@ -21,6 +21,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "have the running gateway read its configuration anew",
     load: async () => (await import("./commands/reload.ts")).defineReload,
   },
+  upgrade: {
+    summary: "have the running gateway hand over to this program",
+    load: async () => (await import("./commands/upgrade.ts")).defineUpgrade,
+  },
   status: {
     summary: "tell whether the gateway runs",
     load: async () => (await import("./commands/status.ts")).defineStatus,

@@ -11,6 +11,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "THREAD_HANG_TIMEOUT",
   "SHUTDOWN_DELAY",
   "SHUTDOWN_GRACE",
+  "HANDOVER_MAX_AGE",
   "STREAM_AFTER",
   "ADMIN_HOST",
   "ADMIN_PORT",

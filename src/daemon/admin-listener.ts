@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fdOf } from "./sockets/fd-of.ts";
 import { ADMIN_LISTENER, cannotListen } from "./cannot-listen.ts";
 
 /**
@@ -40,6 +41,15 @@ export class AdminListener {
       this.#server.on("error", (cause) => reject(cannotListen(cause, ADMIN_LISTENER)));
       this.#server.listen(where, () => resolve((this.#server.address() as AddressInfo).port));
     });
+  }
+
+  get fd(): number {
+    return fdOf(this.#server);
+  }
+
+  /** Accepts no more: another process does. What is being answered is still answered. */
+  leave(): void {
+    this.#server.close();
   }
 
   close(): Promise<void> {

@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import os from "node:os";
+import { join } from "node:path";
 import { openKeys } from "../auth/keys.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -18,24 +20,31 @@ import { hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
-import { InForce } from "./in-force.ts";
+import { Door } from "./handover/door.ts";
+import { HandOver } from "./handover/hand-over.ts";
+import { Ownership } from "./handover/ownership.ts";
+import type { Predecessor } from "./handover/predecessor.ts";
+import { ownRunFolder } from "./handover/run-folder.ts";
+import { InForce, lowestRevision } from "./in-force.ts";
 import { circuitLimits } from "./limits.ts";
 import { CircuitLog, closeCircuit, restoreCircuits } from "./parts/circuits.ts";
 import { Health } from "./parts/health.ts";
 import { listenerUrl } from "./listener-url.ts";
-import { acquireDaemonLock } from "./lock.ts";
+import { DaemonLockPart } from "./lock.ts";
 import { Observer } from "./observer.ts";
 import { startAuditPath } from "./parts/audit-path.ts";
 import type { Log } from "./parts/log.ts";
-import { Parts } from "./parts/parts.ts";
+import { type Part, Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
 import { Vitals } from "./parts/vitals.ts";
+import { Starting } from "./parts/starting.ts";
 import { Reloading } from "./parts/reloading.ts";
 import type { GivenSockets } from "./sockets/given.ts";
 import { SharedSockets } from "./sockets/shared.ts";
 import { requireFreePort } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 import { Places } from "./shared-memory/places.ts";
+import type { DrainOrder } from "./threads/drain.ts";
 import { DataThreads } from "./threads/data-threads.ts";
 
 export interface Daemon {
@@ -43,8 +52,13 @@ export interface Daemon {
   readonly port: number;
   readonly adminPort: number;
   readonly workers: number;
-  /** Readiness off, stop accepting, finish what is in flight for up to `graceMs` (default SHUTDOWN_GRACE), leave. */
+  /**
+   * Readiness off, finish what is in flight for up to `graceMs`, leave. Default: SHUTDOWN_GRACE, or HANDOVER_MAX_AGE when
+   * another process has taken over. May be asked for again, to leave earlier.
+   */
   close(graceMs?: number): Promise<void>;
+  /** Resolves when another process has taken over: what is left is to `close`. */
+  readonly replaced: Promise<void>;
   /** Reads the configuration anew and brings into force what can follow. What came of it is logged and written back. */
   reload(): Promise<void>;
   /** Ends one data thread at once; another takes its place. */
@@ -66,6 +80,10 @@ interface DaemonOptions {
   readonly log: Log;
   /** Sockets that listen already; undefined: the configuration says where to. */
   readonly sockets?: GivenSockets | undefined;
+  /** What a process that takes over from this one is started with; see HandOver. */
+  readonly takeoverArgs?: readonly string[];
+  /** The process that this one replaces, when it is ready to go; see HandOver. */
+  readonly predecessor?: Predecessor | undefined;
   /** Reads the configuration anew. @throws GatewayError GW_012 */
   readonly readConfig: () => LoadedConfig;
 }
@@ -87,14 +105,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** In this order; in the reverse one they stop, so that whatever the calls in flight need is there until they have ended. */
-async function startParts({ config, log, readConfig, sockets }: DaemonOptions, parts: Parts): Promise<Daemon> {
+async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon> {
+  const { config, log, readConfig, sockets, predecessor, takeoverArgs = [] } = options;
   const startedAt = Date.now();
   const folder = openDataFolder(config.DATA_DIR);
-  await parts.open(
-    "lock",
-    () => acquireDaemonLock(folder.lock),
-    (lock) => lock.release(),
-  );
+  const ownership = new Ownership();
+  await parts.start("lock", ownership.part(new DaemonLockPart(folder.lock)));
   const store = await parts.open(
     "store",
     () => openSqliteStore(folder.database, { durability: config.AUDIT_DURABILITY, mustExist: hasHistory(folder) }),
@@ -104,7 +120,15 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   const memory = createSharedMemory(workerCount(config));
   const board = new SharedBoard({ words: memory.instances, circuits: circuitLimits(config) });
 
-  const writer = await startAuditPath(parts, { audit: store.audit, folder, keys, config, memory, log });
+  const writer = await startAuditPath(parts, {
+    audit: store.audit,
+    folder,
+    keys,
+    config,
+    memory,
+    log,
+    owned: (part) => ownership.part(part),
+  });
 
   const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
   const circuits = new Circuits({ words: memory.instances.circuits, limits: circuitLimits(config) });
@@ -124,6 +148,22 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   const host = given?.host ?? config.GATEWAY_HOST;
   const adminHost = sockets?.admin?.host ?? config.ADMIN_HOST;
   const ports = { data: 0, admin: 0 };
+  const handOver = new HandOver({
+    ownership,
+    sockets: () => ({
+      clients: shared?.fds ?? threads.fds,
+      admin: admin.fd,
+      kept: sockets?.kept ?? false,
+    }),
+    revision: () => threads.revision,
+    args: takeoverArgs,
+    log,
+  });
+  const door = new Door({
+    file: join(folder.run, "upgrade.sock"),
+    begin: (program) => handOver.begin(program),
+    onError: (error) => log.warn({ error: String(error) }, "nobody can ask for a hand-over"),
+  });
   const observer = new Observer({
     store,
     onError: (error) => log.warn({ error: String(error) }, "observed state could not be written"),
@@ -137,17 +177,27 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
       admin_host: adminHost,
       admin_port: ports.admin,
       started_at_ms: startedAt,
+      upgrade_socket: door.file,
       ...vitals.observed,
       ...health.observed,
     }),
   });
 
+  const starting = new Starting();
+  const runDirectory = await parts.open(
+    "run folder",
+    () => (predecessor === undefined ? folder.run : ownRunFolder(folder.run)),
+    (own) => {
+      if (own !== folder.run) rmSync(own, { recursive: true, force: true });
+    },
+  );
   const fleet = new Fleet({
     drivers: createDrivers({
       config,
-      runDirectory: folder.run,
+      runDirectory,
       cacheDirectory: folder.cache,
       report(instance, state, reason) {
+        starting.told(instance.id, state);
         board.set(instance, state);
         vitals.started(instance);
         log.info({ sandbox: instance.sandboxId, instance: instance.id, state, reason }, "instance");
@@ -175,7 +225,7 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
 
   const threads = new DataThreads({
     memory,
-    thread: { config, socketFolder: folder.run, signing: keys.signing, salt },
+    thread: { config, socketFolder: runDirectory, signing: keys.signing, salt },
     sockets: shared,
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,
@@ -195,14 +245,21 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
   });
   const inForce = new InForce({
     store,
-    served: () => threads.revision,
+    served: () => lowestRevision(threads.revision, predecessor?.revision),
     onError: (error) => log.warn({ error: String(error) }, "the revision in force could not be written"),
   });
+  predecessor?.onRevision(() => inForce.look());
   await parts.open(
     "revision in force",
     () => inForce.handedOut(picture.snapshot.revision),
     () => inForce.stop(),
   );
+
+  const told: Part<void> = {
+    start: () => inForce.takeBack(),
+    stop: () => inForce.giveUp((revision) => handOver.serves(revision)),
+  };
+  await parts.start("revision told", ownership.part(told));
 
   const feed = new ChangeFeed({
     store,
@@ -270,33 +327,34 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
     notReady: () => vitals.notReady,
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
   });
-  ports.admin = await parts.open(
+  const openAdmin = async (): Promise<void> => {
+    ports.admin = await admin.listen(sockets?.admin ?? { host: config.ADMIN_HOST, port: config.ADMIN_PORT });
+  };
+  await parts.open(
     "admin listener",
-    () => admin.listen(sockets?.admin ?? { host: config.ADMIN_HOST, port: config.ADMIN_PORT }),
+    // Where another process is ready, this one must not say that it is not.
+    () => (predecessor === undefined ? openAdmin() : undefined),
     () => admin.close(),
   );
 
-  let graceMs = config.SHUTDOWN_GRACE;
-  await parts.open(
-    "observer",
-    () => observer,
-    () => observer.stop(),
-  );
-  if (given === undefined) await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
+  let order: DrainOrder = {
+    graceMs: config.SHUTDOWN_GRACE,
+    delayMs: config.SHUTDOWN_DELAY,
+    accept: sockets?.kept === true ? "longest" : "delay",
+  };
+  if (given !== undefined) await starting.none();
+  else await requireFreePort(config.GATEWAY_HOST, config.GATEWAY_PORT);
   ports.data = await parts.start(
     "data threads",
     {
       start: () => threads.start(config.GATEWAY_PORT),
-      stop: () =>
-        threads.drain({
-          graceMs,
-          delayMs: config.SHUTDOWN_DELAY,
-          accept: sockets?.kept === true ? "longest" : "delay",
-        }),
+      stop: () => threads.drain(order),
     },
     { limitMs: Number.POSITIVE_INFINITY },
   );
-  await observer.start();
+  if (predecessor !== undefined) await openAdmin();
+  await parts.start("observer", ownership.part(observer));
+  await parts.start("hand-over door", ownership.part(door));
 
   const { threads: workers } = memory;
   const urls = {
@@ -311,10 +369,20 @@ async function startParts({ config, log, readConfig, sockets }: DaemonOptions, p
     port: ports.data,
     adminPort: ports.admin,
     workers,
-    async close(grace = config.SHUTDOWN_GRACE) {
-      graceMs = grace;
-      Atomics.store(memory.flags, FLAG.draining, 1);
+    replaced: handOver.done,
+    async close(grace) {
+      await handOver.close();
+      const isReplaced = !ownership.isHeld;
+      const isAgain = Atomics.exchange(memory.flags, FLAG.draining, 1) === 1;
+      const { SHUTDOWN_GRACE: ends, HANDOVER_MAX_AGE: livesOn, KEEP_ALIVE_TIMEOUT: idles } = config;
+      order = isReplaced
+        ? { graceMs: grace ?? livesOn, delayMs: idles, accept: "now" } // idle connections wait for their last answer too
+        : { ...order, graceMs: grace ?? ends };
+      if (isAgain) void threads.drain(order);
+      if (isReplaced) admin.leave();
+      else if (sockets?.kept === false) shared?.close();
       await parts.stop();
+      predecessor?.leave();
     },
     reload: () => reloading.reload(),
     replaceThread: (thread) => threads.replace(thread),

@@ -17,6 +17,7 @@ export class InForce {
   /** Undefined: nothing, or it could not be written. */
   #written: number | undefined;
   #failing = false;
+  #tell: ((revision: number) => void) | undefined;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -43,6 +44,20 @@ export class InForce {
     this.#look(FIRST_LOOK_MS);
   }
 
+  /** The store is another process's to write: `tell` gets the revisions instead, the present one at once. */
+  giveUp(tell: (revision: number) => void): void {
+    this.#tell = tell;
+    this.#written = undefined;
+    this.look();
+  }
+
+  /** It is this one's again. */
+  takeBack(): void {
+    this.#tell = undefined;
+    this.#written = undefined;
+    this.look();
+  }
+
   /** Resolves when the store is no longer written to. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
@@ -63,8 +78,8 @@ export class InForce {
 
   async #write(revision: number): Promise<void> {
     try {
-      const json = JSON.stringify({ revision });
-      await this.#store.observed.put("in_force", json, Date.now());
+      if (this.#tell !== undefined) this.#tell(revision);
+      else await this.#store.observed.put("in_force", JSON.stringify({ revision }), Date.now());
       this.#written = revision;
       this.#failing = false;
     } catch (error) {
@@ -72,4 +87,9 @@ export class InForce {
       this.#failing = true;
     }
   }
+}
+
+/** What both of two processes serve; undefined while this one serves nobody. The other one may be gone. */
+export function lowestRevision(own: number | undefined, other: number | undefined): number | undefined {
+  return own === undefined || other === undefined ? own : Math.min(own, other);
 }

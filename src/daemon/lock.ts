@@ -47,6 +47,26 @@ export function acquireDaemonLock(file: string): DaemonLock {
   };
 }
 
+/** The lock as a part of the daemon: held from its start to its stop. */
+export class DaemonLockPart {
+  readonly #file: string;
+  #lock: DaemonLock | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** @throws GatewayError as `acquireDaemonLock`. */
+  start(): void {
+    this.#lock = acquireDaemonLock(this.#file);
+  }
+
+  stop(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+}
+
 /** True while a daemon holds the lock, in this process or another. */
 export function isDaemonRunning(file: string): boolean {
   if (!fs.existsSync(file)) return false;

@@ -28,6 +28,7 @@ export class Observer {
 
   /** Resolves when it has been written, or the error was told, for the first time. */
   start(): Promise<void> {
+    this.#written = ""; // another process may have written meanwhile
     this.#timer = setInterval(() => void this.#write(), INTERVAL_MS);
     return this.#write();
   }

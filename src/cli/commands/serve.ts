@@ -1,5 +1,6 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { takeVariables } from "../../config/load.ts";
+import { Predecessor, takeoverSockets } from "../../daemon/handover/predecessor.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import type { Log } from "../../daemon/parts/log.ts";
 import { type GivenSockets, LISTEN_VARIABLES, socketsFromSystemd } from "../../daemon/sockets/given.ts";
@@ -13,6 +14,7 @@ export function defineServe(serve: Command, cli: Cli): void {
     .option("--port <port>", "port to listen on, 0 = any [env: GATEWAY_PORT] [default: 8080]")
     .option("--admin-port <port>", "port for health and metrics [env: ADMIN_PORT] [default: 8081]")
     .option("--workers <count>", "data threads [env: GATEWAY_WORKERS] [default: one per core]")
+    .addOption(new Option("--takeover <sockets>", "take over from the gateway that has started this one").hideHelp())
     .addHelpText(
       "after",
       `
@@ -21,7 +23,9 @@ Examples:
   sandboxgw serve --port 9090 --data-dir ./data
   RATE_LIMIT_REQUESTS=1000 sandboxgw serve --workers 4`,
     )
-    .action((options: ServeOptions) => serveUntilStopped(cli, options));
+    .action((options: ServeOptions) =>
+      options.takeover === undefined ? serveUntilStopped(cli, options) : takeOver(cli, options),
+    );
 }
 
 interface ServeOptions {
@@ -29,9 +33,24 @@ interface ServeOptions {
   readonly port?: string;
   readonly adminPort?: string;
   readonly workers?: string;
+  /** See TakeoverSockets. */
+  readonly takeover?: string;
 }
 
-async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void> {
+/** The same in place of the process that has started this one; which is told what becomes of it. */
+async function takeOver(cli: Cli, options: ServeOptions): Promise<void> {
+  const predecessor = new Predecessor(process);
+  try {
+    await serveUntilStopped(cli, options, predecessor);
+  } catch (error) {
+    predecessor.failed(error);
+    throw error;
+  } finally {
+    predecessor.leave();
+  }
+}
+
+async function serveUntilStopped(cli: Cli, options: ServeOptions, predecessor?: Predecessor): Promise<void> {
   const flags = {
     GATEWAY_HOST: options.host,
     GATEWAY_PORT: options.port,
@@ -41,7 +60,7 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
   const { config, warnings } = await cli.loadConfig(flags);
   const log = createLogger({ level: config.LOG_LEVEL, format: config.LOG_FORMAT });
   for (const warning of warnings) log.warn(warning);
-  const sockets = givenBySystemd(log);
+  const sockets = options.takeover === undefined ? givenBySystemd(log) : takeoverSockets(options.takeover);
   // Listened for before the start, so that a signal during it is not lost.
   const asked = stopSignal();
   // Somebody used to rotating logs by signal must not end a gateway at once; and Node would open its inspector, which asks
@@ -53,14 +72,26 @@ async function serveUntilStopped(cli: Cli, options: ServeOptions): Promise<void>
     if (running === undefined) isReloadDue = true;
     else void running.reload();
   });
-  const daemon = await startDaemon({ config, log, sockets, readConfig: await cli.configReader(flags) });
+  const readConfig = await cli.configReader(flags);
+  await predecessor?.ready();
+  const daemon = await startDaemon({ config, log, sockets, predecessor, takeoverArgs: takeoverArgs(), readConfig });
+  predecessor?.serving();
   running = daemon;
   if (isReloadDue) void daemon.reload();
-  const signal = await asked;
-  log.info({ signal }, "stopping");
-  // The first signal lets calls in flight finish; the second one does not wait for them.
-  void stopSignal().then(() => process.exit());
-  await daemon.close();
+  const stopped = asked.then((signal) => {
+    log.info({ signal }, "stopping");
+    // The first signal lets calls in flight finish; the second one does not wait for them.
+    void stopSignal().then(() => process.exit());
+    return daemon.close(config.SHUTDOWN_GRACE);
+  });
+  await Promise.race([stopped, daemon.replaced.then(() => daemon.close())]);
+}
+
+/** This process's own arguments, for the one that takes over from it. */
+function takeoverArgs(): readonly string[] {
+  const given = process.argv.slice(2);
+  const own = given.indexOf("--takeover"); // last, when it is there
+  return own < 0 ? given : given.slice(0, own);
 }
 
 /** @throws GatewayError GW_018 */

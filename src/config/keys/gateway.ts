@@ -112,5 +112,10 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "30s",
     "Time that requests in flight get to finish when the daemon stops.",
   ),
+  HANDOVER_MAX_AGE: key(
+    duration("0s", LONGEST),
+    "1h",
+    "How long a process that another one has replaced lets its streams and tunnels go on.",
+  ),
   TRUSTED_PROXIES: key(networks(), "", "Proxies whose X-Forwarded-For and -Proto are believed; empty = none."),
 });

@@ -11,14 +11,14 @@ import type { DataFolder } from "../../store/data-folder.ts";
 import { FileWatch } from "../file-watch.ts";
 import { AUDIT_DOWN, type SharedMemory, setAuditDown } from "../shared-memory/layout.ts";
 import type { Log } from "./log.ts";
-import type { Parts } from "./parts.ts";
+import type { Part, Parts } from "./parts.ts";
 
 /**
  * The control thread's side of the audit: the writer, and whatever watches over what it has written.
  * @throws GatewayError GW_015 when records are missing.
  */
 export async function startAuditPath(parts: Parts, options: AuditPathOptions): Promise<AuditWriter> {
-  const { audit, folder, keys, config, memory, log } = options;
+  const { audit, folder, keys, config, memory, log, owned } = options;
   const chain = new AuditChain({ table: audit, key: keys.auditKey });
   const kept = requireNoLoss(folder.auditHead, audit, chain);
   if (kept === undefined && audit.head() !== undefined) {
@@ -32,7 +32,7 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
     kept,
     onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
   });
-  await parts.start("head keeper", keeper);
+  await parts.start("head keeper", owned(keeper));
   if (config.AUDIT_RETENTION !== "off") {
     const retention = new Retention({
       log: audit,
@@ -41,7 +41,7 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
       onError: (error) => log.error({ error: String(error) }, "old audit records cannot be dropped"),
       now: Date.now,
     });
-    await parts.start("retention", retention);
+    await parts.start("retention", owned(retention));
   }
   const indexer = new Indexer({
     log: audit,
@@ -85,4 +85,6 @@ export interface AuditPathOptions {
   readonly config: Config;
   readonly memory: SharedMemory;
   readonly log: Log;
+  /** See Ownership.part. */
+  readonly owned: (part: Part<void>) => Part<void>;
 }

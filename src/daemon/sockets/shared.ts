@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { duplicate } from "./duplicate.ts";
 
 /**
@@ -7,7 +8,7 @@ import { duplicate } from "./duplicate.ts";
 export class SharedSockets {
   readonly #fds: readonly number[];
   readonly #threads: number;
-  #first: Promise<readonly number[]> | undefined;
+  readonly #first: Promise<readonly number[]>;
   readonly #taken = new Set<number>();
 
   constructor(options: {
@@ -17,6 +18,8 @@ export class SharedSockets {
   }) {
     this.#fds = options.fds;
     this.#threads = options.threads;
+    this.#first = duplicate(this.#pairs().map(({ fd }) => fd)); // takes a while: threads will ask for it later
+    this.#first.catch(() => undefined);
   }
 
   get fds(): readonly number[] {
@@ -29,9 +32,13 @@ export class SharedSockets {
     const own = pairs.flatMap((pair, at) => (pair.thread === thread ? [at] : []));
     if (this.#taken.has(thread)) return duplicate(own.map((at) => (pairs[at] as (typeof pairs)[number]).fd));
     this.#taken.add(thread);
-    this.#first ??= duplicate(pairs.map(({ fd }) => fd));
     const duplicates = await this.#first;
     return own.map((at) => duplicates[at] as number);
+  }
+
+  /** Nobody waits in them for this process any more: what comes now is refused, unless another process has them too. */
+  close(): void {
+    for (const fd of this.#fds) closeSync(fd);
   }
 
   /** Each thread with a socket, and each socket with a thread. */

@@ -51,6 +51,7 @@ export class DataThread {
   #admitted = false;
   #serving = false;
   #stopping = false;
+  #fds: readonly number[] = [];
   /** Why it does not serve; empty while it does. */
   #trouble = "";
   /** Why the current worker is about to end; empty when nobody knows. */
@@ -65,6 +66,11 @@ export class DataThread {
 
   get serving(): boolean {
     return this.#serving;
+  }
+
+  /** Descriptors of this process that it accepts from; none while it does not. */
+  get fds(): readonly number[] {
+    return this.#serving ? this.#fds : [];
   }
 
   get trouble(): string {
@@ -199,6 +205,7 @@ export class DataThread {
           );
         case "listening":
           this.#serving = true;
+          this.#fds = message.fds;
           this.#trouble = "";
           onListening(message.port);
           return this.#o.onServing();

@@ -71,6 +71,11 @@ export class DataThreads {
     return this.#threads.filter(({ serving }) => serving).length;
   }
 
+  /** Descriptors of this process that its threads accept from. */
+  get fds(): readonly number[] {
+    return this.#threads.flatMap(({ fds }) => fds);
+  }
+
   /** What keeps those from serving that do not; empty when there is nothing to say. */
   get trouble(): string {
     return [...new Set(this.#threads.filter(({ serving }) => !serving).map(({ trouble }) => trouble))]

@@ -8,6 +8,8 @@ import type { InFlight } from "../../proxy/request/in-flight.ts";
 import type { Listeners } from "./listeners.ts";
 
 const POLL_MS = 20;
+/** How soon it is noticed that there is less time than before. */
+const LOOK_MS = 100;
 /** A thread that has no connection, and gets none for this long, waits for nobody. */
 const QUIET_MS = 200;
 /** The most that is spent on taking over what waits to be accepted: under a flood there is always more. */
@@ -37,12 +39,12 @@ export interface DrainOrder {
 
 /**
  * Serves on for a while, tells each connection with its next answer that it is the last, then stops accepting and lets what
- * is in flight end. What is left after `graceMs` is cut, and told so where an answer has not begun. Resolves when all
+ * is in flight end. What is left at the deadline is cut, and told so where an answer has not begun. Resolves when all
  * connections are closed and every exchange is recorded and acknowledged.
  */
 export async function drain(drained: Drained): Promise<void> {
-  const { server, listeners, inFlight, outbox, refusals, graceMs, delayMs, accept } = drained;
-  const startedAt = performance.now();
+  const { server, listeners, inFlight, outbox, refusals, deadline, accept } = drained;
+  const graceMs = deadline.at - performance.now();
   const before = accept === "longest" ? [...inFlight] : [];
   for (const { res } of inFlight) if (!res.headersSent) res.shouldKeepAlive = false;
   let isOpen = listeners.open;
@@ -51,27 +53,30 @@ export async function drain(drained: Drained): Promise<void> {
     closed = listeners.stop().then(() => void (isOpen = false));
   };
   if (accept === "now") stop();
-  if (isOpen) await lastAnswers(drained, Math.min(delayMs, graceMs));
-  const stopBy = startedAt + graceMs - Math.min(graceMs / 2, LATE_MS);
-  while (before.some(({ recorded }) => !recorded) && performance.now() < stopBy) await delay(POLL_MS);
+  if (isOpen) await lastAnswers(drained);
+  const lateMs = Math.min(graceMs / 2, LATE_MS);
+  while (before.some(({ recorded }) => !recorded) && performance.now() < deadline.at - lateMs) await delay(POLL_MS);
   if (isOpen && graceMs > 0) await takeBacklog(server);
   if (accept !== "now") stop();
   const idle = setInterval(() => server.closeIdleConnections(), POLL_MS);
   server.closeIdleConnections();
-  await atMost(startedAt + graceMs - performance.now(), closed);
+  const left = (): number => deadline.at - performance.now();
+  while (left() > 0 && !(await atMost(Math.min(left(), LOOK_MS), closed)));
   for (const exchange of isOpen ? inFlight : []) exchange.cut(new GatewayError("GW_002"));
   await atMost(ANSWER_MS, closed);
   clearInterval(idle);
   server.closeAllConnections();
   for (const { res } of inFlight) res.destroy(); // node:http does not know of the connections that it has handed over
   await closed;
-  const deadline = performance.now() + RECORD_MS;
-  while (inFlight.size > 0 && performance.now() < deadline) await delay(POLL_MS);
+  const recordBy = performance.now() + RECORD_MS;
+  while (inFlight.size > 0 && performance.now() < recordBy) await delay(POLL_MS);
   refusals.flush();
-  await atMost(deadline - performance.now(), outbox.settled());
+  await atMost(recordBy - performance.now(), outbox.settled());
 }
 
-export interface Drained extends DrainOrder {
+export interface Drained extends Omit<DrainOrder, "graceMs"> {
+  /** When what is in flight is cut, `performance.now()`; may be brought forward. */
+  readonly deadline: { at: number };
   readonly server: Server;
   readonly listeners: Listeners;
   readonly inFlight: InFlight<Exchange>;
@@ -79,15 +84,16 @@ export interface Drained extends DrainOrder {
   readonly refusals: Refusals;
 }
 
-/** Resolves after `ms`, or as soon as nobody seems to be there. */
-async function lastAnswers({ server, listeners }: Drained, ms: number): Promise<void> {
-  const until = performance.now() + ms;
+/** Resolves after the delay, or as soon as nobody seems to be there. */
+async function lastAnswers({ server, listeners, deadline, delayMs }: Drained): Promise<void> {
+  const until = performance.now() + delayMs;
+  const left = (): number => Math.max(0, Math.min(until, deadline.at) - performance.now());
   let isQuiet = false;
   const met = (): void => void (isQuiet = false);
   server.on("connection", met);
-  while (performance.now() < until && !isQuiet) {
+  while (left() > 0 && !isQuiet) {
     isQuiet = (await listeners.connections()) === 0;
-    await delay(Math.min(QUIET_MS, Math.max(0, until - performance.now())));
+    await delay(Math.min(QUIET_MS, left()));
   }
   server.off("connection", met);
 }
@@ -109,9 +115,11 @@ async function takeBacklog(server: Server): Promise<void> {
   server.off("connection", take).off("request", take);
 }
 
-/** Waits for `work`, but not for ever. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
+/** Waits for `work`, but not for ever; false when it is not done then. */
+async function atMost(ms: number, work: Promise<void>): Promise<boolean> {
   const over = new AbortController();
-  await Promise.race([work, delay(Math.max(0, ms), undefined, over).catch(() => undefined)]);
+  const late = delay(Math.max(0, ms), false, over).catch(() => false);
+  const isDone = await Promise.race([work.then(() => true), late]);
   over.abort();
+  return isDone;
 }

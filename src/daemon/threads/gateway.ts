@@ -74,6 +74,7 @@ export class Gateway {
   #snapshot: Snapshot;
   #index: SandboxIndex;
   #drained: Promise<void> | undefined;
+  #deadline: { at: number } | undefined;
 
   constructor(options: GatewayOptions) {
     const { config, memory, thread, salt, signing, onInternalError } = options;
@@ -138,6 +139,10 @@ export class Gateway {
     return this.#listeners.listen(place, this.#config.GATEWAY_HOST, onError);
   }
 
+  get listeningFds(): readonly number[] {
+    return this.#listeners.fds;
+  }
+
   /** Brings committed changes into force. */
   apply(changes: readonly Revised[]): void {
     for (const revised of changes) {
@@ -192,15 +197,18 @@ export class Gateway {
     this.#outbox.acknowledge(last, written);
   }
 
-  /** See `drain`. */
-  drain(order: DrainOrder): Promise<void> {
+  /** See `drain`. Asked for again, it may end earlier than it would have, and in no other way. */
+  drain({ graceMs, ...order }: DrainOrder): Promise<void> {
+    const deadline = (this.#deadline ??= { at: Infinity });
+    deadline.at = Math.min(deadline.at, performance.now() + graceMs);
     this.#drained ??= drain({
+      ...order,
+      deadline,
       server: this.#server,
       listeners: this.#listeners,
       inFlight: this.inFlight,
       outbox: this.#outbox,
       refusals: this.#refusals,
-      ...order,
     }).finally(() => this.#shell.mappers.close());
     return this.#drained;
   }

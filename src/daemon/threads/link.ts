@@ -37,7 +37,7 @@ export type ToThread =
 export type FromThread =
   /** It takes messages. */
   | { readonly kind: "ready" }
-  | { readonly kind: "listening"; readonly port: number }
+  | { readonly kind: "listening"; readonly port: number; readonly fds: readonly number[] }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "audit"; readonly batch: AuditBatch }
   | {

@@ -1,11 +1,15 @@
 import type { Server } from "node:http";
 import { type AddressInfo, createServer, Server as TcpServer } from "node:net";
+import { fdOf } from "../sockets/fd-of.ts";
 import { GatewayError } from "../../errors.ts";
 
 /** Where to listen: on a port, or on sockets that listen already. */
 export type ListeningPlace =
   | { readonly port: number; readonly reusePort: boolean }
   | { readonly fds: readonly number[] };
+
+/** Connections that may wait to be accepted; the system may allow less. Not in the options: Node ignores it there for an `fd`. */
+const BACKLOG = 4096;
 
 /** What one data thread accepts connections with: its HTTP server, and one helper for each further socket it is given. */
 export class Listeners {
@@ -15,6 +19,11 @@ export class Listeners {
   constructor(http: Server) {
     this.#http = http;
     this.#all = [http];
+  }
+
+  /** Descriptors that it listens on. */
+  get fds(): readonly number[] {
+    return this.#all.map(fdOf);
   }
 
   get open(): boolean {
@@ -57,7 +66,7 @@ function listening(server: TcpServer, where: object, onError: (error: Error) => 
   return new Promise((resolve, reject) => {
     const failed = (cause: Error): void => reject(new GatewayError("GW_010", { details: cause.message, cause }));
     server.once("error", failed);
-    server.listen({ ...where, backlog: 1024 }, () => {
+    server.listen(where, BACKLOG, () => {
       server.off("error", failed);
       // A connection that the system could not hand over (no memory, no descriptor) is that connection's loss alone.
       server.on("error", onError);

@@ -72,7 +72,7 @@ function configure(config: Config): void {
 function serve(place: ListeningPlace): void {
   gateway.listen(place).then(
     (bound) => {
-      send({ kind: "listening", port: bound });
+      send({ kind: "listening", port: bound, fds: gateway.listeningFds });
       void warmUp();
     },
     (error: unknown) => send({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),

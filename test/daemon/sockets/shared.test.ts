@@ -22,7 +22,7 @@ test("all threads accept from one given socket, and one that dies is replaced wi
   await daemon.replaceThread(1);
   // Perhaps nobody serves at this moment: these wait in the socket's queue.
   expect(new Set(await statusesOf(url, 20))).toEqual(new Set([200]));
-}, 30_000);
+}, 60_000);
 
 test("more sockets than threads are all served", async () => {
   const first = await listeningSocket({ reusePort: true });
@@ -31,4 +31,4 @@ test("more sockets than threads are all served", async () => {
   const { url } = await startInProcessDaemon({ GATEWAY_WORKERS: "1" }, givenSockets(sockets, true));
   // The kernel spreads connections over the sockets: that one of the three gets none of 60 will not be seen.
   expect(new Set(await statusesOf(url, 60))).toEqual(new Set([200]));
-}, 30_000);
+}, 60_000);
