@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -311,6 +311,16 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     await page.close();
     await driven.close();
     expect(browser.isConnected()).toBe(true);
+
+    // With its answers put right, as the documentation says, clients find the way themselves.
+    const documentation = readFileSync(join(import.meta.dirname, "../../docs/applications.md"), "utf8");
+    const [, recipe = ""] = /```json\n(\{[^`]*webSocketDebuggerUrl[^`]*)```/.exec(documentation) ?? [];
+    const transform = recipe.replace("gateway:8080/s/chrome", root);
+    await all.gateway.verbs.sandboxes.update(ACTOR, "chrome", { settings: { transform } });
+    await all.gateway.feed.wake();
+    const found = await chromium.connectOverCDP(`http://${root}`, { headers });
+    expect(found.version()).toBe(browser.version());
+    await found.close();
     const tunnel = () => all.gateway.records().find(({ status }) => status === 101);
     await eventually("the tunnel has its record", () => tunnel() !== undefined);
     expect(tunnel()).toMatchObject({ sandbox: "chrome", method: "GET" });
