@@ -92,14 +92,19 @@ export class Cli {
 
   /** All of stdin as text, without the white space around it. @throws UsageError when it is empty or far too long. */
   async readSecret(): Promise<string> {
+    const secret = (await this.readInput(SECRET_LIMIT, "a token")).trim();
+    if (secret === "") throw new UsageError("stdin is empty");
+    return secret;
+  }
+
+  /** All of stdin as text. @throws UsageError when it has more than `most` characters. */
+  async readInput(most: number, what: string): Promise<string> {
     let text = "";
     for await (const chunk of this.#options.stdin.setEncoding("utf8")) {
       text += String(chunk);
-      if (text.length > SECRET_LIMIT) throw new UsageError("stdin is too long for a token");
+      if (text.length > most) throw new UsageError(`stdin is too long for ${what}`);
     }
-    const secret = text.trim();
-    if (secret === "") throw new UsageError("stdin is empty");
-    return secret;
+    return text;
   }
 
   /**

@@ -49,6 +49,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "list, open, close and reset the circuits of instances",
     load: async () => (await import("./commands/circuit.ts")).defineCircuit,
   },
+  transform: {
+    summary: "try transformations of calls on samples",
+    load: async () => (await import("./commands/transform.ts")).defineTransform,
+  },
   audit: {
     summary: "read and verify the audit records",
     load: async () => (await import("./commands/audit/audit.ts")).defineAudit,

@@ -1,7 +1,7 @@
 import type { Transformation } from "../../../domain/transform/transformation.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import type { Prepared } from "./prepare.ts";
-import { changedTarget } from "./target.ts";
+import { changedTarget } from "../../../domain/transform/target.ts";
 import { requestVariables } from "./variables.ts";
 
 /** What of a request's head is the transformation's business. */

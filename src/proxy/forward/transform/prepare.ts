@@ -6,7 +6,7 @@ import type { Mappers } from "../../../transform/mapper/mappers.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import { checkTrailers, type Head } from "../../request/head.ts";
 import { type BodyLimits, gatherBody, tooLarge } from "../../request/read-body.ts";
-import { isJson, unreadable } from "./json-type.ts";
+import { isJson, unreadable } from "../../../domain/transform/json-type.ts";
 import { mapped } from "./mapping.ts";
 import { requestVariables } from "./variables.ts";
 

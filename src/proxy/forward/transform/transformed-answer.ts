@@ -6,7 +6,7 @@ import type { Mappers } from "../../../transform/mapper/mappers.ts";
 import type { AnswerControl, Receiver, TunnelControl } from "../../dispatch/receiver.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import type { Wire } from "../../upstream/upstream.ts";
-import { isJson, unreadable } from "./json-type.ts";
+import { isJson, unreadable } from "../../../domain/transform/json-type.ts";
 import { mapped } from "./mapping.ts";
 import { without } from "./outgoing.ts";
 import { responseVariables } from "./variables.ts";

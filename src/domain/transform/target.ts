@@ -1,5 +1,5 @@
-import type { Variables } from "../../../domain/transform/template.ts";
-import type { RequestChange } from "../../../domain/transform/transformation.ts";
+import type { Variables } from "./template.ts";
+import type { RequestChange } from "./transformation.ts";
 
 /**
  * Another path and query for those of a sandbox's own.
