@@ -9,6 +9,7 @@ import type { RevocationRow } from "../../../src/domain/token.ts";
 import { openDataFolder } from "../../../src/store/data-folder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type InProcessDaemon, startInProcessDaemon } from "../../support/in-process-daemon.ts";
+import { RawConnection } from "../../support/raw-connection.ts";
 import { SOME_SANDBOX } from "../../support/sandboxes.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { startUpstream } from "../../support/upstream.ts";
@@ -93,12 +94,18 @@ test("what a thread held when it died with calls in flight is given back", async
       () => "broken off",
     ),
   );
-  await eventually("all have reached the sandbox", () => reached === 5, 15_000);
+  const health = async () => (await (await fetch(`${url}/health/proxy`)).json()) as Record<string, unknown>;
+  const offer = await RawConnection.open(daemon.port);
+  offer.send(
+    `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n`,
+  );
+  await eventually("all have reached the sandbox", () => reached === 6, 15_000);
+  expect(await health()).toMatchObject({ in_flight: 6, tunnels: 1 });
   await daemon.replaceThread(0);
   expect(await Promise.all(calls)).toEqual(Array(5).fill("broken off"));
   await eventually("another thread serves", async () => (await statusOf(`${url}/health/proxy`)) === 200, 15_000);
-  const page = (await (await fetch(`${url}/health/proxy`)).json()) as Record<string, unknown>;
-  expect(page["in_flight"]).toBe(0);
+  const page = await health();
+  expect(page).toMatchObject({ in_flight: 0, tunnels: 0 });
   const metrics = await (await fetch(`${running.admin}/metrics`)).text();
   expect(metrics).toMatch(/^sandboxgw_instance_in_flight\S* 0$/m);
 }, 60_000);
