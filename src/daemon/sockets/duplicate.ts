@@ -4,7 +4,7 @@
 import { spawnChild } from "../../executable.ts";
 import { GatewayError } from "../../errors.ts";
 
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 60_000;
 /** Descriptors of the child before those that it is to duplicate: three of its own, and its channel. */
 const OWN_FDS = 4;
 
