@@ -41,7 +41,7 @@ const isUp = async ({ url }: DaemonProcess): Promise<boolean> =>
   (await fetch(`${url}/health/proxy`).catch(() => undefined))?.status === 200;
 
 test("a hand-over fails no call, leaves every record, lets a stream live on, and can be done again", async () => {
-  const { gateway, daemon } = await started({ KEEP_ALIVE_TIMEOUT: "3s" });
+  const { gateway, daemon } = await started({ KEEP_ALIVE_TIMEOUT: "2s" });
   let ticking = true;
   const url = await startUpstream((req, res) => {
     if (req.url !== "/stream") return void res.end("ok");
