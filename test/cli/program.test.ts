@@ -196,6 +196,20 @@ it("a queue timeout that cannot be had is said to be none, when it is given", as
   expect((await cli.run("sandbox update box --unset queue-timeout")).stderr).not.toContain("warning");
 });
 
+it("ports that are opened are shown, and what that means on this machine is said", async () => {
+  const cli = fresh();
+  const added = await cli.run("sandbox add box --url http://10.0.0.1:9000 --ports 8080,3000-3010");
+  expect(added.stderr).not.toContain("ports");
+  expect((await cli.run("sandbox show box")).stdout).toMatch(/ports: +3000-3010,8080/);
+  for (const url of ["http://127.0.0.1:9000", "https://localhost:9000", "http://[::1]:9000"]) {
+    const { stderr } = await cli.run(`sandbox add at-${url.length} --url ${url} --ports 3000`);
+    expect(stderr).toContain("opens these ports of this machine itself");
+  }
+  expect((await cli.run("sandbox update at-21 --label a=b")).stderr).not.toContain("ports");
+  const refused = await cli.run("sandbox update box --ports 0-80");
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('"0-80" is not a port or a range')]);
+});
+
 describe("circuits and instances", () => {
   it("are opened, closed, weighed and drained, and say so", async () => {
     const cli = fresh();

@@ -15,17 +15,20 @@ export function sample(sets: readonly Slots[], most: number, random: () => numbe
   );
 }
 
-function commonBits(sets: readonly Slots[]): Uint32Array {
-  const common = new Uint32Array(Math.min(...sets.map(({ bits }) => bits.length))).fill(0xffff_ffff);
-  for (const { bits } of sets) {
+function commonBits(sets: readonly Slots[]): Int32Array {
+  const words = Math.min(...sets.map(({ bits }) => bits.length));
+  const [first, ...others] = sets.map(({ bits }) => bits.subarray(0, words)) as [Int32Array, ...Int32Array[]];
+  if (others.length === 0) return first;
+  const common = first.slice();
+  for (const bits of others) {
     for (let word = 0; word < common.length; word++) common[word] = (common[word] as number) & (bits[word] as number);
   }
   return common;
 }
 
-function fromBits(bits: Uint32Array, most: number, random: () => number): number[] {
+function fromBits(bits: Int32Array, most: number, random: () => number): number[] {
   let count = 0;
-  for (const word of bits) count += bitsIn(word);
+  for (let word = 0; word < bits.length; word++) count += bitsIn(bits[word] as number);
   const ranks = drawnRanks(count, most, random);
   const found: number[] = [];
   let [next, rank] = [0, 0];

@@ -28,8 +28,8 @@ export class SandboxIndex {
   /** By id. */
   readonly #slots = new Map<string, number>();
   readonly #free: number[] = [];
-  /** By label, `name=value`. */
-  readonly #labelled = new Map<string, Slots>();
+  /** By the name of a label, and by its value. */
+  readonly #labelled = new Map<string, Map<string, Slots>>();
   /** By the patterns that a token is narrowed to; the one used last is the last. */
   readonly #views = new Map<string, View>();
   /** Slots that have changed, in a ring. */
@@ -52,7 +52,7 @@ export class SandboxIndex {
   sample(labels: Labels, principal: Principal, most: number, random: () => number): Sandbox[] {
     // The view first: whether somebody else's sandboxes have the labels is not to be learned from the time it takes.
     const view = principal.sandboxes === null ? [] : [this.#view(principal, principal.sandboxes)];
-    const labelled = Object.entries(labels).map(([name, value]) => this.#labelled.get(`${name}=${value}`));
+    const labelled = Object.entries(labels).map(([name, value]) => this.#labelled.get(name)?.get(value));
     const known = labelled.filter((slots) => slots !== undefined);
     if (known.length < labelled.length) return [];
     return sample([...view, ...known], most, random).map((slot) => this.#sandboxes[slot] as Sandbox);
@@ -70,7 +70,7 @@ export class SandboxIndex {
       this.#slots.set(sandbox.id, slot);
       this.#note(slot);
     }
-    for (const [name, value] of entries) this.#labelledAs(`${name}=${value}`).add(slot, this.#sandboxes.length);
+    for (const [name, value] of entries) this.#labelledAs(name, value).add(slot, this.#sandboxes.length);
   }
 
   #remove(id: string): void {
@@ -85,18 +85,24 @@ export class SandboxIndex {
 
   #unlabel(slot: number): void {
     for (const [name, value] of Object.entries(this.#sandboxes[slot]?.labels ?? {})) {
-      const label = `${name}=${value}`;
-      const slots = this.#labelledAs(label);
-      slots.delete(slot);
-      if (slots.size === 0) this.#labelled.delete(label);
+      const values = this.#labelled.get(name);
+      const slots = values?.get(value);
+      slots?.delete(slot);
+      if (slots?.size === 0) values?.delete(value);
+      if (values?.size === 0) this.#labelled.delete(name);
     }
   }
 
-  #labelledAs(label: string): Slots {
-    let slots = this.#labelled.get(label);
+  #labelledAs(name: string, value: string): Slots {
+    let values = this.#labelled.get(name);
+    if (values === undefined) {
+      values = new Map();
+      this.#labelled.set(name, values);
+    }
+    let slots = values.get(value);
     if (slots === undefined) {
       slots = new Slots();
-      this.#labelled.set(label, slots);
+      values.set(value, slots);
     }
     return slots;
   }

@@ -2,6 +2,8 @@
 const DENSE = 32;
 /** Up to so many always stand in a list. */
 const FEW = 64;
+/** Most sets never have any: a label that only one sandbox has. */
+const NO_BITS = new Int32Array(0);
 
 /**
  * A set of slots, which are small numbers: what several sets have in common is found in a step for each member of a small
@@ -10,7 +12,7 @@ const FEW = 64;
 export class Slots {
   /** In ascending order; null when there is a bit for each. */
   #list: number[] | null = [];
-  #bits = new Uint32Array(0);
+  #bits = NO_BITS;
   #size = 0;
 
   get size(): number {
@@ -22,7 +24,7 @@ export class Slots {
     return this.#list;
   }
 
-  get bits(): Uint32Array {
+  get bits(): Int32Array {
     return this.#bits;
   }
 
@@ -52,7 +54,7 @@ export class Slots {
   #set(slot: number, room: number): void {
     const word = slot >>> 5;
     if (word >= this.#bits.length) {
-      const longer = new Uint32Array(Math.ceil((Math.max(room, slot + 1) * 1.25) / 32));
+      const longer = new Int32Array(Math.ceil((Math.max(room, slot + 1) * 1.25) / 32));
       longer.set(this.#bits);
       this.#bits = longer;
     }
@@ -62,7 +64,9 @@ export class Slots {
 
 /** Where a slot is in an ascending list, or would be. */
 function placeIn(list: readonly number[], slot: number): number {
-  let [low, high] = [0, list.length];
+  let high = list.length;
+  if (high === 0 || (list[high - 1] as number) < slot) return high; // as in a list that is made in order
+  let low = 0;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((list[middle] as number) < slot) low = middle + 1;

@@ -7,8 +7,8 @@ import { GatewayError } from "../../errors.ts";
 import type { InstanceBoard } from "../health/board.ts";
 import type { Balancer } from "./balancer.ts";
 
-/** So many of those that match are looked at. */
-const MOST_LOOKS = 64;
+/** So many of those that match are looked at; when none of them can be used, so many more. */
+const LOOKS = [16, 256];
 /** The part of the calls that one gets which could not be reached lately: nothing else would find out that it is back. */
 const TRY_AGAIN = 0.01;
 
@@ -41,22 +41,30 @@ export class Selection {
    * @throws GatewayError ROUTE_010 when the principal may use none with these labels, ROUTE_009 when none of those has the port.
    */
   choose(labels: Labels, principal: Principal, port: number | null): Sandbox {
-    const matching = this.#index().sample(labels, principal, MOST_LOOKS, this.#random);
-    if (matching.length === 0) throw new GatewayError("ROUTE_010");
-    let chosen: Sandbox | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    let usable = 0;
-    for (const sandbox of matching) {
-      if (port !== null && portOf(sandbox, port) === undefined) continue;
-      chosen ??= sandbox;
+    let unusable: Sandbox | undefined;
+    for (const most of LOOKS) {
+      const matching = this.#index().sample(labels, principal, most, this.#random);
+      if (matching.length === 0) throw new GatewayError("ROUTE_010");
+      const withPort = port === null ? matching : matching.filter((each) => portOf(each, port) !== undefined);
+      const idler = this.#idlerOfTwo(withPort);
+      if (idler !== undefined) return idler;
+      unusable ??= withPort[0];
+    }
+    if (unusable === undefined) throw new GatewayError("ROUTE_009");
+    return unusable;
+  }
+
+  /** Of the first two that can be used; undefined when none can. */
+  #idlerOfTwo(sandboxes: readonly Sandbox[]): Sandbox | undefined {
+    let first: Sandbox | undefined;
+    let firstLoad = Number.POSITIVE_INFINITY;
+    for (const sandbox of sandboxes) {
       const load = this.#isGivenUp(sandbox) ? Number.POSITIVE_INFINITY : this.#balancer.loadOf(sandbox);
       if (load === Number.POSITIVE_INFINITY) continue;
-      usable += 1;
-      if (load < least) [chosen, least] = [sandbox, load];
-      if (usable === 2) break;
+      if (first !== undefined) return load < firstLoad ? sandbox : first;
+      [first, firstLoad] = [sandbox, load];
     }
-    if (chosen === undefined) throw new GatewayError("ROUTE_009");
-    return chosen;
+    return first;
   }
 
   #isGivenUp({ instances }: Sandbox): boolean {
