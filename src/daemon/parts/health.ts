@@ -52,7 +52,8 @@ export class Health {
         reach(url, () => trustWith(this.#trust, settings), ways),
       onChange: (news) => {
         if (news.state !== "unchecked") this.changes[news.state] += 1;
-        this.#news.set(news.instance.id, news);
+        // That an instance is well at the first look is what everybody expects.
+        if (news.before !== "unchecked" || news.state === "down") this.#news.set(news.instance.id, news);
       },
       onUnable: (sandbox, why) => log.warn({ sandbox, why }, "the instances of a sandbox are not checked"),
     });

@@ -78,6 +78,7 @@ test("instances that are down get nothing until they are well, all threads agree
   const again = await startInProcessDaemon({ ...ENV, HEALTH_CHECK_INTERVAL: "1h", DATA_DIR: dataDir });
   expect((await fetch(`${again.url}/s/box/`, { headers: { authorization } })).status).toBe(503);
   expect(lines.filter(({ message }) => message === "all instances of a sandbox are down").length).toBe(1);
+  expect(logged("an instance is well, its health check says")).toBe(false); // they were so from the start
 });
 
 test("a reload turns checks on and off", async () => {

@@ -30,6 +30,7 @@ export interface HealthLimits {
 export interface HealthNews {
   readonly instance: Instance;
   readonly state: HealthState;
+  readonly before: HealthState;
   /** Why its last check failed; null when it went well. */
   readonly problem: Finding;
   /** Milliseconds since the epoch. */
@@ -134,7 +135,7 @@ export class HealthLoop {
     const subject = this.#checked.get(sandboxId)?.subjects.get(instanceId);
     if (subject === undefined) return;
     subject.standing.recall("down", news.problem);
-    this.#down.set(instanceId, { instance: subject.instance, state: "down", ...news });
+    this.#down.set(instanceId, { instance: subject.instance, state: "down", before: "down", ...news });
     this.#o.board.setHealth(subject.instance, "down");
   }
 
@@ -246,14 +247,17 @@ export class HealthLoop {
     subject.asking = undefined;
     if (finding === null) this.counts.well += 1;
     else this.counts.failed += 1;
-    if (standing.take(finding, check)) this.#tell(instance, standing.state, finding);
+    const before = standing.state;
+    if (standing.take(finding, check)) {
+      this.#tell({ instance, state: standing.state, before, problem: finding, since: Date.now() });
+    }
     const ms = standing.isTroubled ? fastIntervalMs(check) : check.intervalMs;
     this.#agenda.add(subject, ms * (1 + JITTER * (2 * this.#random() - 1)));
     this.#lanes[check.kind].leave(subject);
   }
 
-  #tell(instance: Instance, state: HealthState, problem: Finding): void {
-    const news = { instance, state, problem, since: Date.now() };
+  #tell(news: HealthNews): void {
+    const { instance, state } = news;
     if (state === "down") this.#down.set(instance.id, news);
     else this.#down.delete(instance.id);
     this.#o.board.setHealth(instance, state);
