@@ -17,16 +17,25 @@ interface Waiting {
 
 /** Processes at a time; each is one where the thread of the caller is another. */
 const MOST = 2;
-/** Jobs that wait. */
+/** Jobs that wait, in all and of one sandbox. */
 const MOST_WAITING = 256;
+const MOST_IN_ROW = 64;
 /** The longest a job waits for its turn, ms. */
 const LONGEST_WAIT_MS = 5_000;
 /** A process that has had nothing to do for so long is ended, ms. */
 const IDLE_MS = 60_000;
 
+/** How long a sandbox is a suspect after one of its jobs had to be stopped, ms. */
+const SUSPECT_MS = 30_000;
+/** What suspects rest after such a job: to start a process anew costs a fifth of a second of a processor. */
+const REST_MS = 1_000;
+/** Suspects that are remembered. */
+const MOST_SUSPECTS = 1_000;
+
 /**
  * Evaluates expressions in processes of their own, started when they are needed. Sandboxes take turns, and no sandbox has
- * more than one job under way: one whose expressions never end keeps the others waiting for nobody but each other.
+ * more than one job under way. Those whose jobs had to be stopped lately share one process and rest between two stops: they keep
+ * nobody waiting but each other.
  */
 export class Mappers {
   /** By sandbox, the next one's turn first; no row is empty. */
@@ -34,13 +43,19 @@ export class Mappers {
   readonly #working = new Set<string>();
   readonly #idle: { readonly process: MapperProcess; readonly timer: NodeJS.Timeout }[] = [];
   readonly #processes = new Set<MapperProcess>();
+  /** By sandbox: until when, monotonic ms. The oldest first. */
+  readonly #suspects = new Map<string, number>();
+  #suspectWorks = false;
+  #restUntil = 0;
+  #rest: NodeJS.Timeout | undefined;
   #waiting = 0;
   #closed = false;
 
   /** Never rejects. A job that nobody waits for any more is not begun. */
   map(job: MapJob, signal: AbortSignal): Promise<Mapped> {
     const { promise, resolve } = Promise.withResolvers<Mapped>();
-    if (this.#closed || this.#waiting >= MOST_WAITING) {
+    const row = this.#rows.get(job.sandboxId);
+    if (this.#closed || this.#waiting >= MOST_WAITING || (row?.length ?? 0) >= MOST_IN_ROW) {
       resolve(failure("busy", "Too many wait for their turn"));
       return promise;
     }
@@ -50,7 +65,6 @@ export class Mappers {
     waiting.timer = setTimeout(give, Math.max(0, waitMs));
     signal.addEventListener("abort", give, { once: true });
     void promise.finally(() => signal.removeEventListener("abort", give));
-    const row = this.#rows.get(job.sandboxId);
     if (row === undefined) this.#rows.set(job.sandboxId, [waiting]);
     else row.push(waiting);
     this.#waiting += 1;
@@ -62,29 +76,47 @@ export class Mappers {
   close(): void {
     this.#closed = true;
     for (const waiting of [...this.#rows.values()].flat()) this.#give(waiting);
+    clearTimeout(this.#rest);
     for (const { timer } of this.#idle) clearTimeout(timer);
     for (const process of this.#processes) process.kill();
   }
 
   #next(): void {
+    const now = performance.now();
     for (const [sandboxId, row] of this.#rows) {
       if (this.#working.has(sandboxId)) continue;
+      const isSuspect = (this.#suspects.get(sandboxId) ?? 0) > now;
+      if (isSuspect && (this.#suspectWorks || now < this.#restUntil)) continue;
       const process = this.#idleProcess() ?? this.#newProcess();
       if (process === undefined) return;
       const waiting = row[0] as Waiting;
       this.#take(waiting);
-      void this.#run(process, waiting);
+      void this.#run(process, waiting, isSuspect);
     }
   }
 
-  async #run(process: MapperProcess, { job, resolve }: Waiting): Promise<void> {
+  async #run(process: MapperProcess, { job, resolve }: Waiting, isSuspect: boolean): Promise<void> {
     const { sandboxId, body, expression, variables, maxOutput, timeoutMs } = job;
     this.#working.add(sandboxId);
+    if (isSuspect) this.#suspectWorks = true;
     const result = await process.map({ expression, variables, maxOutput, timeoutMs }, body);
     this.#working.delete(sandboxId);
-    this.#rest(process);
+    if (isSuspect) this.#suspectWorks = false;
+    if (!Buffer.isBuffer(result) && (result.reason === "time" || result.reason === "memory")) this.#suspect(sandboxId);
+    this.#keep(process);
     resolve(result);
     this.#next();
+  }
+
+  #suspect(sandboxId: string): void {
+    const now = performance.now();
+    this.#suspects.delete(sandboxId);
+    this.#suspects.set(sandboxId, now + SUSPECT_MS);
+    const [oldest = ""] = this.#suspects.keys();
+    if (this.#suspects.size > MOST_SUSPECTS) this.#suspects.delete(oldest);
+    this.#restUntil = now + REST_MS;
+    clearTimeout(this.#rest);
+    if (!this.#closed) this.#rest = setTimeout(() => this.#next(), REST_MS + 1);
   }
 
   /** Out of the row; the sandbox's next turn comes last. */
@@ -123,7 +155,7 @@ export class Mappers {
     return process;
   }
 
-  #rest(process: MapperProcess): void {
+  #keep(process: MapperProcess): void {
     if (this.#closed || !process.isUsable) return;
     const timer = setTimeout(() => process.kill(), IDLE_MS);
     timer.unref();
