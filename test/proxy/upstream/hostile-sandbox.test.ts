@@ -2,47 +2,8 @@ import type { Socket } from "node:net";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { startTestGateway, type TestGatewayOptions } from "../../support/gateway.ts";
-import { sendRaw } from "../../support/raw-client.ts";
+import { bodyOf, codeOf, flood, GOOD, hostileGateway } from "../../support/hostile.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
-import { startRawUpstream } from "../../support/upstream.ts";
-
-/** A sandbox that answers by the path it is asked for; `/` is answered well. Counts the connections that are open. */
-async function hostileGateway(
-  answer: (path: string, socket: Socket, head: string) => string | undefined,
-  options: TestGatewayOptions = {},
-) {
-  const gateway = await startTestGateway(options);
-  const open = new Set<Socket>();
-  const url = await startRawUpstream((socket) => {
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
-    socket.on("data", (chunk) => {
-      const head = chunk.toString("latin1");
-      const path = / (\S+) HTTP/.exec(head)?.[1] ?? "";
-      const bytes = path === "/" ? GOOD : answer(path, socket, head);
-      if (bytes !== undefined) socket.write(bytes, "latin1");
-    });
-  });
-  await gateway.addSandbox("box", url);
-  const authorization = await gateway.authorization();
-  /** What a client gets that asks for `path` on a connection of its own. */
-  const ask = (path: string, { method = "GET", version = "1.1" } = {}) => {
-    const fields = `Host: x\r\nConnection: close\r\nAuthorization: ${authorization}`;
-    return sendRaw(gateway.port, `${method} /s/box${path} HTTP/${version}\r\n${fields}\r\n\r\n`, { quietMs: 5_000 });
-  };
-  return { gateway, open, ask, authorization };
-}
-
-const GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood";
-
-function bodyOf(text: string): string {
-  return text.slice(text.indexOf("\r\n\r\n") + 4);
-}
-
-function codeOf(text: string): string | undefined {
-  return /"error":\{"code":"(\w+)"/.exec(text)?.[1];
-}
 
 const INVALID: Readonly<Record<string, string>> = {
   garbage: "SSH-2.0-OpenSSH_9.2p1\r\n\r\n",
@@ -223,17 +184,6 @@ test("when all connections have died unnoticed, calls that may be repeated succe
   for (let round = 0; round < 3; round++) statuses.push((await ask("/x", { method: "POST" })).statuses[0]);
   expect(statuses).toEqual([502, 200, 200]);
 });
-
-/** Sends `start`, then `piece` for as long as anybody takes it. Returns the bytes sent. */
-function flood(socket: Socket, start: string, piece: string): () => number {
-  socket.write(start);
-  const more = (): void => {
-    while (socket.writable && socket.bytesWritten < 100_000_000 && socket.write(piece));
-  };
-  socket.on("drain", more);
-  more();
-  return () => socket.bytesWritten;
-}
 
 describe("an answer without end", () => {
   test.each([
