@@ -145,14 +145,21 @@ export class Mappers {
 
   #newProcess(): MapperProcess | undefined {
     if (this.#processes.size >= MOST || this.#closed) return undefined;
-    const process = new MapperProcess(() => {
-      this.#processes.delete(process);
-      const place = this.#idle.findIndex((idle) => idle.process === process);
-      if (place >= 0) clearTimeout(this.#idle.splice(place, 1)[0]?.timer);
-      this.#next();
-    });
+    let process: MapperProcess;
+    try {
+      process = new MapperProcess(() => this.#gone(process));
+    } catch {
+      return undefined; // no descriptor is left for its pipes; who waits is told when its time is over
+    }
     this.#processes.add(process);
     return process;
+  }
+
+  #gone(process: MapperProcess): void {
+    this.#processes.delete(process);
+    const place = this.#idle.findIndex((idle) => idle.process === process);
+    if (place >= 0) clearTimeout(this.#idle.splice(place, 1)[0]?.timer);
+    this.#next();
   }
 
   #keep(process: MapperProcess): void {
