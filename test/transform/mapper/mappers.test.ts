@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { expect, onTestFinished, test } from "vitest";
 import { type MapJob, Mappers } from "../../../src/transform/mapper/mappers.ts";
 import { eventually } from "../../support/eventually.ts";
+import { argumentsOf, descendantsOf } from "../../support/processes.ts";
 
 const NEVER = new AbortController().signal;
 const ENDLESS = "($f := function(){ $f() }; $f())";
@@ -87,18 +87,12 @@ test("whose turn does not come in time, or who waits no more, is told so and not
   expect(await said("a")).toBe("busy");
 });
 
-const children = () => {
-  try {
-    return execFileSync("pgrep", ["-P", String(process.pid), "-f", "__child mapper"], { encoding: "utf8" }).trim();
-  } catch {
-    return ""; // pgrep's way to say that there is none
-  }
-};
+const children = () => descendantsOf(process.pid).filter((pid) => argumentsOf(pid).includes("__child\0mapper"));
 
 test("no process stays behind", async () => {
   const { said, mappers } = start();
   await said("a");
-  expect(children()).not.toBe("");
+  expect(children()).not.toEqual([]);
   mappers.close();
-  await eventually("it is gone", () => children() === "");
+  await eventually("it is gone", () => children().length === 0);
 });
