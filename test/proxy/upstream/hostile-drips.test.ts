@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { bodyOf, codeOf, hostileGateway } from "../../support/hostile.ts";
+import { bodyOf, hostileGateway } from "../../support/hostile.ts";
 
 const OK = "HTTP/1.1 200 OK\r\n";
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`;
@@ -53,16 +53,5 @@ describe("an answer that comes one byte at a time", () => {
     await eventually("its connection is closed", () => open.size === 0);
     expect(bodyOf((await ask("/")).text)).toBe("good");
     expect(gateway.internalErrors).toEqual([]);
-  });
-
-  test("of an execute call has the time of the call and no more", async () => {
-    const { ask, execute, open } = await hostileGateway((_path, socket) => {
-      drip(socket, `${OK}Content-Length: 1000\r\n\r\n{`, { everyMs: 5, rest: " " });
-      return undefined;
-    });
-    const { text, statuses } = await execute(300);
-    expect([statuses, codeOf(text)]).toEqual([[504], "PROXY_003"]);
-    await eventually("its connection is closed", () => open.size === 0);
-    expect(bodyOf((await ask("/")).text)).toBe("good");
   });
 });
