@@ -196,6 +196,14 @@ it("a queue timeout that cannot be had is said to be none, when it is given", as
   expect((await cli.run("sandbox update box --unset queue-timeout")).stderr).not.toContain("warning");
 });
 
+it("a setting that is given and unset at once is refused, and nothing is changed", async () => {
+  const cli = fresh();
+  await cli.run("sandbox add box --url http://127.0.0.1:9000 --first-byte-timeout 3s");
+  const refused = await cli.run("sandbox update box --unset first-byte-timeout --first-byte-timeout 5s");
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("contradict each other") });
+  expect((await cli.run("sandbox show box")).stdout).toContain("3s");
+});
+
 it("ports that are opened are shown, and what that means on this machine is said", async () => {
   const cli = fresh();
   const added = await cli.run("sandbox add box --url http://10.0.0.1:9000 --ports 8080,3000-3010");
@@ -729,6 +737,9 @@ describe("a wrong command line", () => {
     ["audit search -n 0", '--lines: "0"'],
     ["audit search --since 3600", '--since: "3600" is neither a date nor a duration with a unit'],
     ["audit search --since 1h --until 2h", "is not before --until"],
+    ["audit search --decision denied", '--decision: "denied" is not one of: allow, deny'],
+    ["audit search --kind prox", "did you mean proxy?"],
+    ["audit export --status 4x", '--status: "4x" is no status'],
     ["audit export --subjct a", "Did you mean --subject?"],
     ["audit show 0", "0 is neither a record's number nor an id like req_… or exe_…"],
   ])("ends with 2 and says what is wrong: %s", async (line, expected) => {

@@ -8,6 +8,7 @@ import {
   type SettingTexts,
 } from "../../domain/settings/settings.ts";
 import type { Setting } from "../../domain/settings/setting.ts";
+import { UsageError } from "../usage-error.ts";
 import { readText } from "./read-text.ts";
 
 /** Adds an option for every setting, in groups; `route`: only for those that a custom route may have. */
@@ -23,11 +24,17 @@ export function defineSettings(command: Command, { route = false } = {}): void {
   command.optionsGroup("Options:");
 }
 
-/** The settings among a command's options, as texts. `unset`: names of those that go back to the gateway's. */
+/**
+ * The settings among a command's options, as texts. `unset`: names of those that go back to the gateway's.
+ * @throws UsageError when one is both given and unset: nobody can tell which was meant
+ */
 export function settingTexts(options: Readonly<Record<string, unknown>>, unset: readonly string[] = []): SettingTexts {
   const given = SETTING_NAMES.filter((name) => options[name] !== undefined);
+  const dropped = unset.map((option) => option.replace(/^--/, ""));
+  const both = given.map(optionOf).find((option) => dropped.includes(option));
+  if (both !== undefined) throw new UsageError(`--unset ${both} and --${both} contradict each other`);
   return {
-    ...Object.fromEntries(unset.map((option) => [option.replace(/^--/, ""), null])),
+    ...Object.fromEntries(dropped.map((option) => [option, null])),
     ...Object.fromEntries(given.map((name) => [optionOf(name), textFor(name, String(options[name]))])),
   };
 }

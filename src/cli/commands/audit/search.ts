@@ -4,6 +4,8 @@ import { type AuditFilter, FILTER_FIELDS, type FilterField } from "../../../audi
 import type { Order } from "../../../audit/search/search.ts";
 import { moment } from "../../../domain/value/moment.ts";
 import { integer } from "../../../domain/value/quantities.ts";
+import { type Value, wrong } from "../../../domain/value/value.ts";
+import { choice } from "../../../domain/value/words.ts";
 import { GatewayError } from "../../../errors.ts";
 import type { Access } from "../../access.ts";
 import type { Cli } from "../../cli.ts";
@@ -49,8 +51,26 @@ interface SearchOptions extends FilterOptions {
   readonly lines: string;
 }
 
+const KIND = choice("proxy", "execute", "api", "start", "admin", "refused", "loss");
+
+const STATUS: Value<string> = {
+  hint: "a status as 403, or a class of them as 4xx",
+  parse(text) {
+    if (!/^[1-5](?:\d\d|xx)$/.test(text)) throw wrong(`"${text}" is no status`);
+    return text;
+  },
+  format: (text) => text,
+};
+
+/** What has few values is checked: a typing error must not read as "there was no such call". */
+const CHECKED: Readonly<Partial<Record<FilterField, Value<string>>>> = {
+  kind: KIND,
+  status: STATUS,
+  decision: choice("allow", "deny"),
+};
+
 const WHAT: Readonly<Record<FilterField, string>> = {
-  kind: "proxy, execute, api, start, admin, refused, loss",
+  kind: KIND.hint,
   subject: "who called, or acted",
   token: "id of the token that was used, or acted on",
   address: "where it came from",
@@ -84,7 +104,10 @@ function filterOf(options: FilterOptions): AuditFilter {
     throw new UsageError(`--since ${timestamp(from)} is not before --until ${timestamp(to)}`);
   }
   const where = Object.fromEntries(
-    FILTER_FIELDS.flatMap((field) => (options[field] === undefined ? [] : [[field, options[field]]])),
+    FILTER_FIELDS.flatMap((field) => {
+      const text = options[field];
+      return text === undefined ? [] : [[field, CHECKED[field] ? parsed(CHECKED[field], text, `--${field}`) : text]];
+    }),
   );
   return { from, until: to, where };
 }
