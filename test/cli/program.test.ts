@@ -196,6 +196,16 @@ it("a queue timeout that cannot be had is said to be none, when it is given", as
   expect((await cli.run("sandbox update box --unset queue-timeout")).stderr).not.toContain("warning");
 });
 
+it("a setting that does nothing without another is said to do so", async () => {
+  const cli = fresh();
+  const added = await cli.run("sandbox add box --url http://127.0.0.1:9000 --sticky-ttl 5m --cors-max-age 1h");
+  expect(added.stderr).toContain("warning: box: --sticky-ttl does nothing without --sticky");
+  expect(added.stderr).toContain("warning: box: --cors-max-age does nothing without --cors gateway");
+  const whole = "--sticky cookie --sticky-ttl 5m --cors gateway --cors-origins http://a.example";
+  expect((await cli.run(`sandbox update box ${whole}`)).stderr).not.toContain("warning");
+  expect((await cli.run("sandbox update box --unset sticky-ttl")).stderr).not.toContain("warning");
+});
+
 it("a setting that is given and unset at once is refused, and nothing is changed", async () => {
   const cli = fresh();
   await cli.run("sandbox add box --url http://127.0.0.1:9000 --first-byte-timeout 3s");

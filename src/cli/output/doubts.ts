@@ -8,6 +8,7 @@ export function doubtsOf(sandbox: Sandbox, config: Config, changed: readonly str
     ...unverified(sandbox),
     ...(changed.includes("ports") ? ownPorts(sandbox) : []),
     ...(changed.includes("queue-timeout") ? cutShort(sandbox, config) : []),
+    ...withoutEffect(sandbox, changed),
   ];
 }
 
@@ -35,4 +36,14 @@ function cutShort({ id, settings }: Sandbox, { QUEUE_TIMEOUT }: Config): string[
   return [
     `${id}: --queue-timeout ${asked} is more than QUEUE_TIMEOUT, ${QUEUE_TIMEOUT / 1000}s: no call waits longer than that`,
   ];
+}
+
+/** Who sets only how long, or for whom, easily thinks that it is on. */
+function withoutEffect({ id, settings }: Sandbox, changed: readonly string[]): string[] {
+  return changed.flatMap((option) => {
+    if (option === "sticky-ttl" && settings.sticky === undefined)
+      return [`${id}: --${option} does nothing without --sticky`];
+    if (!option.startsWith("cors-") || settings.cors === "gateway") return [];
+    return [`${id}: --${option} does nothing without --cors gateway`];
+  });
 }
