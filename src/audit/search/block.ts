@@ -1,4 +1,4 @@
-import { createHmac, hash, type KeyObject, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { AuditBlock } from "../../store/audit-log.ts";
 import type { AuditEntry } from "../entries.ts";
 import { recordOf, termsOf, timeOf } from "./filter.ts";
@@ -23,7 +23,7 @@ export function blockOf(entries: readonly AuditEntry[], key: KeyObject): AuditBl
   // Of records that say no time none is found by it.
   if (oldest > newest) [oldest, newest] = [0, 0];
   const bits = Buffer.alloc(Math.ceil(((terms.size + 1) * BITS_PER_TERM) / 8));
-  for (const term of terms) for (const place of placesOf(term, bits)) set(bits, place);
+  for (const term of terms) add(bits, term);
   const block = { first: entries[0]?.seq ?? 0, last: entries.at(-1)?.seq ?? 0, oldest, newest, terms: bits };
   return { ...block, mac: proofOf(block, key) };
 }
@@ -36,22 +36,38 @@ export function isProven(block: AuditBlock, key: KeyObject): boolean {
 
 /** False only when no record of the block has all of the terms. */
 export function mayHold({ terms: bits }: AuditBlock, terms: readonly string[]): boolean {
-  return terms.every((term) => placesOf(term, bits).every((place) => has(bits, place)));
+  return terms.every((term) => has(bits, term));
 }
 
 function proofOf({ first, last, oldest, newest, terms }: Omit<AuditBlock, "mac">, key: KeyObject): string {
   return createHmac("sha256", key).update(`block ${first} ${last} ${oldest} ${newest} `).update(terms).digest("hex");
 }
 
-function placesOf(term: string, bits: Buffer): number[] {
-  const digest = hash("sha256", term, "buffer");
-  return Array.from({ length: HASHES }, (_, index) => digest.readUInt32LE(index * 4) % (bits.length * 8));
+// From two hashes as many as are wanted (Kirsch and Mitzenmacher, "Less hashing, same performance", 2006).
+
+function add(bits: Buffer, term: string): void {
+  const [size, step] = [bits.length * 8, fnv(term, OTHER_BASIS) | 1];
+  for (let hash = fnv(term, BASIS), left = HASHES; left > 0; left -= 1, hash = (hash + step) >>> 0) {
+    const place = hash % size;
+    bits[place >> 3] = (bits[place >> 3] as number) | (1 << (place & 7));
+  }
 }
 
-function set(bits: Buffer, place: number): void {
-  bits[place >> 3] = (bits[place >> 3] as number) | (1 << (place & 7));
+function has(bits: Buffer, term: string): boolean {
+  const [size, step] = [bits.length * 8, fnv(term, OTHER_BASIS) | 1];
+  for (let hash = fnv(term, BASIS), left = HASHES; left > 0; left -= 1, hash = (hash + step) >>> 0) {
+    const place = hash % size;
+    if (((bits[place >> 3] as number) & (1 << (place & 7))) === 0) return false;
+  }
+  return true;
 }
 
-function has(bits: Buffer, place: number): boolean {
-  return ((bits[place >> 3] as number) & (1 << (place & 7))) !== 0;
+const BASIS = 0x811c9dc5;
+const OTHER_BASIS = 0x2f0b4c47;
+
+/** FNV-1a, 32 bits: SHA-256 takes twenty times as long. Whoever makes terms meet makes a search read more, and hides nothing. */
+function fnv(text: string, basis: number): number {
+  let hash = basis;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
 }

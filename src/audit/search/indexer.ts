@@ -12,11 +12,12 @@ export const BLOCK_RECORDS = 256;
 
 /**
  * Says of the records, a block of them at a time, what they can be found by. Comes behind the chain, off the way of the
- * requests: a search looks through what has no block yet itself.
+ * requests, and when there are fewer of them: a search looks through what has no block yet itself.
  */
 export class Indexer {
   readonly #log: Pick<AuditLog, "transaction" | "after" | "blocksTo" | "insertBlock" | "anchor">;
   readonly #key: KeyObject;
+  readonly #isBusy: () => boolean;
   readonly #onError: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
   #failing = false;
@@ -24,11 +25,14 @@ export class Indexer {
   constructor(options: {
     log: Pick<AuditLog, "transaction" | "after" | "blocksTo" | "insertBlock" | "anchor">;
     key: KeyObject;
+    /** Asked before each step: whether the thread has more urgent things to do. */
+    isBusy: () => boolean;
     /** Told once each time that it begins to fail. */
     onError: (error: unknown) => void;
   }) {
     this.#log = options.log;
     this.#key = options.key;
+    this.#isBusy = options.isBusy;
     this.#onError = options.onError;
   }
 
@@ -41,7 +45,7 @@ export class Indexer {
   }
 
   #step(): void {
-    const isMore = this.#index();
+    const isMore = !this.#isBusy() && this.#index();
     this.#timer = setTimeout(() => this.#step(), isMore ? STEP_MS : BEAT_MS);
   }
 

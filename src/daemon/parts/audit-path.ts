@@ -46,6 +46,7 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
   const indexer = new Indexer({
     log: audit,
     key: createSecretKey(keys.auditKey),
+    isBusy: busyThread(),
     onError: (error) => log.error({ error: String(error) }, "audit records cannot be indexed: searches take longer"),
   });
   await parts.start("audit indexer", indexer);
@@ -76,6 +77,20 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
       if (lost > 0) log.error({ records: lost }, "audit records could not be written and are lost");
     },
   );
+}
+
+/** The part of its time that the control thread works, from which on it is left alone. */
+const BUSY = 0.2;
+
+/** Whether this thread has been busy since it was asked last. */
+function busyThread(): () => boolean {
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization > BUSY;
+  };
 }
 
 export interface AuditPathOptions {

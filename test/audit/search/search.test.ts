@@ -33,6 +33,7 @@ function index(store: SqliteStore): void {
   const indexer = new Indexer({
     log: store.audit,
     key: KEY,
+    isBusy: () => false,
     onError: (error) => {
       throw error;
     },
@@ -198,13 +199,14 @@ describe("the index", () => {
     expect(blocks(store)).toBe(1);
   });
 
-  it("tells once that it cannot be written, and is when it can", () => {
+  it("tells once that it cannot be written, and is when it can and there is time for it", () => {
     const { store, append } = open();
     append(...calls(300));
-    const state = { failing: true };
+    const state = { failing: true, busy: false };
     const errors: unknown[] = [];
     const indexer = new Indexer({
       key: KEY,
+      isBusy: () => state.busy,
       onError: (error) => void errors.push(error),
       log: {
         ...store.audit,
@@ -218,7 +220,10 @@ describe("the index", () => {
     indexer.start();
     vi.advanceTimersByTime(60_000);
     expect(errors).toHaveLength(1);
-    state.failing = false;
+    Object.assign(state, { failing: false, busy: true });
+    vi.advanceTimersByTime(60_000);
+    expect(blocks(store)).toBe(0);
+    state.busy = false;
     vi.advanceTimersByTime(60_000);
     expect(blocks(store)).toBe(1);
   });
