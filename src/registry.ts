@@ -1,5 +1,9 @@
 // Every built-in plug-in by the name people use for it: the only list of them.
 
+import type { CredentialKind } from "./auth/credentials/credential.ts";
+import { TokenCredential } from "./auth/credentials/token.ts";
+import type { SigningKey } from "./auth/keys.ts";
+import { TokenVerifier } from "./auth/tokens.ts";
 import type { Config } from "./config/schema.ts";
 import type { Driver, InstanceReport } from "./drivers/driver.ts";
 import { StaticDriver } from "./drivers/static.ts";
@@ -32,6 +36,17 @@ export const STRATEGY_NAMES = [
   "ip-hash",
   "consistent-hash",
 ] as const;
+
+/** In the order in which they count: what callers show on purpose before what browsers send by themselves. */
+export function createCredentials({ config, signing }: { config: Config; signing: SigningKey }): CredentialKind[] {
+  const verifier = new TokenVerifier({
+    keys: [signing],
+    issuer: config.TOKEN_ISSUER,
+    audience: config.TOKEN_AUDIENCE,
+    clockSkewMs: config.TOKEN_CLOCK_SKEW,
+  });
+  return [new TokenCredential(verifier)];
+}
 
 export function createRuntimes(config: Config): Record<(typeof RUNTIME_NAMES)[number], Runtime> {
   return { generic: new GenericRuntime({ members: config.MAX_JSON_MEMBERS }) };

@@ -1,52 +1,35 @@
-import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
 import { GatewayError } from "../errors.ts";
 import type { SketchKey } from "../limits/sketch.ts";
-import { checkRevoked } from "./authorize.ts";
-import { bearerToken, repeatsToken, type TokenFields } from "./credentials/token.ts";
+import type { Caller } from "./caller.ts";
+import type { CredentialFields, CredentialKind } from "./credentials/credential.ts";
+import { repeatsToken } from "./credentials/token.ts";
+import { KnownCallers } from "./known-callers.ts";
+import { Standing } from "./standing.ts";
 
-export interface Verifier {
-  /** Turns a token into a principal. @throws GatewayError AUTH_001 */
-  verify(token: string): Promise<Principal>;
-  /** Whether a key of this gateway has signed the token, whatever it says and however old it is. */
-  signed(token: string): Promise<boolean>;
+/** One credential that a request shows. */
+interface Shown {
+  readonly kind: CredentialKind;
+  readonly known: KnownCallers;
+  readonly text: string;
 }
-
-/** A principal together with its keys for limits, made once per token. */
-export interface Caller {
-  readonly principal: Principal;
-  /** For its execute and API calls, and for what it has proxied. */
-  readonly rateKey: bigint;
-  readonly proxyRateKey: bigint;
-  /** Where its share is counted; null when it is nobody in particular. */
-  readonly shareKey: SketchKey | null;
-}
-
-const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
-
-/** The part of the cache that one subject's tokens may take. */
-const SHARE = 1 / 4;
 
 /**
- * Who is calling. A token that was verified before costs one map look-up; whether it has been revoked is asked of the
- * snapshot every time. The cache is bounded and never outlives a token; a subject that has more than its share of it loses its
- * own oldest entry, not somebody else's.
+ * Who is calling. A credential that was verified before costs one map look-up, and one comparison while nothing has changed
+ * since. What is kept is bounded and never outlives a credential.
  */
 export class Authenticator {
-  readonly #verifier: Verifier;
-  readonly #cacheSize: number;
+  readonly #kinds: readonly { readonly kind: CredentialKind; readonly known: KnownCallers }[];
   readonly #skewMs: number;
   readonly #rateKey: (name: string) => bigint;
   readonly #shareKey: (name: string) => SketchKey;
   readonly #now: () => number;
-  /** By the token, not by the spelling of the field it came in. */
-  readonly #known = new Map<string, Caller>();
-  /** The tokens of each subject in it, oldest first. */
-  readonly #bySubject = new Map<string, string[]>();
 
   constructor(options: {
-    verifier: Verifier;
+    /** In the order in which they count: what a caller shows on purpose before what browsers send by themselves. */
+    kinds: readonly CredentialKind[];
+    /** Of each kind. */
     cacheSize: number;
     /** Clock difference that is tolerated, ms. */
     skewMs: number;
@@ -55,8 +38,8 @@ export class Authenticator {
     /** Milliseconds since the epoch. */
     now: () => number;
   }) {
-    this.#verifier = options.verifier;
-    this.#cacheSize = options.cacheSize;
+    const { kinds, cacheSize } = options;
+    this.#kinds = kinds.map((kind) => ({ kind, known: new KnownCallers(cacheSize) }));
     this.#skewMs = options.skewMs;
     this.#rateKey = options.rateKey;
     this.#shareKey = options.shareKey;
@@ -64,71 +47,95 @@ export class Authenticator {
   }
 
   get cached(): number {
-    return this.#known.size;
+    return this.#kinds.reduce((sum, { known }) => sum + known.size, 0);
   }
 
   /**
-   * The caller, if its token has been verified before.
-   * @throws GatewayError AUTH_001 when the token was revoked, AUTH_002 when there is none.
+   * The caller, if all that it shows is one credential that has been verified before.
+   * @throws GatewayError AUTH_001 when that was taken back, AUTH_002 when it shows none.
    */
-  known(token: string | undefined, snapshot: Snapshot): Caller | undefined {
-    if (token === undefined) throw new GatewayError("AUTH_002");
-    const caller = this.#known.get(token);
-    if (caller === undefined) return undefined;
-    if (caller.principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
-      this.#forget(token);
-      return undefined;
+  known(fields: CredentialFields, snapshot: Snapshot): Caller | undefined {
+    let text: string | undefined;
+    let callers: KnownCallers | undefined;
+    for (const { kind, known } of this.#kinds) {
+      const shown = kind.shown(fields);
+      if (shown === undefined) continue;
+      if (text !== undefined) return undefined; // more than one: they have to agree
+      text = shown;
+      callers = known;
     }
-    checkRevoked(caller.principal, snapshot);
-    return caller;
+    if (text === undefined) throw new GatewayError("AUTH_002");
+    return this.#good(callers as KnownCallers, text, snapshot);
   }
 
-  /** @throws GatewayError AUTH_001 (not a good token), AUTH_005 (no token at all). */
-  async verify(token: string, snapshot: () => Snapshot): Promise<Caller> {
-    if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
-    const principal = await this.#verifier.verify(token);
-    const name = `subject ${principal.subject}`;
-    const caller = {
-      principal,
-      rateKey: this.#rateKey(name),
-      proxyRateKey: this.#rateKey(`proxied ${name}`),
-      shareKey: this.#shareKey(name),
-    };
-    checkRevoked(principal, snapshot());
-    this.#remember(token, caller);
+  /** @throws GatewayError AUTH_001 (one is not good), AUTH_005 (one is malformed, or two speak for different callers). */
+  async verify(fields: CredentialFields, snapshot: () => Snapshot): Promise<Caller> {
+    let caller: Caller | undefined;
+    for (const { kind, known, text } of this.#shown(fields)) {
+      const next = await this.#verifyOne({ kind, known, text }, snapshot).catch((error: unknown) => {
+        if (kind.ambient && caller !== undefined) return undefined;
+        throw error;
+      });
+      if (next === undefined) continue;
+      if (caller !== undefined && caller.principal.subject !== next.principal.subject) {
+        throw new GatewayError("AUTH_005", { details: "Two credentials that speak for different callers" });
+      }
+      caller ??= next;
+    }
+    if (caller === undefined) throw new GatewayError("AUTH_002");
     return caller;
   }
 
   /**
    * Whether the Authorization field beside X-Sandbox-Token is the sandbox's own and goes on to it. Not when it repeats that
    * token, which no sandbox may have.
-   * @throws GatewayError AUTH_005 when it carries another token that this gateway has signed: nobody can tell who calls.
+   * @throws GatewayError AUTH_005 when it carries another token of this gateway's making: nobody can tell who calls.
    */
-  async passesAuthorization(fields: TokenFields): Promise<boolean> {
-    if (fields.authorization === undefined || repeatsToken(fields)) return false;
-    const token = bearerToken(fields.authorization);
-    if (!this.#known.has(token) && !(await this.#verifier.signed(token))) return true;
-    throw new GatewayError("AUTH_005", { details: "Authorization and X-Sandbox-Token are two tokens of this gateway" });
-  }
-
-  #remember(token: string, caller: Caller): void {
-    const { subject } = caller.principal;
-    const own = this.#bySubject.get(subject) ?? [];
-    if (!this.#known.has(token)) own.push(token);
-    this.#bySubject.set(subject, own);
-    this.#known.set(token, caller);
-    if (own.length > Math.ceil(this.#cacheSize * SHARE)) this.#forget(own[0] as string);
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size > this.#cacheSize) this.#forget(oldest);
-      break;
+  async passesAuthorization({ authorization, sandboxToken }: CredentialFields, snapshot: Snapshot): Promise<boolean> {
+    if (authorization === undefined || repeatsToken({ authorization, sandboxToken })) return false;
+    const alone = { authorization, sandboxToken: undefined };
+    for (const { kind, known, text } of this.#shown(alone)) {
+      if (!known.has(text) && !(await kind.isOurs(text, snapshot))) continue;
+      throw new GatewayError("AUTH_005", {
+        details: "Authorization and X-Sandbox-Token are two tokens of this gateway",
+      });
     }
+    return true;
   }
 
-  #forget(token: string): void {
-    const subject = this.#known.get(token)?.principal.subject as string;
-    this.#known.delete(token);
-    const own = this.#bySubject.get(subject) ?? [];
-    own.splice(own.indexOf(token), 1);
-    if (own.length === 0) this.#bySubject.delete(subject);
+  #shown(fields: CredentialFields): Shown[] {
+    return this.#kinds.flatMap(({ kind, known }) => {
+      const text = kind.shown(fields);
+      return text === undefined ? [] : [{ kind, known, text }];
+    });
+  }
+
+  async #verifyOne({ kind, known, text }: Shown, snapshot: () => Snapshot): Promise<Caller> {
+    const before = this.#good(known, text, snapshot());
+    if (before !== undefined) return before;
+    const principal = await kind.verify(text, snapshot());
+    const name = `subject ${principal.subject}`;
+    const caller = {
+      principal,
+      standing: new Standing(principal),
+      rateKey: this.#rateKey(name),
+      proxyRateKey: this.#rateKey(`proxied ${name}`),
+      shareKey: this.#shareKey(name),
+    };
+    caller.standing.check(snapshot());
+    known.remember(text, caller);
+    return caller;
+  }
+
+  /** @throws GatewayError AUTH_001 when it was taken back. */
+  #good(known: KnownCallers, text: string, snapshot: Snapshot): Caller | undefined {
+    const caller = known.get(text);
+    if (caller === undefined) return undefined;
+    if (caller.principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
+      known.forget(text);
+      return undefined;
+    }
+    caller.standing.check(snapshot);
+    return caller;
   }
 }

@@ -5,16 +5,6 @@ import type { Sandbox } from "../domain/sandbox.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
 
-/** @throws GatewayError AUTH_001 when the token has been revoked. */
-export function checkRevoked(principal: Principal, snapshot: Snapshot): void {
-  if (snapshot.revoked.get(principal.tokenId) !== undefined) throw revoked();
-}
-
-/** What the caller of a revoked token is told. */
-export function revoked(): GatewayError {
-  return new GatewayError("AUTH_001", { details: "Token has been revoked", reason: "revoked" });
-}
-
 /** @throws GatewayError AUTH_003 when the principal's role does not include the permission. */
 export function authorize(principal: Principal, permission: Permission): void {
   if (roleAllows(principal.role, permission)) return;

@@ -8,7 +8,7 @@ import { GatewayError } from "../errors.ts";
 import type { SigningKey } from "./keys.ts";
 
 export interface IssueOptions {
-  readonly principal: Omit<Principal, "expiresAt">;
+  readonly principal: Pick<Principal, "subject" | "role" | "tokenId" | "sandboxes" | "operations">;
   readonly key: SigningKey;
   readonly issuer: string;
   readonly audience: string;
@@ -81,7 +81,7 @@ export class TokenVerifier {
     }).catch((error: unknown) => {
       throw invalid(reasonOf(error), error);
     });
-    return principalFrom(payload);
+    return principalFrom(payload, key.id);
   }
 
   /** Whether a key of ours has signed the token, whatever it says and however old it is. */
@@ -110,11 +110,13 @@ export class TokenVerifier {
 
 /** Importing costs more than verifying, so it happens once, and only for keys that are used. */
 class ImportedKey {
+  readonly id: string;
   readonly algorithm: SigningKey["algorithm"];
   readonly #secret: Uint8Array<ArrayBuffer>;
   #imported: Promise<webcrypto.CryptoKey> | undefined;
 
-  constructor({ algorithm, secret }: SigningKey) {
+  constructor({ id, algorithm, secret }: SigningKey) {
+    this.id = id;
     this.algorithm = algorithm;
     this.#secret = Uint8Array.from(secret);
   }
@@ -167,8 +169,8 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function principalFrom(claims: Readonly<Record<string, unknown>>): Principal {
-  const { sub, jti, exp, role, sandboxes, operations } = claims;
+function principalFrom(claims: Readonly<Record<string, unknown>>, keyId: string): Principal {
+  const { sub, jti, iat, exp, role, sandboxes, operations } = claims;
   if (!isName(sub)) throw invalid("Claim sub is not valid");
   if (!isName(jti)) throw invalid("Claim jti is not valid");
   if (!isRole(role)) throw invalid("Claim role is not valid");
@@ -177,7 +179,12 @@ function principalFrom(claims: Readonly<Record<string, unknown>>): Principal {
   return {
     subject: sub,
     role,
+    credential: "token",
     tokenId: jti,
+    grantedBy: null,
+    keyId,
+    // One that does not say when it was made is as old as can be: what takes back older ones takes it back.
+    issuedAt: typeof iat === "number" && Number.isFinite(iat) ? Math.floor(iat * 1000) : 0,
     sandboxes: narrowing("sandboxes", sandboxes),
     operations: narrowing("operations", operations),
     expiresAt,

@@ -5,10 +5,10 @@ import { hash } from "node:crypto";
 import type { AuditOutbox } from "../audit/outbox.ts";
 import type { Refusals } from "../audit/refusals.ts";
 import { Authenticator } from "../auth/authenticate.ts";
+import { nobody } from "../auth/caller.ts";
 import { IpAccess } from "../auth/ip-access.ts";
-import { TokenVerifier } from "../auth/tokens.ts";
 import type { Config } from "../config/schema.ts";
-import type { Principal } from "../domain/principal.ts";
+import { withoutCredential } from "../domain/principal.ts";
 import type { SandboxIndex } from "../domain/selection/sandbox-index.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../errors.ts";
@@ -47,7 +47,7 @@ import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import { Selection } from "../proxy/balance/selection.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
 import type { Mappers } from "../transform/mapper/mappers.ts";
-import { createRuntimes, createStrategies, runLimits } from "../registry.ts";
+import { createCredentials, createRuntimes, createStrategies, runLimits } from "../registry.ts";
 import {
   bodyMemoryLimits,
   circuitLimits,
@@ -230,7 +230,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     access,
     connections,
     authenticator,
-    anonymous: { principal: ANONYMOUS, rateKey: 0n, proxyRateKey: 0n, shareKey: null },
+    anonymous: nobody(withoutCredential("anonymous", "executor"), null),
     rates: config.RATE_LIMIT_ENABLED ? new RateLimits({ cells: memory.rate, rates: ratesOf(config) }) : null,
     transparent,
     execute,
@@ -271,16 +271,6 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   };
 }
 
-/** Who calls when authentication is off. */
-const ANONYMOUS: Principal = {
-  subject: "anonymous",
-  role: "executor",
-  tokenId: "",
-  sandboxes: null,
-  operations: null,
-  expiresAt: Number.POSITIVE_INFINITY,
-};
-
 function newAuthenticator(
   config: Config,
   { signing }: Shell,
@@ -288,12 +278,7 @@ function newAuthenticator(
   shareKeyOf: (name: string) => SketchKey,
 ): Authenticator {
   return new Authenticator({
-    verifier: new TokenVerifier({
-      keys: [signing],
-      issuer: config.TOKEN_ISSUER,
-      audience: config.TOKEN_AUDIENCE,
-      clockSkewMs: config.TOKEN_CLOCK_SKEW,
-    }),
+    kinds: createCredentials({ config, signing }),
     cacheSize: config.TOKEN_CACHE_SIZE,
     skewMs: config.TOKEN_CLOCK_SKEW,
     rateKey: keyOf,

@@ -1,12 +1,22 @@
 import type { Role } from "./role.ts";
 
-/** Who is calling. Immutable; made once per verified token and shared by all its requests. */
+/** The kinds of what can speak for a principal; `none`: nothing has to. */
+export type CredentialName = "token" | "key" | "session" | "link" | "certificate" | "none";
+
+/** Who is calling. Immutable; made once per verified credential and shared by all its requests. */
 export interface Principal {
-  /** The token's `sub`. */
+  /** A token's `sub`. */
   readonly subject: string;
   readonly role: Role;
-  /** The token's `jti`; empty when authentication is off. */
+  readonly credential: CredentialName;
+  /** The credential's id: a token's `jti`; empty when there is none. */
   readonly tokenId: string;
+  /** The token from which the credential stems, with which it is taken back; null = it stands for itself. */
+  readonly grantedBy: string | null;
+  /** The key that has signed it, its `kid`; null = none has. */
+  readonly keyId: string | null;
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number;
   /** Sandbox patterns this principal is narrowed to (`py-*`); null = all. */
   readonly sandboxes: readonly string[] | null;
   /** Operations this principal is narrowed to; null = all. A narrowed principal cannot use the transparent proxy. */
@@ -34,4 +44,20 @@ export function matchesPattern(pattern: string, name: string): boolean {
 
 export function maySee(principal: Principal, sandboxId: string): boolean {
   return principal.sandboxes === null || principal.sandboxes.some((pattern) => matchesPattern(pattern, sandboxId));
+}
+
+/** A principal for whom nothing speaks and nothing has to. */
+export function withoutCredential(subject: string, role: Role): Principal {
+  return {
+    subject,
+    role,
+    credential: "none",
+    tokenId: "",
+    grantedBy: null,
+    keyId: null,
+    issuedAt: 0,
+    sandboxes: null,
+    operations: null,
+    expiresAt: Number.POSITIVE_INFINITY,
+  };
 }

@@ -13,6 +13,7 @@ import { newId } from "../../src/domain/id.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { SOMEBODY } from "../support/principal.ts";
 
 const FACTS: RequestFacts = {
   kind: "proxy",
@@ -42,15 +43,7 @@ function execution({ operation, language, code }: Record<"operation" | "language
   return { id: newId("exe"), operation, language, codeBytes, codeSha256: hash("sha256", code), status: "" };
 }
 
-const principal = (fields: Partial<Principal> = {}): Principal => ({
-  subject: "agent-1",
-  role: "executor",
-  tokenId: "tok_1",
-  sandboxes: null,
-  operations: null,
-  expiresAt: 0,
-  ...fields,
-});
+const principal = (fields: Partial<Principal> = {}): Principal => ({ ...SOMEBODY, ...fields });
 
 /** Text that breaks careless writers of JSON, lines and terminals. */
 const hostile = fc

@@ -1,18 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Refusals } from "../../src/audit/refusals.ts";
 import type { Principal } from "../../src/domain/principal.ts";
+import { SOMEBODY } from "../support/principal.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 
-const principal = (tokenId: string): Principal => ({
-  subject: `subject of ${tokenId}`,
-  role: "executor",
-  tokenId,
-  sandboxes: null,
-  operations: null,
-  expiresAt: 0,
-});
+const principal = (tokenId: string): Principal => ({ ...SOMEBODY, subject: `subject of ${tokenId}`, tokenId });
 
 const from = (address: string, tokenId?: string) => ({
   address,

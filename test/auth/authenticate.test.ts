@@ -1,48 +1,51 @@
 import { describe, expect, test } from "vitest";
-import { Authenticator, type Caller } from "../../src/auth/authenticate.ts";
-import { shownToken } from "../../src/auth/credentials/token.ts";
+import { Authenticator } from "../../src/auth/authenticate.ts";
+import type { Caller } from "../../src/auth/caller.ts";
+import type { CredentialFields, CredentialKind } from "../../src/auth/credentials/credential.ts";
+import { TokenCredential } from "../../src/auth/credentials/token.ts";
 import { rateKey } from "../../src/limits/rate-limit.ts";
 import { sketchKey } from "../../src/limits/sketch.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../src/errors.ts";
+import { SOMEBODY } from "../support/principal.ts";
 
 const START = 1_800_000_000_000;
 const MINUTE = 60_000;
 
+let revision = 0;
+
 function snapshotWith(...revoked: string[]): Snapshot {
   const entries = revoked.map((tokenId) => ({ tokenId, expiresAt: START + MINUTE }));
-  return snapshotFrom({ revision: 1, sandboxes: [], routes: [], revoked: entries });
+  revision += 1;
+  return snapshotFrom({ revision, sandboxes: [], routes: [], revoked: entries });
 }
 
 const NOTHING_REVOKED = snapshotWith();
+
+const fields = (authorization: string | undefined) => ({ authorization, sandboxToken: undefined });
 
 /** An authenticator for which every token of the form `name.token` is good for a minute from now. */
 function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
   const clock = { now: START };
   const verified: string[] = [];
-  const authenticator = new Authenticator({
-    verifier: {
-      async verify(token): Promise<Principal> {
-        verified.push(token);
-        await Promise.resolve();
-        // name.token, or name~7.token for the seventh of the same subject
-        const [name = "", ...rest] = token.split(".");
-        if (rest[0] !== "token") throw new GatewayError("AUTH_001", { details: "Token is malformed" });
-        return {
-          subject: name.split("~")[0] as string,
-          role: "executor",
-          tokenId: `tok_${name}`,
-          sandboxes: null,
-          operations: null,
-          expiresAt: clock.now + MINUTE,
-        };
-      },
-      async signed(token) {
-        await Promise.resolve();
-        return token.endsWith(".expired");
-      },
+  const kind = new TokenCredential({
+    async verify(token): Promise<Principal> {
+      verified.push(token);
+      await Promise.resolve();
+      // name.token, or name~7.token for the seventh of the same subject
+      const [name = "", ...rest] = token.split(".");
+      if (rest[0] !== "token") throw new GatewayError("AUTH_001", { details: "Token is malformed" });
+      const subject = name.split("~")[0] as string;
+      return { ...SOMEBODY, subject, tokenId: `tok_${name}`, expiresAt: clock.now + MINUTE };
     },
+    async signed(token) {
+      await Promise.resolve();
+      return token.endsWith(".expired");
+    },
+  });
+  const authenticator = new Authenticator({
+    kinds: [kind],
     cacheSize,
     skewMs,
     rateKey: (name) => rateKey("salt", name),
@@ -50,8 +53,8 @@ function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
     now: () => clock.now,
   });
   const call = async (authorization: string | undefined, snapshot = NOTHING_REVOKED): Promise<Caller> => {
-    const token = shownToken({ authorization, sandboxToken: undefined });
-    return authenticator.known(token, snapshot) ?? (await authenticator.verify(token as string, () => snapshot));
+    const shown = fields(authorization);
+    return authenticator.known(shown, snapshot) ?? (await authenticator.verify(shown, () => snapshot));
   };
   return { authenticator, clock, verified, call };
 }
@@ -125,7 +128,7 @@ describe("a verified token", () => {
     const { call, verified, authenticator } = authenticatorWith();
     const caller = await call("Bearer a.token");
     expect(await call("Bearer a.token")).toBe(caller);
-    expect(authenticator.known("a.token", NOTHING_REVOKED)).toBe(caller);
+    expect(authenticator.known(fields("Bearer a.token"), NOTHING_REVOKED)).toBe(caller);
     expect(verified).toHaveLength(1);
   });
 
@@ -133,9 +136,9 @@ describe("a verified token", () => {
     const { call, clock, verified, authenticator } = authenticatorWith({ skewMs });
     await call("Bearer a.token");
     clock.now += MINUTE + skewMs - 1;
-    expect(authenticator.known("a.token", NOTHING_REVOKED)).toBeDefined();
+    expect(authenticator.known(fields("Bearer a.token"), NOTHING_REVOKED)).toBeDefined();
     clock.now += 1;
-    expect(authenticator.known("a.token", NOTHING_REVOKED)).toBeUndefined();
+    expect(authenticator.known(fields("Bearer a.token"), NOTHING_REVOKED)).toBeUndefined();
     expect(authenticator.cached).toBe(0);
     await call("Bearer a.token");
     expect(verified).toHaveLength(2);
@@ -156,7 +159,7 @@ describe("a verified token", () => {
   test("that is revoked while it is being verified is refused and not remembered", async () => {
     const { authenticator } = authenticatorWith();
     let snapshot = NOTHING_REVOKED;
-    const verifying = authenticator.verify("a.token", () => snapshot);
+    const verifying = authenticator.verify(fields("Bearer a.token"), () => snapshot);
     snapshot = snapshotWith("tok_a");
     await expect(verifying).rejects.toMatchObject({ code: "AUTH_001", details: "Token has been revoked" });
     expect(authenticator.cached).toBe(0);
@@ -205,7 +208,7 @@ describe("an Authorization field beside X-Sandbox-Token", () => {
     ["goes no further when it repeats the token in another spelling", "bearer   a.token", false],
   ])("%s", async (_why, authorization, passes) => {
     const { authenticator } = authenticatorWith();
-    expect(await authenticator.passesAuthorization({ authorization, sandboxToken })).toBe(passes);
+    expect(await authenticator.passesAuthorization({ authorization, sandboxToken }, NOTHING_REVOKED)).toBe(passes);
   });
 
   test.each([
@@ -214,7 +217,9 @@ describe("an Authorization field beside X-Sandbox-Token", () => {
   ])("is refused when it is another token of the gateway, %s", async (_why, authorization) => {
     const { authenticator, call } = authenticatorWith();
     await call("Bearer b.token");
-    await expect(authenticator.passesAuthorization({ authorization, sandboxToken })).rejects.toMatchObject({
+    await expect(
+      authenticator.passesAuthorization({ authorization, sandboxToken }, NOTHING_REVOKED),
+    ).rejects.toMatchObject({
       code: "AUTH_005",
     });
   });
@@ -230,4 +235,52 @@ test("one subject's tokens push out each other, not those of others", async () =
   expect(verified).toEqual([]);
   await call("Bearer many~47.token");
   expect(verified).toEqual(["many~47.token"]);
+});
+
+/** A kind that stands in one field, as `name.mark`. */
+const kindOf = (name: "token" | "session", field: keyof CredentialFields, ambient: boolean): CredentialKind => ({
+  name,
+  ambient,
+  shown: (shown) => shown[field],
+  async verify(text) {
+    await Promise.resolve();
+    const [subject = "", mark] = text.split(".");
+    if (mark !== "mark") throw new GatewayError("AUTH_001", { details: "No such session" });
+    return { ...SOMEBODY, subject, credential: name };
+  },
+  isOurs: () => Promise.resolve(false),
+});
+
+describe("two credentials in one request", () => {
+  const call = (authorization: string | undefined, sandboxToken: string | undefined, ambient: boolean) => {
+    const authenticator = new Authenticator({
+      kinds: [kindOf("token", "authorization", false), kindOf("session", "sandboxToken", ambient)],
+      cacheSize: 10,
+      skewMs: 0,
+      rateKey: (name) => rateKey("salt", name),
+      shareKey: (name) => sketchKey("salt", name, 64),
+      now: () => START,
+    });
+    return authenticator.verify({ authorization, sandboxToken }, () => NOTHING_REVOKED);
+  };
+
+  test("that speak for the same caller are the first one's", async () => {
+    expect((await call("a.mark", "a.mark", true)).principal.credential).toBe("token");
+  });
+
+  test.each([true, false])(
+    "that speak for different callers are refused, sent by the browser itself: %s",
+    async (ambient) => {
+      await expect(call("a.mark", "b.mark", ambient)).rejects.toMatchObject({ code: "AUTH_005" });
+    },
+  );
+
+  test("of which one is not good are refused", async () => {
+    await expect(call("a.mark", "a.old", false)).rejects.toMatchObject({ code: "AUTH_001" });
+    await expect(call("a.old", "a.mark", true)).rejects.toMatchObject({ code: "AUTH_001" });
+  });
+
+  test("are one when the one that the browser sends by itself is not good", async () => {
+    expect((await call("a.mark", "b.old", true)).principal.subject).toBe("a");
+  });
 });

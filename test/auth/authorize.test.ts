@@ -5,16 +5,9 @@ import type { Permission, Role } from "../../src/domain/role.ts";
 import { snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../../src/errors.ts";
 import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
+import { SOMEBODY } from "../support/principal.ts";
 
-const principal = (fields: Partial<Principal> = {}): Principal => ({
-  subject: "agent-1",
-  role: "executor",
-  tokenId: "tok_1",
-  sandboxes: null,
-  operations: null,
-  expiresAt: Number.POSITIVE_INFINITY,
-  ...fields,
-});
+const principal = (fields: Partial<Principal> = {}): Principal => ({ ...SOMEBODY, ...fields });
 
 const sandbox = (id: string) => ({
   id,

@@ -62,7 +62,11 @@ describe("a token that is right", () => {
     expect(await verifier().verify(made())).toEqual({
       subject: "agent-1",
       role: "executor",
+      credential: "token",
       tokenId: "tok_1",
+      grantedBy: null,
+      keyId: KEY.id,
+      issuedAt: NOW,
       sandboxes: null,
       operations: null,
       expiresAt: NOW + 60 * SECOND,
@@ -72,13 +76,18 @@ describe("a token that is right", () => {
   it("is what issueToken makes, narrowings included", async () => {
     const principal = { subject: "ci", role: "viewer", tokenId: "tok_2", sandboxes: ["py-*"], operations: [] } as const;
     const token = await issueToken({ principal, key: KEY, ...PLACE, expiresAt: NOW + 5999, now: NOW + 1 });
-    expect(await verifier().verify(token)).toEqual({ ...principal, expiresAt: NOW + 5 * SECOND });
+    expect(await verifier().verify(token)).toMatchObject({ ...principal, issuedAt: NOW, expiresAt: NOW + 5 * SECOND });
     const [header, claims] = token
       .split(".")
       .slice(0, 2)
       .map((part) => JSON.parse(Buffer.from(part, "base64url").toString()));
     expect(header).toEqual(HEADER);
     expect(claims).toMatchObject({ iss: PLACE.issuer, aud: PLACE.audience, iat: NOW / SECOND, nbf: NOW / SECOND });
+  });
+
+  it("that does not say when it was made is as old as can be", async () => {
+    const { issuedAt } = await verifier().verify(made({ claims: without("iat") }));
+    expect(issuedAt).toBe(0);
   });
 
   it.each([

@@ -1,15 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { matchesPattern, maySee, type Principal } from "../../src/domain/principal.ts";
+import { SOMEBODY } from "../support/principal.ts";
 
-const principal = (sandboxes: readonly string[] | null): Principal => ({
-  subject: "agent-1",
-  role: "executor",
-  tokenId: "tok_1",
-  sandboxes,
-  operations: null,
-  expiresAt: 0,
-});
+const principal = (sandboxes: readonly string[] | null): Principal => ({ ...SOMEBODY, sandboxes });
 
 const textOf = (...characters: string[]) => fc.string({ unit: fc.constantFrom(...characters), maxLength: 10 });
 

@@ -2,6 +2,7 @@ import type { InstanceStateName } from "../../src/domain/instance/state.ts";
 import type { Instance, Sandbox } from "../../src/domain/sandbox.ts";
 import type { PickBoard, PickRequest, Situation } from "../../src/proxy/balance/strategy.ts";
 import { SOME_SANDBOX } from "./sandboxes.ts";
+import { SOMEBODY } from "./principal.ts";
 
 /** A sandbox whose instances have these weights, numbered from 0. */
 export function sandboxOf(weights: readonly number[], more: Partial<Sandbox> = {}): Sandbox {
@@ -20,14 +21,7 @@ export function sandboxOf(weights: readonly number[], more: Partial<Sandbox> = {
 
 /** One of many callers' requests. */
 export function requestOf(caller: number): PickRequest & { bond: null } {
-  const principal = {
-    subject: `caller-${caller}`,
-    role: "executor",
-    tokenId: `tok_${caller}`,
-    sandboxes: null,
-    operations: null,
-    expiresAt: Number.POSITIVE_INFINITY,
-  } as const;
+  const principal = { ...SOMEBODY, subject: `caller-${caller}`, tokenId: `tok_${caller}` };
   const address = `10.${caller >> 16}.${(caller >> 8) & 255}.${caller & 255}`;
   return { principal, address, field: (name) => `${name} of ${caller}`, bond: null };
 }

@@ -1,10 +1,38 @@
-// The token that a request shows, and whose its Authorization field is.
+import type { Principal } from "../../domain/principal.ts";
+import { GatewayError } from "../../errors.ts";
+import type { CredentialFields, CredentialKind } from "./credential.ts";
 
-/** The fields of a request that can carry a token. */
-export interface TokenFields {
-  readonly authorization: string | undefined;
-  /** Authenticates in the place of Authorization, which then is the sandbox's own. */
-  readonly sandboxToken: string | undefined;
+export interface Verifier {
+  /** Turns a token into a principal. @throws GatewayError AUTH_001 */
+  verify(token: string): Promise<Principal>;
+  /** Whether a key of this gateway has signed the token, whatever it says and however old it is. */
+  signed(token: string): Promise<boolean>;
+}
+
+const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
+
+/** A signed token (RFC 7519), in `Authorization: Bearer` (RFC 6750) or `X-Sandbox-Token`. */
+export class TokenCredential implements CredentialKind {
+  readonly name = "token";
+  readonly ambient = false;
+  readonly #verifier: Verifier;
+
+  constructor(verifier: Verifier) {
+    this.#verifier = verifier;
+  }
+
+  shown(fields: CredentialFields): string | undefined {
+    return shownToken(fields);
+  }
+
+  verify(token: string): Promise<Principal> {
+    if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
+    return this.#verifier.verify(token);
+  }
+
+  isOurs(token: string): Promise<boolean> {
+    return this.#verifier.signed(token);
+  }
 }
 
 const SCHEME = "Bearer ";
@@ -12,7 +40,7 @@ const SPACE = 0x20;
 const BEARER = /^Bearer +(\S+)$/i;
 
 /** The token by which a request is authenticated, not looked at yet; undefined when there is none, "" when it is another scheme's. */
-export function shownToken({ authorization, sandboxToken }: TokenFields): string | undefined {
+export function shownToken({ authorization, sandboxToken }: CredentialFields): string | undefined {
   if (sandboxToken !== undefined) return sandboxToken;
   return authorization === undefined ? undefined : bearerToken(authorization);
 }
@@ -27,6 +55,6 @@ export function bearerToken(authorization: string): string {
 }
 
 /** Whether the Authorization field only says again what X-Sandbox-Token says. */
-export function repeatsToken({ authorization, sandboxToken }: TokenFields): boolean {
+export function repeatsToken({ authorization, sandboxToken }: CredentialFields): boolean {
   return authorization !== undefined && bearerToken(authorization) === sandboxToken;
 }

@@ -77,9 +77,9 @@ export class TokenVerbs {
       clockSkewMs: this.#config.TOKEN_CLOCK_SKEW,
       now: this.#now,
     });
-    const { tokenId, ...principal } = await verifier.verify(token);
-    const namesake = await this.#store.tokens.find(tokenId);
-    return { id: tokenId, ...principal, createdAt: 0, revokedAt: namesake?.revokedAt ?? null, hash };
+    const { tokenId: id, subject, role, sandboxes, operations, issuedAt, expiresAt } = await verifier.verify(token);
+    const revokedAt = (await this.#store.tokens.find(id))?.revokedAt ?? null;
+    return { id, subject, role, sandboxes, operations, createdAt: issuedAt, expiresAt, revokedAt, hash };
   }
 
   /** Newest first. `expired`: those that have expired too. */

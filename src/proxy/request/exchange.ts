@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AuditReceiver } from "../../audit/outbox.ts";
 import type { ExecutionFacts, RequestFacts, Try } from "../../audit/record.ts";
+import type { Standing } from "../../auth/standing.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
@@ -62,7 +63,8 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   /** How the client speaks to the first of us. */
   scheme: "http" | "https" = "http";
   head: Head | undefined;
-  principal: Principal | undefined;
+  /** Of who makes it; undefined while nobody knows who. */
+  standing: Standing | undefined;
   /** Its Authorization field is the sandbox's own. */
   passesAuthorization = false;
   decision: "allow" | "deny" = "deny";
@@ -214,6 +216,10 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
 
   get kind(): RequestFacts["kind"] {
     return this.route === "proxy" || this.route === "execute" ? this.route : "api";
+  }
+
+  get principal(): Principal | undefined {
+    return this.standing?.principal;
   }
 
   get method(): string {

@@ -1,5 +1,6 @@
-import type { Caller } from "../../auth/authenticate.ts";
-import { checkRevoked, findSandbox, revoked } from "../../auth/authorize.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { Standing } from "../../auth/standing.ts";
+import { findSandbox } from "../../auth/authorize.ts";
 import { portOf } from "../../domain/port.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { CustomRoute } from "../../domain/route/route.ts";
@@ -87,9 +88,10 @@ export class Admission {
    * @throws GatewayError AUTH_001 when the token has been revoked or has expired meanwhile, ROUTE_001 when the sandbox has
    *   gone, ROUTE_002 when the route has by which it came, and whatever the exchange was cut with.
    */
-  admit(exchange: Exchange, principal: Principal, sandboxId: string, route: CustomRoute | null = null): Sandbox {
+  admit(exchange: Exchange, caller: Caller, sandboxId: string, route: CustomRoute | null = null): Sandbox {
+    const { principal, standing } = caller;
     const snapshot = this.#snapshot();
-    checkRevoked(principal, snapshot);
+    standing.check(snapshot);
     if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
       throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
     }
@@ -150,16 +152,28 @@ function noTimeLeft(): GatewayError {
  * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for; a call
  * to a sandbox or a port of it that has gone ends unless it is with an instance, which then answers it to the end; an upgraded connection has no end of its own.
  */
-export function recheck(inFlight: InFlight<Exchange>, { revoked: tokens, sandboxes }: Snapshot): void {
+export function recheck(inFlight: InFlight<Exchange>, snapshot: Snapshot): void {
+  const { sandboxes } = snapshot;
   for (const exchange of inFlight) {
-    const { principal, sandboxId, port, sent, pausing, upgraded } = exchange;
-    if (principal === undefined) continue;
-    if (tokens.get(principal.tokenId) !== undefined) exchange.withdraw(revoked());
+    const { standing, sandboxId, port, sent, pausing, upgraded } = exchange;
+    if (standing === undefined) continue;
+    const takenBack = takenBackIn(standing, snapshot);
+    if (takenBack !== null) exchange.withdraw(takenBack);
     else if ((!sent || pausing || upgraded) && sandboxId !== "") {
       const sandbox = sandboxes.get(sandboxId);
       if (sandbox === undefined) exchange.cut(new GatewayError("ROUTE_001"));
       else if (port !== null && portOf(sandbox, port) === undefined) exchange.cut(new GatewayError("ROUTE_009"));
     }
+  }
+}
+
+function takenBackIn(standing: Standing, snapshot: Snapshot): GatewayError | null {
+  try {
+    standing.check(snapshot);
+    return null;
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Caller } from "../../auth/authenticate.ts";
+import type { Caller } from "../../auth/caller.ts";
 import { authorize, authorizeOperation } from "../../auth/authorize.ts";
 import type { DriverName, Sandbox } from "../../domain/sandbox.ts";
 import { resultText } from "../../domain/execution.ts";
@@ -86,7 +86,7 @@ export class ExecuteRoute {
     exchange.endBy = Math.min(exchange.endBy, exchange.startedAt + totalMs);
     await this.#o.admission.enterSandbox(exchange, found);
     await this.#o.recorder.begin(exchange);
-    const sandbox = this.#o.admission.admit(exchange, principal, request.sandboxId);
+    const sandbox = this.#o.admission.admit(exchange, caller, request.sandboxId);
     exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const result = await execute({
       request,

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Authenticator, Caller } from "../../auth/authenticate.ts";
-import { repeatsToken, shownToken } from "../../auth/credentials/token.ts";
+import type { Authenticator } from "../../auth/authenticate.ts";
+import type { Caller } from "../../auth/caller.ts";
+import { repeatsToken } from "../../auth/credentials/token.ts";
 import { type IpAccess, type Peer, schemeOf } from "../../auth/ip-access.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
 import type { RateLimits } from "../../limits/rate-limits.ts";
@@ -108,7 +109,7 @@ export class Pipeline {
   }
 
   #goOn(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Promise<void> | undefined {
-    exchange.principal = caller.principal;
+    exchange.standing = caller.standing;
     const where = this.#route(exchange, head, caller, peer, now);
     if (head.sandboxToken === undefined) return this.#serve(exchange, head, caller, where);
     return this.#passesAuthorization(head).then((passes) => {
@@ -162,7 +163,7 @@ export class Pipeline {
   #known(head: Head): Caller | undefined {
     const { authenticator } = this.#o;
     if (authenticator === null) return this.#o.anonymous;
-    const caller = authenticator.known(shownToken(head), this.#o.snapshot());
+    const caller = authenticator.known(head, this.#o.snapshot());
     if (caller !== undefined) this.#o.lane.authSuccess();
     return caller;
   }
@@ -170,12 +171,12 @@ export class Pipeline {
   /** @throws GatewayError AUTH_005 */
   async #passesAuthorization(head: Head): Promise<boolean> {
     const { authenticator } = this.#o;
-    return authenticator === null ? !repeatsToken(head) : authenticator.passesAuthorization(head);
+    return authenticator === null ? !repeatsToken(head) : authenticator.passesAuthorization(head, this.#o.snapshot());
   }
 
   async #verify(head: Head): Promise<Caller> {
     const authenticator = this.#o.authenticator as Authenticator;
-    const caller = await authenticator.verify(shownToken(head) as string, this.#o.snapshot);
+    const caller = await authenticator.verify(head, this.#o.snapshot);
     this.#o.lane.authSuccess();
     return caller;
   }

@@ -1,4 +1,4 @@
-import type { Caller } from "../../auth/authenticate.ts";
+import type { Caller } from "../../auth/caller.ts";
 import { authorize } from "../../auth/authorize.ts";
 import { maySee } from "../../domain/principal.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";

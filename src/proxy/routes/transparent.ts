@@ -1,6 +1,5 @@
-import type { Caller } from "../../auth/authenticate.ts";
+import type { Caller } from "../../auth/caller.ts";
 import { authorize, authorizeProxy, findPort } from "../../auth/authorize.ts";
-import type { Principal } from "../../domain/principal.ts";
 import type { Transformation } from "../../domain/transform/transformation.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Selection } from "../balance/selection.ts";
@@ -92,11 +91,10 @@ export class TransparentRoute {
     if (transformation !== null) {
       // Nothing is read of who has not shown a token.
       const prepared = this.#prepared(waiting, exchange, head, { transformation, reads: preflight === null });
-      return prepared.then((change) => this.#begin(exchange, head, principal, where, preflight, change));
+      return prepared.then((change) => this.#begin(exchange, head, caller, where, preflight, change));
     }
-    if (waiting !== undefined)
-      return waiting.then(() => this.#begin(exchange, head, principal, where, preflight, null));
-    return this.#begin(exchange, head, principal, where, preflight, null);
+    if (waiting !== undefined) return waiting.then(() => this.#begin(exchange, head, caller, where, preflight, null));
+    return this.#begin(exchange, head, caller, where, preflight, null);
   }
 
   /** The same for whichever sandbox has the labels: the answer tells which one it was. */
@@ -133,20 +131,20 @@ export class TransparentRoute {
   #begin(
     exchange: Exchange,
     head: Head,
-    principal: Principal,
+    caller: Caller,
     where: ProxyRoute,
     preflight: Receiver | null,
     change: Changing | null,
   ): Promise<void> | undefined {
     const recorded = this.#o.recorder.begin(exchange);
-    if (recorded === undefined) this.#forward(exchange, head, principal, where, preflight, change);
-    return recorded?.then(() => this.#forward(exchange, head, principal, where, preflight, change));
+    if (recorded === undefined) this.#forward(exchange, head, caller, where, preflight, change);
+    return recorded?.then(() => this.#forward(exchange, head, caller, where, preflight, change));
   }
 
   #forward(
     exchange: Exchange,
     head: Head,
-    principal: Principal,
+    caller: Caller,
     where: ProxyRoute,
     preflight: Receiver | null,
     change: Changing | null,
@@ -154,7 +152,7 @@ export class TransparentRoute {
     const transformation = change === null ? null : change.transformation;
     const prepared = change === null ? null : change.prepared;
     const { path, port, route } = where;
-    const sandbox = this.#o.admission.admit(exchange, principal, exchange.sandboxId, route);
+    const sandbox = this.#o.admission.admit(exchange, caller, exchange.sandboxId, route);
     exchange.port = findPort(sandbox, port);
     const settings = this.#o.settings.of(sandbox, route);
     if (preflight !== null && settings.cors !== "passed") throw new GatewayError("AUTH_002");

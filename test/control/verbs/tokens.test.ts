@@ -17,7 +17,7 @@ describe("tokens.create", () => {
       clockSkewMs: 0,
       now: () => NOW,
     });
-    expect(await verifier.verify(token)).toEqual({
+    expect(await verifier.verify(token)).toMatchObject({
       subject: "agent-1",
       role: "executor",
       tokenId: record.id,

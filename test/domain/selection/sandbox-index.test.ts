@@ -5,19 +5,11 @@ import { maySee, type Principal } from "../../../src/domain/principal.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
 import { SandboxIndex } from "../../../src/domain/selection/sandbox-index.ts";
 import { SOME_SANDBOX } from "../../support/sandboxes.ts";
-
-const ANYBODY: Principal = {
-  subject: "a",
-  role: "executor",
-  tokenId: "tok_1",
-  sandboxes: null,
-  operations: null,
-  expiresAt: Number.POSITIVE_INFINITY,
-};
+import { SOMEBODY } from "../../support/principal.ts";
 
 const sandbox = (id: string, labels: Labels): Sandbox => ({ ...SOME_SANDBOX, id, labels });
-const narrowed = (...sandboxes: string[]): Principal => ({ ...ANYBODY, sandboxes });
-const found = (index: SandboxIndex, labels: Labels, principal = ANYBODY): string[] =>
+const narrowed = (...sandboxes: string[]): Principal => ({ ...SOMEBODY, sandboxes });
+const found = (index: SandboxIndex, labels: Labels, principal = SOMEBODY): string[] =>
   index
     .sample(labels, principal, 10_000, Math.random)
     .map(({ id }) => id)
@@ -28,7 +20,7 @@ test("finds the sandboxes that have all of the labels, as they are after each ch
   const labels = fc.dictionary(name, fc.constantFrom("1", "2", ""), { maxKeys: 2 });
   const id = fc.constantFrom("x-1", "x-2", "y-1", "y-2", "z");
   const change = fc.record({ id, labels: fc.option(labels) });
-  const principals = [ANYBODY, narrowed("x-*"), narrowed("z", "y-1"), narrowed("none"), narrowed("*-2", "x-*")];
+  const principals = [SOMEBODY, narrowed("x-*"), narrowed("z", "y-1"), narrowed("none"), narrowed("*-2", "x-*")];
   fc.assert(
     fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
       const index = new SandboxIndex([sandbox("x-1", { a: "1" }), sandbox("plain", {})]);

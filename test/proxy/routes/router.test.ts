@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Principal } from "../../../src/domain/principal.ts";
 import { RouteTable } from "../../../src/domain/snapshot/route-table.ts";
 import type { Head } from "../../../src/proxy/request/head.ts";
 import { HEALTH_PAGES, healthPage as healthPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
+import { SOMEBODY } from "../../support/principal.ts";
 
 function head(target: string, sandboxId?: string, host = "x", sandboxPort?: string, sandboxSelector?: string): Head {
   return {
@@ -27,15 +27,7 @@ function head(target: string, sandboxId?: string, host = "x", sandboxPort?: stri
 }
 
 const NO_ROUTES = RouteTable.from([]);
-const ANYBODY: Principal = {
-  subject: "a",
-  role: "executor",
-  tokenId: "",
-  sandboxes: null,
-  operations: null,
-  expiresAt: Number.POSITIVE_INFINITY,
-};
-const route = (method: string, of: Head) => routeOf(method, of, ".gw.example", NO_ROUTES, ANYBODY);
+const route = (method: string, of: Head) => routeOf(method, of, ".gw.example", NO_ROUTES, SOMEBODY);
 const healthPage = (method: string, of: Head) => healthPageOf(method, of, ".gw.example", NO_ROUTES);
 const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`, port: number | null = null) => ({
   kind: "proxy",
@@ -242,7 +234,7 @@ describe("a sandbox's own host", () => {
   });
 
   test("is none without a domain", () => {
-    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "", NO_ROUTES, ANYBODY)).toEqual(
+    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "", NO_ROUTES, SOMEBODY)).toEqual(
       proxy("box", "/"),
     );
   });

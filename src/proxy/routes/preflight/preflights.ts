@@ -1,6 +1,6 @@
 import { findPort } from "../../../auth/authorize.ts";
-import type { Caller } from "../../../auth/authenticate.ts";
-import type { Principal } from "../../../domain/principal.ts";
+import { type Caller, nobody } from "../../../auth/caller.ts";
+import { withoutCredential } from "../../../domain/principal.ts";
 import type { Settings } from "../../../domain/settings/settings.ts";
 import type { Snapshot } from "../../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../../errors.ts";
@@ -46,7 +46,7 @@ export class Preflights {
     this.#settings = options.settings;
     this.#transparent = options.transparent;
     this.#responder = options.responder;
-    this.#caller = { principal: BROWSER, rateKey: 0n, proxyRateKey: 0n, shareKey: options.shareKey };
+    this.#caller = nobody(withoutCredential("preflight", "executor"), options.shareKey);
   }
 
   /** How a request is answered without a token; null when it is not. */
@@ -75,7 +75,7 @@ export class Preflights {
       this.#responder.fields(exchange, 204, answering.fields);
       return undefined;
     }
-    exchange.principal = BROWSER;
+    exchange.standing = this.#caller.standing;
     exchange.req.rawHeaders = passing(exchange.req.rawHeaders);
     const receiver = new PassedPreflight(exchange, this.#responder);
     return this.#transparent.serve(exchange, head, this.#caller, answering.where, receiver);
@@ -96,16 +96,6 @@ export class Preflights {
     }
   }
 }
-
-/** Nobody in particular. */
-const BROWSER: Principal = {
-  subject: "preflight",
-  role: "executor",
-  tokenId: "",
-  sandboxes: null,
-  operations: null,
-  expiresAt: Number.POSITIVE_INFINITY,
-};
 
 const PASSING = /^(?:host|origin|user-agent|access-control-request-.*)$/;
 

@@ -1,0 +1,35 @@
+import type { Principal } from "../domain/principal.ts";
+import type { Snapshot } from "../domain/snapshot/snapshot.ts";
+import { GatewayError } from "../errors.ts";
+
+/**
+ * Whether a principal still stands: what speaks for it has been verified before, and nothing since has taken it back. The
+ * answer is remembered for the revision of the state that it was given in, so a request asks nothing where nothing changed.
+ */
+export class Standing {
+  readonly principal: Principal;
+  /** Of the snapshot in which it was good; the snapshot itself would be kept alive. */
+  #goodAt = -1;
+
+  constructor(principal: Principal) {
+    this.principal = principal;
+  }
+
+  /** @throws GatewayError AUTH_001 when what speaks for the principal has been taken back. */
+  check(snapshot: Snapshot): void {
+    if (this.#goodAt === snapshot.revision) return;
+    this.#goodAt = -1;
+    checkStanding(this.principal, snapshot);
+    this.#goodAt = snapshot.revision;
+  }
+}
+
+/** Every way in which a credential can be taken back has its line here. */
+function checkStanding({ tokenId, grantedBy }: Principal, { revoked }: Snapshot): void {
+  if (revoked.get(tokenId) !== undefined) throw takenBack();
+  if (grantedBy !== null && revoked.get(grantedBy) !== undefined) throw takenBack();
+}
+
+function takenBack(): GatewayError {
+  return new GatewayError("AUTH_001", { details: "Token has been revoked", reason: "revoked" });
+}
