@@ -251,36 +251,36 @@ const kindOf = (name: "token" | "session", field: keyof CredentialFields, ambien
   isOurs: () => Promise.resolve(false),
 });
 
-describe("two credentials in one request", () => {
-  const call = (authorization: string | undefined, sandboxToken: string | undefined, ambient: boolean) => {
-    const authenticator = new Authenticator({
-      kinds: [kindOf("token", "authorization", false), kindOf("session", "sandboxToken", ambient)],
-      cacheSize: 10,
-      skewMs: 0,
-      rateKey: (name) => rateKey("salt", name),
-      shareKey: (name) => sketchKey("salt", name, 64),
-      now: () => START,
-    });
-    return authenticator.verify({ authorization, sandboxToken }, () => NOTHING_REVOKED);
-  };
+const callWithTwo = (authorization: string | undefined, sandboxToken: string | undefined, ambient: boolean) => {
+  const authenticator = new Authenticator({
+    kinds: [kindOf("token", "authorization", false), kindOf("session", "sandboxToken", ambient)],
+    cacheSize: 10,
+    skewMs: 0,
+    rateKey: (name) => rateKey("salt", name),
+    shareKey: (name) => sketchKey("salt", name, 64),
+    now: () => START,
+  });
+  return authenticator.verify({ authorization, sandboxToken }, () => NOTHING_REVOKED);
+};
 
+describe("two credentials in one request", () => {
   test("that speak for the same caller are the first one's", async () => {
-    expect((await call("a.mark", "a.mark", true)).principal.credential).toBe("token");
+    expect((await callWithTwo("a.mark", "a.mark", true)).principal.credential).toBe("token");
   });
 
   test.each([true, false])(
     "that speak for different callers are refused, sent by the browser itself: %s",
     async (ambient) => {
-      await expect(call("a.mark", "b.mark", ambient)).rejects.toMatchObject({ code: "AUTH_005" });
+      await expect(callWithTwo("a.mark", "b.mark", ambient)).rejects.toMatchObject({ code: "AUTH_005" });
     },
   );
 
   test("of which one is not good are refused", async () => {
-    await expect(call("a.mark", "a.old", false)).rejects.toMatchObject({ code: "AUTH_001" });
-    await expect(call("a.old", "a.mark", true)).rejects.toMatchObject({ code: "AUTH_001" });
+    await expect(callWithTwo("a.mark", "a.old", false)).rejects.toMatchObject({ code: "AUTH_001" });
+    await expect(callWithTwo("a.old", "a.mark", true)).rejects.toMatchObject({ code: "AUTH_001" });
   });
 
   test("are one when the one that the browser sends by itself is not good", async () => {
-    expect((await call("a.mark", "b.old", true)).principal.subject).toBe("a");
+    expect((await callWithTwo("a.mark", "b.old", true)).principal.subject).toBe("a");
   });
 });
