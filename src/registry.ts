@@ -1,5 +1,6 @@
 // Every built-in plug-in by the name people use for it: the only list of them.
 
+import { ApiKeyCredential } from "./auth/credentials/api-key.ts";
 import type { CredentialKind } from "./auth/credentials/credential.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
 import type { SigningKey } from "./auth/keys.ts";
@@ -38,14 +39,19 @@ export const STRATEGY_NAMES = [
 ] as const;
 
 /** In the order in which they count: what callers show on purpose before what browsers send by themselves. */
-export function createCredentials({ config, signing }: { config: Config; signing: SigningKey }): CredentialKind[] {
+export function createCredentials(options: {
+  config: Config;
+  signing: SigningKey;
+  tokenHashKey: Uint8Array;
+}): CredentialKind[] {
+  const { config, signing, tokenHashKey } = options;
   const verifier = new TokenVerifier({
     keys: [signing],
     issuer: config.TOKEN_ISSUER,
     audience: config.TOKEN_AUDIENCE,
     clockSkewMs: config.TOKEN_CLOCK_SKEW,
   });
-  return [new TokenCredential(verifier)];
+  return [new TokenCredential(verifier), new ApiKeyCredential(tokenHashKey)];
 }
 
 export function createRuntimes(config: Config): Record<(typeof RUNTIME_NAMES)[number], Runtime> {

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
-import { lastRefusedExpiry } from "../domain/token.ts";
+import { lastRefusedExpiry, type Use } from "../domain/token.ts";
 import { GatewayError } from "../errors.ts";
 import type { SketchKey } from "../limits/sketch.ts";
 import type { Caller } from "./caller.ts";
@@ -103,6 +103,11 @@ export class Authenticator {
     return true;
   }
 
+  /** When each credential was last used that has been since `since` (ms since the epoch), of the kinds of which that is kept. */
+  usesSince(since: number): Use[] {
+    return this.#kinds.flatMap(({ kind, known }) => (kind.keepsUse ? known.usesSince(since) : []));
+  }
+
   #shown(fields: CredentialFields): Shown[] {
     return this.#kinds.flatMap(({ kind, known }) => {
       const text = kind.shown(fields);
@@ -121,6 +126,7 @@ export class Authenticator {
       rateKey: this.#rateKey(name),
       proxyRateKey: this.#rateKey(`proxied ${name}`),
       shareKey: this.#shareKey(name),
+      usedAt: this.#now(),
     };
     caller.standing.check(snapshot());
     known.remember(text, caller);
@@ -131,11 +137,13 @@ export class Authenticator {
   #good(known: KnownCallers, text: string, snapshot: Snapshot): Caller | undefined {
     const caller = known.get(text);
     if (caller === undefined) return undefined;
-    if (caller.principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
+    const now = this.#now();
+    if (caller.principal.expiresAt <= lastRefusedExpiry(now, this.#skewMs)) {
       known.forget(text);
       return undefined;
     }
     caller.standing.check(snapshot);
+    caller.usedAt = now;
     return caller;
   }
 }

@@ -11,9 +11,11 @@ export interface Caller {
   readonly proxyRateKey: bigint;
   /** Where its share is counted; null when it is nobody in particular. */
   readonly shareKey: SketchKey | null;
+  /** When it last called, milliseconds since the epoch. */
+  usedAt: number;
 }
 
 /** Nobody in particular: has no limit of its own. */
 export function nobody(principal: Principal, shareKey: SketchKey | null): Caller {
-  return { principal, standing: new Standing(principal), rateKey: 0n, proxyRateKey: 0n, shareKey };
+  return { principal, standing: new Standing(principal), rateKey: 0n, proxyRateKey: 0n, shareKey, usedAt: 0 };
 }

@@ -1,3 +1,4 @@
+import type { Use } from "../domain/token.ts";
 import type { Caller } from "./caller.ts";
 
 /** The part that one subject's credentials may take. */
@@ -27,6 +28,14 @@ export class KnownCallers {
 
   get(credential: string): Caller | undefined {
     return this.#callers.get(credential);
+  }
+
+  /** Of those that called since then, ms since the epoch. */
+  usesSince(since: number): Use[] {
+    return Array.from(this.#callers.values(), ({ principal, usedAt }) => ({
+      tokenId: principal.tokenId,
+      at: usedAt,
+    })).filter(({ at }) => at >= since);
   }
 
   remember(credential: string, caller: Caller): void {

@@ -25,9 +25,13 @@ export class Standing {
 }
 
 /** Every way in which a credential can be taken back has its line here. */
-function checkStanding({ tokenId, grantedBy }: Principal, { revoked }: Snapshot): void {
+function checkStanding(principal: Principal, { revoked, revokedSubjects }: Snapshot): void {
+  const { tokenId, grantedBy, subject, issuedAt, credential } = principal;
+  if (credential === "none") return;
   if (revoked.get(tokenId) !== undefined) throw takenBack();
   if (grantedBy !== null && revoked.get(grantedBy) !== undefined) throw takenBack();
+  const subjectRevoked = revokedSubjects.get(subject);
+  if (subjectRevoked !== undefined && issuedAt < subjectRevoked.issuedBefore) throw takenBack();
 }
 
 function takenBack(): GatewayError {

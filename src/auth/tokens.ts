@@ -15,10 +15,20 @@ export interface IssueOptions {
   /** Milliseconds since the epoch; a token knows whole seconds, so both are rounded down. */
   readonly expiresAt: number;
   readonly now: number;
+  /** What the token says of when it was made; default: `now`. */
+  readonly issuedAt?: number;
 }
 
 /** Signs a token for `principal` (RFC 7519, compact form). */
-export function issueToken({ principal, key, issuer, audience, expiresAt, now }: IssueOptions): Promise<string> {
+export function issueToken({
+  principal,
+  key,
+  issuer,
+  audience,
+  expiresAt,
+  now,
+  issuedAt = now,
+}: IssueOptions): Promise<string> {
   const { role, sandboxes, operations } = principal;
   return new SignJWT({ role, ...(sandboxes && { sandboxes }), ...(operations && { operations }) })
     .setProtectedHeader({ alg: key.algorithm, kid: key.id, typ: "JWT" })
@@ -26,7 +36,7 @@ export function issueToken({ principal, key, issuer, audience, expiresAt, now }:
     .setAudience(audience)
     .setSubject(principal.subject)
     .setJti(principal.tokenId)
-    .setIssuedAt(seconds(now))
+    .setIssuedAt(seconds(issuedAt))
     .setNotBefore(seconds(now))
     .setExpirationTime(seconds(expiresAt))
     .sign(key.secret);

@@ -12,7 +12,7 @@ export interface Actor {
 }
 
 /** One verb's transaction. */
-export interface Step extends Pick<Transaction, "sandboxes" | "routes" | "tokens"> {
+export interface Step extends Pick<Transaction, "sandboxes" | "routes" | "tokens" | "revocations"> {
   /** Milliseconds since the epoch: one time for all that the verb writes. */
   readonly now: number;
   /** Tells the data path. Returns the revision: once that is in force, so is the change. */
@@ -45,13 +45,14 @@ export class Control {
   /** See StateStore.transaction for what `work` may wait for: its step's own promises, and nothing else. */
   async write<T>(actor: Actor, work: (step: Step) => Promise<T>): Promise<T> {
     const { auditKey } = await this.#keys();
-    return await this.#store.transaction(({ sandboxes, routes, tokens, changes, audit }) => {
+    return await this.#store.transaction(({ sandboxes, routes, tokens, revocations, changes, audit }) => {
       const now = this.#now();
       const chain = new AuditChain({ table: audit, key: auditKey });
       return work({
         sandboxes,
         routes,
         tokens,
+        revocations,
         now,
         announce: (change) => changes.append(change, now),
         revision: () => changes.revision(),

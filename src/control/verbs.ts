@@ -8,6 +8,7 @@ import { Control } from "./control.ts";
 import { AuditVerbs } from "./verbs/audit.ts";
 import { CircuitVerbs } from "./verbs/circuits.ts";
 import { InstanceVerbs } from "./verbs/instances.ts";
+import { RevocationVerbs } from "./verbs/revocations.ts";
 import { RouteVerbs } from "./verbs/routes.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
 import { type RunningDaemon, StatusVerbs } from "./verbs/status.ts";
@@ -26,6 +27,7 @@ export interface VerbsOptions {
     | "TOKEN_AUDIENCE"
     | "TOKEN_CLOCK_SKEW"
     | "AUTH_TOKEN_EXPIRY"
+    | "API_KEY_EXPIRY"
     | "TARGET_ALLOW"
     | "TARGET_DENY"
     | "GATEWAY_DOMAIN"
@@ -47,6 +49,7 @@ export interface VerbsOptions {
  */
 export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
+  readonly revocations: VerbsOf<RevocationVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
   readonly instances: VerbsOf<InstanceVerbs>;
   readonly routes: VerbsOf<RouteVerbs>;
@@ -72,6 +75,7 @@ export function createVerbs({
   const targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
+    revocations: new RevocationVerbs({ control }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
     routes: new RouteVerbs({ control, store, gatewayDomain: config.GATEWAY_DOMAIN }),

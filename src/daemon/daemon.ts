@@ -36,6 +36,7 @@ import { startAuditPath } from "./parts/audit-path.ts";
 import type { Log } from "./parts/log.ts";
 import { type Part, Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
+import { noteUses } from "./parts/uses.ts";
 import { Vitals } from "./parts/vitals.ts";
 import { Starting } from "./parts/starting.ts";
 import { Reloading } from "./parts/reloading.ts";
@@ -225,11 +226,12 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
 
   const threads = new DataThreads({
     memory,
-    thread: { config, socketFolder: runDirectory, signing: keys.signing, salt },
+    thread: { config, socketFolder: runDirectory, signing: keys.signing, tokenHashKey: keys.tokenHashKey, salt },
     sockets: shared,
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,
     onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
+    onUses: noteUses({ table: store.uses, log }),
     onLog: (level, message, fields) => log[level](fields, message),
     onChange: () => inForce.look(),
   });

@@ -11,6 +11,7 @@ import type { Config } from "../config/schema.ts";
 import { withoutCredential } from "../domain/principal.ts";
 import type { SandboxIndex } from "../domain/selection/sandbox-index.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
+import type { Use } from "../domain/token.ts";
 import type { GatewayError } from "../errors.ts";
 import { Cap } from "../limits/cap.ts";
 import { ConcurrencyGate } from "../limits/concurrency.ts";
@@ -67,6 +68,8 @@ export interface Shell {
   /** Random per process; see `rateKey`. */
   readonly salt: string;
   readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
+  /** API keys are known by their hash under this one. */
+  readonly tokenHashKey: Uint8Array;
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
   readonly snapshot: () => Snapshot;
   /** Of the labels of the snapshot's sandboxes. */
@@ -90,6 +93,8 @@ export interface Shell {
 export interface Policy extends ListenerPolicy {
   readonly pipeline: Pipeline;
   readonly streams: Streams;
+  /** See Authenticator.usesSince. */
+  readonly usesSince: (since: number) => Use[];
   readonly serverLimits: ServerLimits;
 }
 
@@ -258,6 +263,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   });
   return {
     pipeline,
+    usesSince: (since) => authenticator?.usesSince(since) ?? [],
     access,
     streams,
     connections,
@@ -273,12 +279,12 @@ export function createPolicy(config: Config, shell: Shell): Policy {
 
 function newAuthenticator(
   config: Config,
-  { signing }: Shell,
+  { signing, tokenHashKey }: Shell,
   keyOf: (name: string) => bigint,
   shareKeyOf: (name: string) => SketchKey,
 ): Authenticator {
   return new Authenticator({
-    kinds: createCredentials({ config, signing }),
+    kinds: createCredentials({ config, signing, tokenHashKey }),
     cacheSize: config.TOKEN_CACHE_SIZE,
     skewMs: config.TOKEN_CLOCK_SKEW,
     rateKey: keyOf,

@@ -1,13 +1,20 @@
+import type { ApiKeyChange } from "./credential/api-key.ts";
 import type { CircuitChange } from "./instance/circuit.ts";
 import type { RouteChange } from "./route/route.ts";
 import type { SandboxChange } from "./sandbox.ts";
-import type { RevocationChange } from "./token.ts";
+import type { RevocationChange, SubjectRevocationChange } from "./token.ts";
 
 /**
  * One committed mutation, as the data path needs to know it. A change carries the new state whole, so applying it needs no
  * look-up. Each noun declares its own.
  */
-export type Change = SandboxChange | RevocationChange | CircuitChange | RouteChange;
+export type Change =
+  | SandboxChange
+  | RevocationChange
+  | SubjectRevocationChange
+  | ApiKeyChange
+  | CircuitChange
+  | RouteChange;
 
 /** A change with its place in the order of all changes. */
 export interface Revised {

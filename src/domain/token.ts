@@ -14,7 +14,18 @@ export interface TokenRecord {
   readonly revokedAt: number | null;
   /** HMAC-SHA-256 of the token under the data folder's own key, hex. */
   readonly hash: string;
+  /** Signed: it carries what it may do. Opaque: an API key, which carries nothing. */
+  readonly form: TokenForm;
+  /** The beginning of an API key, by which people know it again; null for a signed token. */
+  readonly prefix: string | null;
+  /** When an API key was last used, to the minute; null = never, or nobody knows. */
+  readonly lastUsedAt: number | null;
 }
+
+export type TokenForm = "signed" | "opaque";
+
+/** The end of what has no end: the last second of the year 9999, since RFC 3339 has four digits for the year. */
+export const NEVER = 253_402_300_799_000;
 
 /** A token that was revoked before its time. */
 export interface Revocation {
@@ -28,6 +39,23 @@ export interface RevocationRow extends Revocation {
 
 export interface RevocationChange extends RevocationRow {
   readonly kind: "token.revoked";
+}
+
+/** All that was issued to a subject before a moment (ms since the epoch) is revoked, whoever made it. */
+export interface SubjectRevocation {
+  readonly subject: string;
+  readonly issuedBefore: number;
+}
+
+export interface SubjectRevocationChange extends SubjectRevocation {
+  readonly kind: "subject.revoked";
+}
+
+/** When a credential was last used, as a data thread noticed. */
+export interface Use {
+  readonly tokenId: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Change, Revised } from "../domain/change.ts";
 import type { CustomRoute } from "../domain/route/route.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
 import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
-import type { TokenRecord } from "../domain/token.ts";
+import type { RevocationRow, SubjectRevocation, TokenRecord, Use } from "../domain/token.ts";
 import type { AuditTable } from "./audit-log.ts";
 
 /**
@@ -31,9 +31,11 @@ export interface StateStore {
   readonly sandboxes: SandboxReads;
   readonly routes: RouteReads;
   readonly tokens: TokenReads;
+  readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
   readonly observed: ObservedTable;
+  readonly uses: UseTable;
   /**
    * All the data path needs, in one consistent view. Revocations of tokens that expired by `expiredBy` are left out:
    * see `lastRefusedExpiry` in domain/token.ts.
@@ -50,6 +52,7 @@ export interface Transaction {
   readonly sandboxes: SandboxTable;
   readonly routes: RouteTable;
   readonly tokens: TokenTable;
+  readonly revocations: RevocationTable;
   readonly changes: ChangeTable;
   /**
    * The node's own audit chain, for the record of what this transaction does: they are committed together. Where the state
@@ -106,6 +109,22 @@ export interface TokenTable extends TokenReads {
   create(token: TokenRecord): Promise<void>;
   /** Sets `revokedAt` unless it is set already. False when there is no such token or it was revoked before. */
   revoke(id: string, at: number): Promise<boolean>;
+  /** Sets `revokedAt` of all the subject's that were created before and have it not. Returns how many were still good. */
+  revokeOf(subject: string, createdBefore: number, at: number): Promise<number>;
+}
+
+/** Revocations of what may have been made elsewhere: there is no token record that could tell of them. */
+export interface RevocationReads {
+  /** The moment before which all that was issued to the subject is revoked (ms since the epoch); undefined = none is. */
+  findSubject(subject: string): Promise<number | undefined>;
+  /** When the token of this id, made elsewhere, was revoked (ms since the epoch). */
+  findId(tokenId: string): Promise<number | undefined>;
+}
+
+export interface RevocationTable extends RevocationReads {
+  revokeSubject(revocation: SubjectRevocation, at: number): Promise<void>;
+  /** `expiresAt`: how long the token might live; NEVER where nobody knows. */
+  revokeId(row: RevocationRow, at: number): Promise<void>;
 }
 
 export interface ChangeReads {
@@ -125,6 +144,12 @@ export interface KeyTable {
   find(name: string): Promise<Buffer | undefined>;
   /** Keeps what is there already: the first writer wins, and `find` tells who that was. A commit of its own. */
   createIfAbsent(name: string, sealed: Buffer, at: number): Promise<void>;
+}
+
+/** When credentials were last used. */
+export interface UseTable {
+  /** Never takes a last use back to an earlier one. A commit of its own. */
+  note(uses: readonly Use[]): Promise<void>;
 }
 
 /** What the daemon saw, written back about once a second for `status` and the lists: name → JSON text. */

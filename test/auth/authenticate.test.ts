@@ -9,6 +9,7 @@ import type { Principal } from "../../src/domain/principal.ts";
 import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { SOMEBODY } from "../support/principal.ts";
+import { NO_STATE } from "../support/snapshot.ts";
 
 const START = 1_800_000_000_000;
 const MINUTE = 60_000;
@@ -18,7 +19,7 @@ let revision = 0;
 function snapshotWith(...revoked: string[]): Snapshot {
   const entries = revoked.map((tokenId) => ({ tokenId, expiresAt: START + MINUTE }));
   revision += 1;
-  return snapshotFrom({ revision, sandboxes: [], routes: [], revoked: entries });
+  return snapshotFrom({ ...NO_STATE, revision, revoked: entries });
 }
 
 const NOTHING_REVOKED = snapshotWith();
@@ -241,6 +242,7 @@ test("one subject's tokens push out each other, not those of others", async () =
 const kindOf = (name: "token" | "session", field: keyof CredentialFields, ambient: boolean): CredentialKind => ({
   name,
   ambient,
+  keepsUse: ambient,
   shown: (shown) => shown[field],
   async verify(text) {
     await Promise.resolve();

@@ -6,6 +6,7 @@ import { snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../../src/errors.ts";
 import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
 import { SOMEBODY } from "../support/principal.ts";
+import { NO_STATE } from "../support/snapshot.ts";
 
 const principal = (fields: Partial<Principal> = {}): Principal => ({ ...SOMEBODY, ...fields });
 
@@ -79,7 +80,7 @@ describe("a token narrowed to operations", () => {
 });
 
 describe("a sandbox", () => {
-  const snapshot = snapshotFrom({ revision: 1, sandboxes: ["py-1", "js-1"].map(sandbox), routes: [], revoked: [] });
+  const snapshot = snapshotFrom({ ...NO_STATE, revision: 1, sandboxes: ["py-1", "js-1"].map(sandbox) });
 
   test("is found by whose token covers it", () => {
     for (const sandboxes of [null, ["py-*"], ["js-1", "py-1"], ["*"]]) {

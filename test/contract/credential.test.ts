@@ -1,5 +1,6 @@
 import { SignJWT } from "jose";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { newApiKey } from "../../src/auth/api-key-text.ts";
 import { eventually } from "../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -53,9 +54,32 @@ function tokenKind(name: string, show: (token: string) => Shown): Kind {
   };
 }
 
+/** An opaque key, in either field. */
+function apiKeyKind(name: string, show: (key: string) => Shown): Kind {
+  return {
+    name,
+    async issue({ verbs, feed }, lifetimeMs) {
+      const issued = { subject: "agent", role: "executor", expiresInMs: lifetimeMs, sandboxes: null, operations: null };
+      const { token, record } = await verbs.tokens.create(ACTOR, { ...issued, form: "opaque" });
+      await feed.wake();
+      return {
+        shown: show(token),
+        secret: token,
+        revoke: async () => {
+          await verbs.tokens.revoke(ACTOR, record.id);
+          await feed.wake();
+        },
+      };
+    },
+    forged: () => Promise.resolve(show(newApiKey())),
+  };
+}
+
 const KINDS: readonly Kind[] = [
   tokenKind("a token in Authorization", (token) => ({ authorization: `Bearer ${token}` })),
   tokenKind("a token in X-Sandbox-Token", (token) => ({ "x-sandbox-token": token })),
+  apiKeyKind("an API key in Authorization", (key) => ({ authorization: `Bearer ${key}` })),
+  apiKeyKind("an API key in X-Sandbox-Token", (key) => ({ "x-sandbox-token": key })),
 ];
 
 describe.each(KINDS)("$name", ({ issue, forged }) => {

@@ -6,6 +6,8 @@ import { openSqliteStore } from "../../src/store/sqlite/open.ts";
 import type { StateStore, Transaction } from "../../src/store/store.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
+import { NO_STATE } from "../support/snapshot.ts";
+import { apiKeyOf } from "../../src/domain/credential/api-key.ts";
 
 /** Every kind of state store keeps these promises. `open` opens the same store again each time it is called. */
 interface Kind {
@@ -31,6 +33,9 @@ const token = (fields: Partial<TokenRecord> = {}): TokenRecord => ({
   expiresAt: 5000,
   revokedAt: null,
   hash: newId("tok"),
+  form: "signed",
+  prefix: null,
+  lastUsedAt: null,
   ...fields,
 });
 
@@ -258,6 +263,37 @@ describe.each(KINDS)("a $name store", ({ open }) => {
     });
   });
 
+  describe("tokens", () => {
+    it("of a subject are revoked together, those that were created before; only what was good counts", async () => {
+      const { store } = await fresh();
+      const mine = { subject: "ada" };
+      const [old, expired, later, other] = [
+        token(mine),
+        token({ ...mine, expiresAt: 1999 }),
+        token({ ...mine, createdAt: 1500 }),
+        token(),
+      ];
+      await addTokens(store, old, expired, later, other);
+      const revoke = () => store.transaction(({ tokens }) => tokens.revokeOf("ada", 1500, 2000));
+      expect([await revoke(), await revoke()]).toEqual([1, 0]);
+      const revokedAt = async ({ id }: TokenRecord) => (await store.tokens.find(id))?.revokedAt;
+      expect([await revokedAt(old), await revokedAt(later), await revokedAt(other)]).toEqual([2000, null, null]);
+    });
+
+    it("keep the latest use that was noticed, in whatever order it is told", async () => {
+      const { store } = await fresh();
+      const used = token();
+      await addTokens(store, used);
+      for (const at of [3000, 2000]) {
+        await store.uses.note([
+          { tokenId: used.id, at },
+          { tokenId: "tok_gone", at },
+        ]);
+      }
+      expect((await store.tokens.find(used.id))?.lastUsedAt).toBe(3000);
+    });
+  });
+
   describe("a snapshot", () => {
     it("holds what the data path needs: sandboxes, the revocations that still matter, the revision", async () => {
       const { store } = await fresh();
@@ -269,11 +305,28 @@ describe.each(KINDS)("a $name store", ({ open }) => {
         return changes.append({ kind: "token.revoked", tokenId: live.id, expiresAt: 3001 }, 2000);
       });
       expect(await store.snapshot(3000)).toEqual({
+        ...NO_STATE,
         revision,
-        routes: [],
         sandboxes: await store.sandboxes.list(),
         revoked: [{ tokenId: live.id, expiresAt: 3001 }],
       });
+    });
+
+    it("holds the API keys that are good, and what was revoked of what was made elsewhere", async () => {
+      const { store } = await fresh();
+      const opaque = { form: "opaque", prefix: "sgw_abcdef" } as const;
+      const [good, expired, revoked] = [token(opaque), token({ ...opaque, expiresAt: 3000 }), token(opaque)];
+      await addTokens(store, good, expired, revoked, token());
+      await store.transaction(async ({ tokens, revocations }) => {
+        await tokens.revoke(revoked.id, 2000);
+        await revocations.revokeId({ tokenId: "foreign", expiresAt: 3001 }, 2000);
+        await revocations.revokeId({ tokenId: "gone", expiresAt: 3000 }, 2000);
+        await revocations.revokeSubject({ subject: "ada", issuedBefore: 1500 }, 2000);
+      });
+      const { apiKeys, revoked: taken, revokedSubjects } = await store.snapshot(3000);
+      expect(apiKeys).toEqual([apiKeyOf(good)]);
+      expect(taken.map(({ tokenId }) => tokenId).toSorted()).toEqual(["foreign", revoked.id].toSorted());
+      expect(revokedSubjects).toEqual([{ subject: "ada", issuedBefore: 1500 }]);
     });
 
     it("never holds a change whose rows it has not, nor rows without their change", async () => {

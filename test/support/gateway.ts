@@ -82,8 +82,10 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     thread: 0,
     snapshot,
     signing: keys.signing,
+    tokenHashKey: keys.tokenHashKey,
     salt: randomBytes(16).toString("hex"),
     socketFolder: folder.run,
+    sendUses: (uses) => void store.uses.note(uses),
     sendAudit: (batch) => writer.accept(batch, (last, written) => gateway.acknowledge(last, written)),
     onInternalError: (error) => void internalErrors.push(error),
   });

@@ -50,6 +50,7 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
       TOKEN_AUDIENCE: "aud",
       TOKEN_CLOCK_SKEW: 30_000,
       AUTH_TOKEN_EXPIRY: 3_600_000,
+      API_KEY_EXPIRY: 7_776_000_000,
       GATEWAY_DOMAIN: "gw.example",
       TARGET_ALLOW: [],
       TARGET_DENY: ["192.0.2.66/32"],

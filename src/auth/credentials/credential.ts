@@ -16,6 +16,8 @@ export interface CredentialKind {
   readonly name: CredentialName;
   /** Browsers send it by themselves: where the caller shows another, one of this kind that is not good is as good as none. */
   readonly ambient: boolean;
+  /** When it was last used is of interest. */
+  readonly keepsUse: boolean;
   /** The credential as the request shows it, not looked at yet; undefined when it shows none of this kind. Costs next to nothing. */
   shown(fields: CredentialFields): string | undefined;
   /** @throws GatewayError AUTH_001 (not good; the details never repeat it), AUTH_005 (not even well-formed). */

@@ -1,5 +1,6 @@
 import type { Principal } from "../../domain/principal.ts";
 import { GatewayError } from "../../errors.ts";
+import { looksLikeApiKey } from "../api-key-text.ts";
 import type { CredentialFields, CredentialKind } from "./credential.ts";
 
 export interface Verifier {
@@ -15,6 +16,7 @@ const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
 export class TokenCredential implements CredentialKind {
   readonly name = "token";
   readonly ambient = false;
+  readonly keepsUse = false;
   readonly #verifier: Verifier;
 
   constructor(verifier: Verifier) {
@@ -22,7 +24,8 @@ export class TokenCredential implements CredentialKind {
   }
 
   shown(fields: CredentialFields): string | undefined {
-    return shownToken(fields);
+    const token = shownToken(fields);
+    return token !== undefined && looksLikeApiKey(token) ? undefined : token;
   }
 
   verify(token: string): Promise<Principal> {

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { duration } from "../../domain/value/quantities.ts";
 import { ROLES } from "../../domain/role.ts";
-import type { TokenRecord } from "../../domain/token.ts";
+import { NEVER, type TokenForm, type TokenRecord } from "../../domain/token.ts";
+import { moment } from "../../domain/value/moment.ts";
 import type { Cli } from "../cli.ts";
 import { absentNames } from "../options/narrowing.ts";
 import { briefDuration, fields, table, timestamp } from "../output/output.ts";
@@ -19,15 +20,21 @@ export function defineToken(token: Command, cli: Cli): void {
     .description("Creates a token and prints it. It is not stored and cannot be shown again.")
     .option("--sub <subject>", "who the token is for (required)")
     .option("--role <role>", `what it may do: ${ROLES.join(", ")} (required)`)
-    .option("--expires <duration>", "lifetime: 90s, 30m, 1h, 7d [default: AUTH_TOKEN_EXPIRY]")
+    .option("--api-key", "an API key (sgw_…): opaque, to be found by its beginning, without an end if wanted")
+    .option(
+      "--expires <duration>",
+      "lifetime: 90s, 30m, 1h, 7d; never for an API key [default: AUTH_TOKEN_EXPIRY, API_KEY_EXPIRY]",
+    )
     .option("--sandbox <pattern>", "only these sandboxes, * stands for anything (repeatable)", collect)
     .option("--operation <name>", "only these operations (repeatable)", collect)
+    .option("--no-wait", "do not wait until a running gateway knows an API key")
     .addHelpText(
       "after",
       `
 Examples:
   sandboxgw token create --sub agent-1 --role executor
   sandboxgw token create --sub ci --role executor --expires 1h --sandbox 'py-*' --operation run_code
+  sandboxgw token create --sub backend --role executor --api-key --expires never
   TOKEN=$(sandboxgw token create --sub me --role admin)`,
     )
     .action((options: CreateOptions) => create(cli, options));
@@ -41,12 +48,24 @@ Examples:
     .action((options: { all?: boolean }) => list(cli, options));
   token
     .command("revoke")
-    .summary("revoke a token at once")
-    .description("Revokes a token. A running gateway refuses it from then on, on open streams too.")
-    .argument("<id>", "id of the token (tok_…)")
+    .summary("revoke a token, or all that somebody has, at once")
+    .description("Revokes tokens. A running gateway refuses them from then on, on open streams too.")
+    .argument("[id]", "id of the token (tok_…), or the jti of one that was made elsewhere")
+    .option("--sub <subject>", "all that was issued to this subject up to now, whoever made it")
+    .option("--issued-before <time>", "with --sub: only what was issued before: 2026-03-01, 2026-03-01T12:00Z, 30m, 7d")
+    .option("--foreign", "the token was made elsewhere, with a key that this gateway knows")
+    .option("--expires <duration>", "with --foreign: forget it after so long; the token has expired by then")
     .option("--no-wait", "do not wait until a running gateway has it in force")
-    .addHelpText("after", "\nExamples:\n  sandboxgw token revoke tok_5k2v9x0hq3r8m1t7w4c6")
-    .action((id: string, options: { wait: boolean }) => revoke(cli, id, options));
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sandboxgw token revoke tok_5k2v9x0hq3r8m1t7w4c6
+  sandboxgw token revoke --sub agent-1
+  sandboxgw token revoke --sub agent-1 --issued-before 2026-03-01T12:00:00Z
+  sandboxgw token revoke 0f8fad5b-d9cb-469f --foreign --expires 30d`,
+    )
+    .action((id: string | undefined, options: RevokeOptions) => revokeAny(cli, id, options));
   token
     .command("inspect")
     .summary("show what a token may do")
@@ -66,28 +85,39 @@ Examples:
 interface CreateOptions {
   readonly sub?: string;
   readonly role?: string;
+  readonly apiKey?: boolean;
   readonly expires?: string;
   readonly sandbox?: readonly string[];
   readonly operation?: readonly string[];
+  readonly wait: boolean;
+}
+
+interface RevokeOptions {
+  readonly sub?: string;
+  readonly issuedBefore?: string;
+  readonly foreign?: boolean;
+  readonly expires?: string;
+  readonly wait: boolean;
 }
 
 async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const subject = required(options.sub, "--sub");
   const role = required(options.role, "--role");
   const { expires, sandbox = null, operation = null } = options;
-  const expiresInMs = expires === undefined ? null : parsed(duration("1s", "3650d"), expires, "--expires");
-  const { token, record } = await cli.use(
+  const form = options.apiKey === true ? "opaque" : "signed";
+  const expiresInMs = expires === undefined ? null : lifetime(form, expires);
+  const { token, record } = await cli.change(
     async ({ verbs, actor }) => {
       const known = sandbox === null ? [] : (await verbs.sandboxes.list(actor)).map(({ id }) => id);
       const absent = absentNames({ sandboxes: sandbox ?? [], operations: operation ?? [], known });
       for (const remark of absent) cli.output.warn(remark);
       const to = { sandboxes: sandbox, operations: operation };
-      return await verbs.tokens.create(actor, { subject, role, expiresInMs, ...to });
+      return await verbs.tokens.create(actor, { subject, role, form, expiresInMs, ...to });
     },
-    { create: true },
+    { create: true, wait: options.wait },
   );
   cli.output.print({ token, ...tokenView(record, record.createdAt) }, () => token);
-  cli.output.note(`${record.id}  expires ${timestamp(record.expiresAt)}  (shown once: keep it safe)`);
+  cli.output.note(`${record.id}  expires ${expiry(record)}  (shown once: keep it safe)`);
 }
 
 async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void> {
@@ -97,6 +127,52 @@ async function list(cli: Cli, { all = false }: { all?: boolean }): Promise<void>
     tokens.map((token) => tokenView(token, now)),
     (columns) => tokenTable(tokens, now, columns),
   );
+}
+
+function lifetime(form: TokenForm, text: string): number {
+  if (text !== "never") return parsed(duration("1s", "3650d"), text, "--expires");
+  if (form === "opaque") return Number.POSITIVE_INFINITY;
+  throw new UsageError("--expires never: only an API key can live that long", "Add --api-key, or give a lifetime");
+}
+
+async function revokeAny(cli: Cli, id: string | undefined, options: RevokeOptions): Promise<void> {
+  const { sub, issuedBefore, foreign = false, expires, wait } = options;
+  if ((id === undefined) === (sub === undefined)) throw new UsageError("give either the id of a token or --sub");
+  if (issuedBefore !== undefined && sub === undefined) throw new UsageError("--issued-before needs --sub");
+  if (foreign && id === undefined) throw new UsageError("--foreign needs the jti of a token");
+  if (expires !== undefined && !foreign) throw new UsageError("--expires needs --foreign");
+  if (sub !== undefined) return await revokeSubject(cli, sub, { issuedBefore, wait });
+  if (foreign) return await revokeForeign(cli, id as string, { expires, wait });
+  return await revoke(cli, id as string, { wait });
+}
+
+async function revokeSubject(
+  cli: Cli,
+  subject: string,
+  options: { issuedBefore: string | undefined; wait: boolean },
+): Promise<void> {
+  const { issuedBefore: text } = options;
+  const wanted = text === undefined ? null : parsed(moment(Date.now), text, "--issued-before");
+  const { issuedBefore, tokens } = await cli.change(
+    ({ verbs, actor }) => verbs.revocations.revokeSubject(actor, { subject, issuedBefore: wanted }),
+    options,
+  );
+  cli.output.print({ subject, issued_before: timestamp(issuedBefore), tokens }, () => {
+    return `all that ${subject} was issued before ${timestamp(issuedBefore)} is revoked, ${tokens} of this gateway's tokens among it`;
+  });
+}
+
+async function revokeForeign(
+  cli: Cli,
+  tokenId: string,
+  options: { expires: string | undefined; wait: boolean },
+): Promise<void> {
+  const { expires } = options;
+  refuseToken(tokenId);
+  const lifetimeMs = expires === undefined ? null : parsed(duration("1s", "3650d"), expires, "--expires");
+  const expiresAt = lifetimeMs === null ? null : Date.now() + lifetimeMs;
+  await cli.change(({ verbs, actor }) => verbs.revocations.revokeForeign(actor, { tokenId, expiresAt }), options);
+  cli.output.print({ id: tokenId, foreign: true, status: "revoked" }, () => `${tokenId} revoked`);
 }
 
 async function revoke(cli: Cli, id: string, options: { wait: boolean }): Promise<void> {
@@ -121,21 +197,26 @@ async function inspect(
   cli.output.print(tokenView(record, now), () =>
     fields({
       id: record.id,
+      kind: record.form === "opaque" ? `API key ${record.prefix}…` : "signed token",
       subject: record.subject,
       role: record.role,
       sandboxes: narrowed(record.sandboxes),
       operations: narrowed(record.operations),
       status: tokenStatus(record, now),
       created: timestamp(record.createdAt),
-      expires: timestamp(record.expiresAt),
+      expires: expiry(record),
       revoked: record.revokedAt === null ? "no" : timestamp(record.revokedAt),
+      ...(record.form === "opaque" && {
+        "last used": record.lastUsedAt === null ? "never" : timestamp(record.lastUsedAt),
+      }),
     }),
   );
 }
 
 function tokenTable(tokens: readonly TokenRecord[], now: number, columns: number): string[] {
+  const keys = tokens.some(({ form }) => form === "opaque");
   return table(
-    ["ID", "SUBJECT", "ROLE", "SANDBOXES", "OPERATIONS", "STATUS", "EXPIRES", "AGE"],
+    ["ID", "SUBJECT", "ROLE", "SANDBOXES", "OPERATIONS", "STATUS", "EXPIRES", "AGE", ...(keys ? ["KEY", "USED"] : [])],
     tokens.map((token) => [
       token.id,
       token.subject,
@@ -143,18 +224,31 @@ function tokenTable(tokens: readonly TokenRecord[], now: number, columns: number
       narrowed(token.sandboxes),
       narrowed(token.operations),
       tokenStatus(token, now),
-      token.expiresAt > now
-        ? `in ${briefDuration(token.expiresAt - now)}`
-        : `${briefDuration(now - token.expiresAt)} ago`,
+      expiresIn(token, now),
       briefDuration(now - token.createdAt),
+      ...(keys ? [token.prefix === null ? "-" : `${token.prefix}…`, lastUse(token, now)] : []),
     ]),
     columns,
   );
 }
 
+function lastUse({ form, lastUsedAt }: TokenRecord, now: number): string {
+  if (lastUsedAt === null) return form === "opaque" ? "never" : "-";
+  return `${briefDuration(now - lastUsedAt)} ago`;
+}
+
+function expiry({ expiresAt }: TokenRecord): string {
+  return expiresAt === NEVER ? "never" : timestamp(expiresAt);
+}
+
+function expiresIn({ expiresAt }: TokenRecord, now: number): string {
+  if (expiresAt === NEVER) return "never";
+  return expiresAt > now ? `in ${briefDuration(expiresAt - now)}` : `${briefDuration(now - expiresAt)} ago`;
+}
+
 /** What is on the command line is in the shell's history and in everybody's process list. */
 function refuseToken(id: string): void {
-  if (!/^ey\w+\.\w+\./.test(id)) return;
+  if (!/^(?:ey\w+\.\w+\.|sgw_)/.test(id)) return;
   throw new UsageError("this is a token, not its id", "Pipe it instead: … | sandboxgw token inspect --token-stdin");
 }
 

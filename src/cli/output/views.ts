@@ -2,7 +2,7 @@
 import type { CustomRoute } from "../../domain/route/route.ts";
 import type { ObservedHealth } from "../../domain/instance/health.ts";
 import type { Instance, Sandbox } from "../../domain/sandbox.ts";
-import type { TokenRecord } from "../../domain/token.ts";
+import { NEVER, type TokenRecord } from "../../domain/token.ts";
 import { settingsView } from "../../domain/settings/settings.ts";
 import { timestamp } from "./output.ts";
 
@@ -17,14 +17,17 @@ export function tokenStatus(token: TokenRecord, now: number): TokenStatus {
 export function tokenView(token: TokenRecord, now: number): Record<string, unknown> {
   return {
     id: token.id,
+    form: token.form,
+    prefix: token.prefix,
     subject: token.subject,
     role: token.role,
     sandboxes: token.sandboxes,
     operations: token.operations,
     status: tokenStatus(token, now),
     created_at: timestamp(token.createdAt),
-    expires_at: timestamp(token.expiresAt),
+    expires_at: token.expiresAt === NEVER ? null : timestamp(token.expiresAt),
     revoked_at: token.revokedAt === null ? null : timestamp(token.revokedAt),
+    last_used_at: token.lastUsedAt === null ? null : timestamp(token.lastUsedAt),
   };
 }
 

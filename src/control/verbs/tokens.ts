@@ -1,9 +1,11 @@
 import type { KeyRing } from "../../auth/keys.ts";
+import { apiKeyPrefix, newApiKey } from "../../auth/api-key-text.ts";
 import { issueToken, TokenVerifier, tokenHash } from "../../auth/tokens.ts";
 import type { Config } from "../../config/schema.ts";
 import { newId } from "../../domain/id.ts";
+import { apiKeyOf } from "../../domain/credential/api-key.ts";
 import { isRole, ROLES } from "../../domain/role.ts";
-import type { TokenRecord } from "../../domain/token.ts";
+import { NEVER, type TokenForm, type TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { StateStore } from "../../store/store.ts";
 import { type Actor, type Control, check, quoted } from "../control.ts";
@@ -11,7 +13,9 @@ import { type Actor, type Control, check, quoted } from "../control.ts";
 export interface NewToken {
   readonly subject: string;
   readonly role: string;
-  /** null = AUTH_TOKEN_EXPIRY. */
+  /** Opaque: an API key. Signed when left out. */
+  readonly form?: TokenForm;
+  /** null = AUTH_TOKEN_EXPIRY or API_KEY_EXPIRY; Infinity = never, for an API key only. */
   readonly expiresInMs: number | null;
   /** Patterns (`py-*`); null = all. */
   readonly sandboxes: readonly string[] | null;
@@ -28,21 +32,27 @@ export interface CreatedToken {
 const SUBJECT = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,128}$/u;
 const PATTERN = /^[A-Za-z0-9*][A-Za-z0-9._*-]{0,127}$/;
 const OPERATION = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
-/** The last second of the year 9999: RFC 3339 has four digits for the year. */
-const LAST_TIME = 253_402_300_799_000;
 
-type TokenConfig = Pick<Config, "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY">;
+type TokenConfig = Pick<
+  Config,
+  "TOKEN_ISSUER" | "TOKEN_AUDIENCE" | "TOKEN_CLOCK_SKEW" | "AUTH_TOKEN_EXPIRY" | "API_KEY_EXPIRY"
+>;
+
+/** Whether somebody can be called this. */
+export function isSubject(text: string): boolean {
+  return SUBJECT.test(text);
+}
 
 export class TokenVerbs {
   readonly #control: Control;
-  readonly #store: Pick<StateStore, "tokens">;
+  readonly #store: Pick<StateStore, "tokens" | "revocations">;
   readonly #keys: () => Promise<KeyRing>;
   readonly #config: TokenConfig;
   readonly #now: () => number;
 
   constructor(options: {
     control: Control;
-    store: Pick<StateStore, "tokens">;
+    store: Pick<StateStore, "tokens" | "revocations">;
     keys: () => Promise<KeyRing>;
     config: TokenConfig;
     now: () => number;
@@ -78,8 +88,17 @@ export class TokenVerbs {
       now: this.#now,
     });
     const { tokenId: id, subject, role, sandboxes, operations, issuedAt, expiresAt } = await verifier.verify(token);
-    const revokedAt = (await this.#store.tokens.find(id))?.revokedAt ?? null;
-    return { id, subject, role, sandboxes, operations, createdAt: issuedAt, expiresAt, revokedAt, hash };
+    const revokedAt = await this.#revokedAt({ id, subject, issuedAt });
+    const own = { id, subject, role, sandboxes, operations, createdAt: issuedAt, expiresAt, revokedAt, hash };
+    return { ...own, form: "signed", prefix: null, lastUsedAt: null };
+  }
+
+  /** When a token was revoked that somebody else may have made; null = it is not. */
+  async #revokedAt(token: { id: string; subject: string; issuedAt: number }): Promise<number | null> {
+    const { tokens, revocations } = this.#store;
+    const before = await revocations.findSubject(token.subject);
+    if (before !== undefined && token.issuedAt < before) return before;
+    return (await tokens.find(token.id))?.revokedAt ?? (await revocations.findId(token.id)) ?? null;
   }
 
   /** Newest first. `expired`: those that have expired too. */
@@ -90,38 +109,50 @@ export class TokenVerbs {
   }
 
   async create(actor: Actor, wanted: NewToken): Promise<CreatedToken> {
-    const { subject, role, sandboxes, operations } = wanted;
-    const expiresInMs = wanted.expiresInMs ?? this.#config.AUTH_TOKEN_EXPIRY;
+    const { subject, role, form = "signed", sandboxes, operations } = wanted;
+    const { AUTH_TOKEN_EXPIRY, API_KEY_EXPIRY } = this.#config;
+    const expiresInMs = wanted.expiresInMs ?? (form === "opaque" ? API_KEY_EXPIRY : AUTH_TOKEN_EXPIRY);
+    const endless = form === "opaque" && expiresInMs === Number.POSITIVE_INFINITY;
     check(isRole(role), `role ${quoted(role)}: expected ${ROLES.join(", ")}`);
-    check(SUBJECT.test(subject), `subject ${quoted(subject)}: expected 1 to 128 printable characters`);
-    check(Number.isSafeInteger(expiresInMs) && expiresInMs >= 1000, "lifetime: expected at least 1 s");
+    check(isSubject(subject), `subject ${quoted(subject)}: expected 1 to 128 printable characters`);
+    check(endless || (Number.isSafeInteger(expiresInMs) && expiresInMs >= 1000), "lifetime: expected at least 1 s");
     for (const pattern of sandboxes ?? []) check(PATTERN.test(pattern), `sandbox pattern ${quoted(pattern)}`);
     for (const operation of operations ?? []) check(OPERATION.test(operation), `operation ${quoted(operation)}`);
     const now = this.#now();
     // Tokens count in whole seconds; rounding up never gives less than was asked for.
-    const expiresAt = Math.ceil((now + expiresInMs) / 1000) * 1000;
-    check(expiresAt <= LAST_TIME, "lifetime is too long");
-    const { signing: key, tokenHashKey } = await this.#keys();
-    const { TOKEN_ISSUER: issuer, TOKEN_AUDIENCE: audience } = this.#config;
+    const expiresAt = endless ? NEVER : Math.ceil((now + expiresInMs) / 1000) * 1000;
+    check(expiresAt <= NEVER, "lifetime is too long");
+    const { signing, tokenHashKey } = await this.#keys();
     const id = newId("tok");
-    const principal = { subject, role, tokenId: id, sandboxes, operations };
-    const token = await issueToken({ principal, key, issuer, audience, expiresAt, now });
+    const told = { subject, role, sandboxes, operations };
+    const principal = { ...told, tokenId: id };
+    // A token counts in whole seconds: made in the second in which its subject was revoked, it must not look older than that.
+    const issuedAt =
+      Math.ceil(Math.max(now - 999, (await this.#store.revocations.findSubject(subject)) ?? 0) / 1000) * 1000;
+    const { TOKEN_ISSUER: issuer, TOKEN_AUDIENCE: audience } = this.#config;
+    const token =
+      form === "opaque"
+        ? newApiKey()
+        : await issueToken({ principal, key: signing, issuer, audience, expiresAt, now, issuedAt });
     const record: TokenRecord = {
       id,
-      subject,
-      role,
-      sandboxes,
-      operations,
+      ...told,
       createdAt: now,
       expiresAt,
       revokedAt: null,
       hash: tokenHash(tokenHashKey, token),
+      form,
+      prefix: form === "opaque" ? apiKeyPrefix(token) : null,
+      lastUsedAt: null,
     };
-    await this.#control.write(actor, async (step) => {
+    return await this.#control.write(actor, async (step) => {
       await step.tokens.create(record);
-      step.record("token.create", id, { subject, role, sandboxes, operations, expires_at_ms: expiresAt });
+      step.record("token.create", id, { ...told, form, expires_at_ms: expiresAt });
+      // A signed token says itself what it may do; of an API key the data path has to be told.
+      const revision =
+        form === "opaque" ? await step.announce({ kind: "api-key.created", apiKey: apiKeyOf(record) }) : 0;
+      return { token, record, revision };
     });
-    return { token, record, revision: 0 };
   }
 
   /** Revoking twice is no error. @throws GatewayError ROUTE_005 */

@@ -1,6 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import type { AuditBatch } from "../../audit/outbox.ts";
 import type { Config } from "../../config/schema.ts";
+import type { Use } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import { startThread } from "../../executable.ts";
 import type { PulseWords } from "../shared-memory/layout.ts";
@@ -35,6 +36,7 @@ export interface DataThreadOptions {
   /** Milliseconds without a sign of life after which a serving thread is replaced. */
   readonly hangMs: number;
   readonly onAudit: (batch: AuditBatch, acknowledge: (last: number, written: boolean) => void) => void;
+  readonly onUses: (uses: readonly Use[]) => void;
   readonly onLog: (level: "warn" | "error", message: string, fields: Record<string, unknown>) => void;
   /** It serves from now on. */
   readonly onServing: () => void;
@@ -190,6 +192,8 @@ export class DataThread {
       switch (message.kind) {
         case "audit":
           return this.#o.onAudit(message.batch, acknowledge);
+        case "used":
+          return this.#o.onUses(message.uses);
         case "log":
           return this.#o.onLog(message.level, message.message, message.fields);
         case "ready":

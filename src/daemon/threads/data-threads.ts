@@ -1,4 +1,5 @@
 import type { Config } from "../../config/schema.ts";
+import type { Use } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { AuditBatch } from "../../audit/outbox.ts";
 import type { SharedMemory } from "../shared-memory/layout.ts";
@@ -20,6 +21,7 @@ export interface DataThreadsOptions {
   /** Milliseconds without a sign of life after which a thread is replaced. */
   readonly hangMs: number;
   readonly onAudit: (batch: AuditBatch, acknowledge: (last: number, written: boolean) => void) => void;
+  readonly onUses: (uses: readonly Use[]) => void;
   readonly onLog: (level: "warn" | "error", message: string, fields: Record<string, unknown>) => void;
   /** A thread has begun to serve, or has ended. */
   readonly onChange: () => void;
@@ -33,7 +35,7 @@ export class DataThreads {
   readonly #lookMs: number;
   #look: NodeJS.Timeout | undefined;
 
-  constructor({ memory, thread, sockets, snapshot, hangMs, onAudit, onLog, onChange }: DataThreadsOptions) {
+  constructor({ memory, thread, sockets, snapshot, hangMs, onAudit, onUses, onLog, onChange }: DataThreadsOptions) {
     const { threads } = memory;
     this.#config = thread.config;
     this.#lookMs = Math.min(1000, Math.ceil(hangMs / 5));
@@ -56,6 +58,7 @@ export class DataThreads {
           },
           hangMs,
           onAudit,
+          onUses,
           onLog,
           onServing: onChange,
           onEnded() {

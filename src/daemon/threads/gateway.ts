@@ -17,6 +17,7 @@ import {
   type SnapshotData,
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
+import type { Use } from "../../domain/token.ts";
 import { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
 import { NO_SETTINGS } from "../../domain/settings/settings.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
@@ -46,12 +47,18 @@ export interface GatewayOptions {
   readonly thread: number;
   readonly snapshot: SnapshotData;
   readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
+  /** API keys are known by their hash under this one. */
+  readonly tokenHashKey: Uint8Array;
   readonly salt: string;
   readonly socketFolder: string;
   /** Takes a batch of audit records; answered through `acknowledge`. */
   readonly sendAudit: (batch: AuditBatch) => void;
+  /** Takes when credentials were last used, once a minute. */
+  readonly sendUses: (uses: readonly Use[]) => void;
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
 }
+
+const USES_EVERY_MS = 60_000;
 
 /**
  * One data thread's whole data path. The gateway itself is the long-lived shell: listener, outbox, upstream client,
@@ -73,11 +80,15 @@ export class Gateway {
   #reaching: Reaching;
   #snapshot: Snapshot;
   #index: SandboxIndex;
+  readonly #sendUses: (uses: readonly Use[]) => void;
+  readonly #uses: NodeJS.Timeout;
+  /** Milliseconds since the epoch. */
+  #usesToldAt = Date.now();
   #drained: Promise<void> | undefined;
   #deadline: { at: number } | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, memory, thread, salt, signing, onInternalError } = options;
+    const { config, memory, thread, salt, signing, tokenHashKey, onInternalError } = options;
     this.#config = config;
     this.#snapshot = snapshotFrom(options.snapshot);
     this.#index = new SandboxIndex(this.#snapshot.sandboxes.values());
@@ -101,6 +112,7 @@ export class Gateway {
       thread,
       salt,
       signing,
+      tokenHashKey,
       onInternalError,
       snapshot: () => this.#snapshot,
       index: () => this.#index,
@@ -117,6 +129,8 @@ export class Gateway {
       startedAt: Date.now(),
     };
     this.#policy = createPolicy(config, this.#shell);
+    this.#sendUses = options.sendUses;
+    this.#uses = setInterval(() => this.#tellUses(), USES_EVERY_MS).unref();
     this.#tellRevision();
     this.#longAnswers = new LongAnswers({
       inFlight: this.inFlight,
@@ -186,6 +200,7 @@ export class Gateway {
     const reaching = readReaching(config);
     if (!isDeepStrictEqual(reaching.basis, this.#reaching.basis)) this.#client.retain(new Set());
     this.#reaching = reaching;
+    this.#tellUses(); // who is known is forgotten with the policy
     this.#policy = createPolicy(config, this.#shell);
     this.#shell.gate.configure(gateLimits(config));
     limitServer(this.#server, this.#policy.serverLimits);
@@ -209,16 +224,27 @@ export class Gateway {
       inFlight: this.inFlight,
       outbox: this.#outbox,
       refusals: this.#refusals,
-    }).finally(() => this.#shell.mappers.close());
+    }).finally(() => {
+      this.#tellUses();
+      this.#shell.mappers.close();
+    });
     return this.#drained;
   }
 
   /** Ends at once: connections are cut, timers stopped. */
   async close(): Promise<void> {
     await this.drain({ graceMs: 0, delayMs: 0, accept: "delay" });
+    clearInterval(this.#uses);
     this.#deadlines.close();
     this.#longAnswers.stop();
     this.#client.close();
+  }
+
+  #tellUses(): void {
+    const since = this.#usesToldAt;
+    this.#usesToldAt = Date.now();
+    const uses = this.#policy.usesSince(since);
+    if (uses.length > 0) this.#sendUses(uses);
   }
 
   /** The control thread waits for this to know that a change is in force. */

@@ -4,6 +4,7 @@ import type { AuditBatch } from "../../audit/outbox.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
 import type { Extent, SnapshotData } from "../../domain/snapshot/snapshot.ts";
+import type { Use } from "../../domain/token.ts";
 import type { DrainOrder } from "./drain.ts";
 import type { ListeningPlace } from "./listeners.ts";
 
@@ -17,6 +18,8 @@ export interface ThreadStart {
   /** Where the sockets of `unix:` instances are. */
   readonly socketFolder: string;
   readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
+  /** API keys are known by their hash under this one. */
+  readonly tokenHashKey: Uint8Array;
   /** Random per process; see `rateKey`. */
   readonly salt: string;
 }
@@ -46,6 +49,8 @@ export type FromThread =
       readonly message: string;
       readonly fields: Record<string, unknown>;
     }
+  /** When credentials were last used, of those that were since the last message of this kind. */
+  | { readonly kind: "used"; readonly uses: readonly Use[] }
   /** Its picture of the state is another than the control thread's: it needs a whole one. */
   | { readonly kind: "astray" }
   /** `problem`: why it could not; then everything is as it was. */

@@ -23,9 +23,11 @@ const gateway = new Gateway({
   thread: start.thread,
   snapshot: start.snapshot,
   signing: start.signing,
+  tokenHashKey: start.tokenHashKey,
   salt: start.salt,
   socketFolder: start.socketFolder,
   sendAudit: (batch) => send({ kind: "audit", batch }),
+  sendUses: (uses) => send({ kind: "used", uses }),
   onInternalError: ({ cause }, requestId) => {
     const fields = {
       request_id: requestId,

@@ -1,11 +1,13 @@
 import type { Change, Revised } from "../change.ts";
+import { apiKeys } from "./api-keys.ts";
 import type { Held, Projection, Sized } from "./projection.ts";
 import { revocations } from "./revocations.ts";
+import { revokedSubjects } from "./revoked-subjects.ts";
 import { routes } from "./routes.ts";
 import { sandboxes } from "./sandboxes.ts";
 
 /** Every noun of the snapshot under the name it has there: the only list of them. */
-const NOUNS = { sandboxes, routes, revoked: revocations } as const;
+const NOUNS = { sandboxes, routes, revoked: revocations, revokedSubjects, apiKeys } as const;
 
 type Nouns = typeof NOUNS;
 type Name = keyof Nouns;

@@ -4,11 +4,13 @@ import type {
   ChangeReads,
   KeyTable,
   ObservedTable,
+  RevocationReads,
   RouteReads,
   SandboxReads,
   StateStore,
   TokenReads,
   Transaction,
+  UseTable,
 } from "../store.ts";
 import { SqliteAudit } from "./audit.ts";
 import { auditLog, auditTable } from "./audit-log.ts";
@@ -17,6 +19,7 @@ import type { Connection, Query } from "./engine/connection.ts";
 import { keyTable } from "./keys.ts";
 import { observedTable } from "./observed.ts";
 import { prepareRoutes } from "./routes.ts";
+import { prepareRevocations } from "./revocations.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
 import { prepareTokens } from "./tokens.ts";
 import { Turns } from "./engine/turns.ts";
@@ -26,9 +29,11 @@ export class SqliteStore implements StateStore {
   readonly sandboxes: SandboxReads;
   readonly routes: RouteReads;
   readonly tokens: TokenReads;
+  readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
   readonly observed: ObservedTable;
+  readonly uses: UseTable;
   readonly audit: AuditLog;
   readonly #connection: Connection;
   readonly #turns: Turns;
@@ -36,6 +41,7 @@ export class SqliteStore implements StateStore {
     readonly sandboxes: ReturnType<typeof prepareSandboxes>;
     readonly routes: ReturnType<typeof prepareRoutes>;
     readonly tokens: ReturnType<typeof prepareTokens>;
+    readonly revocations: ReturnType<typeof prepareRevocations>;
     readonly changes: ReturnType<typeof prepareChanges>;
     readonly audit: SqliteAudit;
     readonly dataVersion: Query<[], number>;
@@ -47,6 +53,7 @@ export class SqliteStore implements StateStore {
       sandboxes: prepareSandboxes(connection),
       routes: prepareRoutes(connection),
       tokens: prepareTokens(connection),
+      revocations: prepareRevocations(connection),
       changes: prepareChanges(connection),
       audit: new SqliteAudit(connection),
       dataVersion: connection.preparePlucked<[], number>("PRAGMA data_version"),
@@ -57,6 +64,8 @@ export class SqliteStore implements StateStore {
     this.sandboxes = prepared.sandboxes.table(turns.alone);
     this.routes = prepared.routes.table(turns.alone);
     this.tokens = prepared.tokens.table(turns.alone);
+    this.uses = prepared.tokens.uses(turns.alone);
+    this.revocations = prepared.revocations.table(turns.alone);
     this.changes = prepared.changes.table(turns.alone);
     this.keys = keyTable(connection, turns.alone);
     this.observed = observedTable(connection, turns.alone);
@@ -64,12 +73,13 @@ export class SqliteStore implements StateStore {
   }
 
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
-    const { sandboxes, routes, tokens, changes, audit } = this.#prepared;
+    const { sandboxes, routes, tokens, revocations, changes, audit } = this.#prepared;
     return this.#turns.transaction((access, within) =>
       work({
         sandboxes: sandboxes.table(access),
         routes: routes.table(access),
         tokens: tokens.table(access),
+        revocations: revocations.table(access),
         changes: changes.table(access),
         audit: auditTable(audit, within),
       }),
@@ -77,12 +87,14 @@ export class SqliteStore implements StateStore {
   }
 
   snapshot(expiredBy: number): Promise<SnapshotData> {
-    const { sandboxes, routes, tokens, changes } = this.#prepared;
+    const { sandboxes, routes, tokens, revocations, changes } = this.#prepared;
     const read = (): SnapshotData => ({
       revision: changes.revision(),
       sandboxes: sandboxes.list(),
       routes: routes.list(),
-      revoked: tokens.revoked(expiredBy),
+      revoked: [...tokens.revoked(expiredBy), ...revocations.ids(expiredBy)],
+      revokedSubjects: revocations.subjects(),
+      apiKeys: tokens.apiKeys(expiredBy),
     });
     return this.#turns.alone(() => this.#connection.read(read));
   }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { issueToken, TokenVerifier, tokenHash } from "../../../src/auth/tokens.ts";
+import { isApiKey } from "../../../src/auth/api-key-text.ts";
+import { apiKeyOf } from "../../../src/domain/credential/api-key.ts";
+import { NEVER, type TokenForm } from "../../../src/domain/token.ts";
 import type { NewToken } from "../../../src/control/verbs/tokens.ts";
 import { ADA, expectUntouched, NOW, openTestVerbs, recordsIn, refusal, TOKEN } from "../../support/verbs.ts";
 
@@ -49,11 +52,34 @@ describe("tokens.create", () => {
         role: "executor",
         sandboxes: ["py-*"],
         operations: null,
+        form: "signed",
         expires_at_ms: record.expiresAt,
       },
     ]);
     expect(revision).toBe(0);
     expect(await store.changes.revision()).toBe(0);
+  });
+
+  it("makes an API key that the data path knows by its keyed hash alone", async () => {
+    const { store, keys, verbs } = await openTestVerbs();
+    const { token, record, revision } = await verbs.tokens.create(ADA, { ...TOKEN, form: "opaque" });
+    expect(isApiKey(token)).toBe(true);
+    expect(record).toMatchObject({ form: "opaque", prefix: token.slice(0, 10), expiresAt: NOW + 60_000 + 877 });
+    const { apiKeys } = await store.snapshot(NOW);
+    expect(apiKeys).toEqual([apiKeyOf(record)]);
+    expect(apiKeys[0]?.hash).toBe(tokenHash(keys.tokenHashKey, token));
+    expect(revision).toBe(1);
+    expect(JSON.stringify([await store.changes.since(0), recordsIn(store), record])).not.toContain(token.slice(10));
+    expect(await verbs.tokens.inspect(ADA, token)).toEqual(record);
+  });
+
+  it("lets an API key live for API_KEY_EXPIRY, or without an end, and no signed token", async () => {
+    const { verbs } = await openTestVerbs();
+    const expiresAt = async (form: TokenForm, expiresInMs: number | null) =>
+      (await verbs.tokens.create(ADA, { ...TOKEN, form, expiresInMs })).record.expiresAt;
+    expect(await expiresAt("opaque", null)).toBe(Math.ceil((NOW + 90 * 86_400_000) / 1000) * 1000);
+    expect(await expiresAt("opaque", Number.POSITIVE_INFINITY)).toBe(NEVER);
+    await expect(expiresAt("signed", Number.POSITIVE_INFINITY)).rejects.toEqual(refusal("VAL_010"));
   });
 
   it.each<[string, Partial<NewToken>]>([

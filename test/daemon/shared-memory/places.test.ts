@@ -15,6 +15,7 @@ import { eventually } from "../../support/eventually.ts";
 import { healthWords } from "../../support/health.ts";
 import type { PlaceThreadStart } from "../../support/place-thread.ts";
 import { PLAIN_INSTANCE, PLAIN_SANDBOX, SOME_SANDBOX } from "../../support/sandboxes.ts";
+import { NO_STATE } from "../../support/snapshot.ts";
 
 /** A memory of `size` places and two threads, with boards of each. */
 function start(size: number) {
@@ -74,7 +75,7 @@ test("an instance keeps its place while its sandbox changes, and no other gets i
   expect(again).toEqual(one);
   expect(other.place).not.toBe(one.place);
   expect([boards[1].state(again), boards[1].state(other)]).toEqual(["up", "unknown"]);
-  const whole = places.replace({ revision: 3, sandboxes: [sandbox("a", 2), sandbox("b", 3)], routes: [], revoked: [] });
+  const whole = places.replace({ ...NO_STATE, revision: 3, sandboxes: [sandbox("a", 2), sandbox("b", 3)] });
   expect(whole.sandboxes[0]?.instances).toEqual([other]);
   expect(new Set(whole.sandboxes.flatMap(({ instances }) => instances.map(({ place }) => place))).size).toBe(2);
 });
@@ -129,7 +130,7 @@ test("places that were left before the store was replaced by an older one are no
   const { places } = start(2);
   put(places, 1000, sandbox("a", 1));
   places.apply(removed(1001, "a"));
-  places.replace({ revision: 10, sandboxes: [], routes: [], revoked: [] });
+  places.replace({ ...NO_STATE, revision: 10 });
   places.reclaim(10);
   expect(places.free).toBe(2);
 });

@@ -14,6 +14,7 @@ import { SOME_SANDBOX } from "../../support/sandboxes.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { startUpstream } from "../../support/upstream.ts";
 import { hangThread } from "../../support/thread-debugger.ts";
+import { NO_EXTENT, NO_STATE } from "../../support/snapshot.ts";
 
 async function statusOf(url: string): Promise<number> {
   const dispatcher = new Agent({ headersTimeout: 1000 });
@@ -122,6 +123,7 @@ test("a thread that cannot even be started is an error of its start, and nothing
     place: () => Promise.reject(new Error("it never gets this far")),
     hangMs: 1000,
     onAudit: () => undefined,
+    onUses: () => undefined,
     onLog: () => undefined,
     onServing: () => undefined,
     onEnded: () => void (ended += 1),
@@ -136,7 +138,7 @@ test("a thread that has lost changes is noticed when it is asked to forget, and 
   const folder = openDataFolder(join(temporaryFolder(), "data"));
   const env = { DATA_DIR: folder.root, GATEWAY_PORT: "0" };
   const { config } = loadConfig({ flags: {}, env, cwd: folder.root });
-  const state = { revision: 1, sandboxes: [SOME_SANDBOX], routes: [], revoked: [] as RevocationRow[] };
+  const state = { ...NO_STATE, revision: 1, sandboxes: [SOME_SANDBOX], revoked: [] as RevocationRow[] };
   const messages: string[] = [];
   const thread = new DataThread({
     thread: 0,
@@ -148,12 +150,14 @@ test("a thread that has lost changes is noticed when it is asked to forget, and 
       memory: memory.buffer,
       snapshot: state,
       socketFolder: folder.run,
+      tokenHashKey: new Uint8Array(32),
       signing: { id: "k", algorithm: "HS256", secret: new Uint8Array(32) },
       salt: "salt",
     }),
     place: async (port) => ({ port, reusePort: false }),
     hangMs: 10_000,
     onAudit: () => undefined,
+    onUses: () => undefined,
     onLog: (_level, message) => void messages.push(message),
     onServing: () => undefined,
     onEnded: () => undefined,
@@ -163,11 +167,11 @@ test("a thread that has lost changes is noticed when it is asked to forget, and 
   const expired = { tokenId: "old", expiresAt: 5 };
   const change = { kind: "token.revoked", ...expired } as const;
   thread.post({ kind: "changes", changes: [{ revision: 2, change }] });
-  thread.post({ kind: "forget", expiredBy: 5, left: { revision: 2, sandboxes: 1, routes: 0, revoked: 0 } });
+  thread.post({ kind: "forget", expiredBy: 5, left: { ...NO_EXTENT, revision: 2, sandboxes: 1 } });
   await eventually("the change is in force", () => thread.revision === 2);
   state.revision = 3;
   state.revoked.push({ tokenId: "lost", expiresAt: 9 });
-  thread.post({ kind: "forget", expiredBy: 5, left: { revision: 2, sandboxes: 1, routes: 0, revoked: 1 } });
+  thread.post({ kind: "forget", expiredBy: 5, left: { ...NO_EXTENT, revision: 2, sandboxes: 1, revoked: 1 } });
   await eventually("it has the whole state", () => thread.revision === 3);
   expect(messages).toEqual(["a data thread had lost changes; it gets the whole state"]);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { issueToken } from "../../../src/auth/tokens.ts";
+import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
 
 test("a revoked token stays revoked across a resync for as long as clocks may be off, also after it has expired", async () => {
@@ -31,4 +32,22 @@ test("a revoked token stays revoked across a resync for as long as clocks may be
   expect(await status()).toBe(401);
   await feed.resync();
   expect(await status()).toBe(401);
+});
+
+test("when an API key was last used is written back, and before who is known is forgotten; of a signed token it is not kept", async () => {
+  const gateway = await startTestGateway();
+  const { store, verbs, feed, url, config } = gateway;
+  const issued = { subject: "agent", role: "executor", expiresInMs: null, sandboxes: null, operations: null };
+  const { token: key, record } = await verbs.tokens.create(ACTOR, { ...issued, form: "opaque" });
+  const signed = await verbs.tokens.create(ACTOR, issued);
+  await feed.wake();
+  const before = Date.now();
+  for (const token of [key, signed.token]) {
+    const { status } = await fetch(`${url}/api/v1/sandboxes`, { headers: { authorization: `Bearer ${token}` } });
+    expect(status).toBe(200);
+  }
+  gateway.gateway.reconfigure(config);
+  await eventually("it is written", async () => (await store.tokens.find(record.id))?.lastUsedAt !== null);
+  expect((await store.tokens.find(record.id))?.lastUsedAt).toBeGreaterThanOrEqual(before);
+  expect((await store.tokens.find(signed.record.id))?.lastUsedAt).toBeNull();
 });

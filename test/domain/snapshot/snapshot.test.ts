@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { ApiKey } from "../../../src/domain/credential/api-key.ts";
 import type { Change } from "../../../src/domain/change.ts";
 import type { CustomRoute } from "../../../src/domain/route/route.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
@@ -12,6 +13,7 @@ import {
   snapshotFrom,
 } from "../../../src/domain/snapshot/snapshot.ts";
 import { PLAIN_INSTANCE, PLAIN_SANDBOX } from "../../support/sandboxes.ts";
+import { NO_STATE } from "../../support/snapshot.ts";
 
 /** With instances whose ids are its own: no other sandbox has them. */
 const sandbox = (id: string, createdAt: number, instances: readonly string[] = []): Sandbox => ({
@@ -38,7 +40,18 @@ const route = (id: string, sandboxId: string, at: number): CustomRoute => ({
   createdAt: at,
 });
 
-const EMPTY = snapshotFrom({ revision: 0, sandboxes: [], routes: [], revoked: [] });
+const apiKey = (hash: string, at: number): ApiKey => ({
+  hash,
+  tokenId: `tok_${hash}`,
+  subject: "agent-1",
+  role: "executor",
+  sandboxes: null,
+  operations: null,
+  createdAt: at,
+  expiresAt: at + 1,
+});
+
+const EMPTY = snapshotFrom(NO_STATE);
 
 const name = fc.constantFrom("a", "b", "c", "d");
 const change: fc.Arbitrary<Change> = fc.oneof(
@@ -55,18 +68,25 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("route.removed" as const), routeId: name }),
   fc.record({ kind: fc.constant("token.revoked" as const), tokenId: name, expiresAt: fc.nat() }),
+  fc.record({ kind: fc.constant("subject.revoked" as const), subject: name, issuedBefore: fc.nat() }),
+  fc.record({
+    kind: fc.constant("api-key.created" as const),
+    apiKey: fc.tuple(name, fc.nat()).map(([hash, at]) => apiKey(hash, at)),
+  }),
 );
 
 function after(snapshot: Snapshot, one: Change): Snapshot {
   return applyChange(snapshot, { revision: snapshot.revision + 1, change: one });
 }
 
-function contents({ revision, sandboxes, routes, revoked }: Snapshot) {
+function contents({ revision, sandboxes, routes, revoked, revokedSubjects, apiKeys }: Snapshot) {
   return {
     revision,
     sandboxes: Object.fromEntries(sandboxes.entries()),
     routes: Object.fromEntries([...routes.values()].map((one) => [one.id, one])),
     revoked: Object.fromEntries(revoked.entries()),
+    revokedSubjects: Object.fromEntries(revokedSubjects.entries()),
+    apiKeys: Object.fromEntries(apiKeys.entries()),
   };
 }
 
@@ -75,14 +95,21 @@ function worked(changes: readonly Change[]) {
   const sandboxes: Record<string, Sandbox> = {};
   const routes: Record<string, CustomRoute> = {};
   const revoked: Record<string, { expiresAt: number }> = {};
+  const revokedSubjects: Record<string, { subject: string; issuedBefore: number }> = {};
+  const apiKeys: Record<string, ApiKey> = {};
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
     else if (one.kind === "route.put") routes[one.route.id] = one.route;
     else if (one.kind === "route.removed") delete routes[one.routeId];
     else if (one.kind === "token.revoked") revoked[one.tokenId] = { expiresAt: one.expiresAt };
+    else if (one.kind === "api-key.created") apiKeys[one.apiKey.hash] = one.apiKey;
+    else if (one.kind === "subject.revoked") {
+      const { subject, issuedBefore } = one;
+      revokedSubjects[subject] = { subject, issuedBefore };
+    }
   }
-  return { revision: changes.length, sandboxes, routes, revoked };
+  return { revision: changes.length, sandboxes, routes, revoked, revokedSubjects, apiKeys };
 }
 
 describe("a snapshot", () => {
@@ -92,12 +119,16 @@ describe("a snapshot", () => {
       sandboxes: [sandbox("a", 1)],
       routes: [route("r", "a", 1)],
       revoked: [{ tokenId: "t", expiresAt: 9 }],
+      revokedSubjects: [{ subject: "s", issuedBefore: 7 }],
+      apiKeys: [apiKey("h", 5)],
     };
     expect(contents(snapshotFrom(data))).toEqual({
       revision: 3,
       sandboxes: { a: sandbox("a", 1) },
       routes: { r: route("r", "a", 1) },
       revoked: { t: { expiresAt: 9 } },
+      revokedSubjects: { s: { subject: "s", issuedBefore: 7 } },
+      apiKeys: { h: apiKey("h", 5) },
     });
   });
 
@@ -150,7 +181,7 @@ describe("a snapshot", () => {
   });
 
   test("leaves alone the nouns that a change is not about", () => {
-    const before = snapshotFrom({ revision: 0, sandboxes: [sandbox("a", 1)], routes: [], revoked: [] });
+    const before = snapshotFrom({ ...NO_STATE, sandboxes: [sandbox("a", 1)] });
     const revoked = after(before, { kind: "token.revoked", tokenId: "t", expiresAt: 1 });
     expect(revoked.sandboxes).toBe(before.sandboxes);
     expect(after(revoked, { kind: "sandbox.removed", sandboxId: "a" }).revoked).toBe(revoked.revoked);

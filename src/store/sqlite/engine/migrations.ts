@@ -111,6 +111,24 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX routes_place ON routes (path, host);
   CREATE INDEX routes_sandbox ON routes (sandbox_id);
   `,
+  `
+  ALTER TABLE tokens ADD COLUMN form TEXT NOT NULL DEFAULT 'signed' CHECK (form IN ('signed', 'opaque'));
+  ALTER TABLE tokens ADD COLUMN prefix TEXT;
+  ALTER TABLE tokens ADD COLUMN last_used_at INTEGER;
+  CREATE INDEX tokens_opaque ON tokens (expires_at) WHERE form = 'opaque' AND revoked_at IS NULL;
+
+  -- Of what was made elsewhere, or by whoever it was: tokens of ours carry their own revocation.
+  CREATE TABLE revoked_ids (
+    id         TEXT PRIMARY KEY,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE revoked_subjects (
+    subject       TEXT PRIMARY KEY,
+    issued_before INTEGER NOT NULL,
+    revoked_at    INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**
