@@ -98,6 +98,8 @@ export const ERRORS = {
   ),
   ROUTE_013: entry(404, "Unknown audit record", "Search for it: sandboxgw audit search --help"),
 
+  ROUTE_015: entry(404, "Unknown signing key", "List what exists: sandboxgw key list"),
+
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),
   PROXY_002: entry(502, "The instance broke the connection", "Check whether the call took effect before repeating it"),
@@ -233,6 +235,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_006: EXIT.notFound,
   ROUTE_011: EXIT.notFound,
   ROUTE_013: EXIT.notFound,
+  ROUTE_015: EXIT.notFound,
   GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,
   ROUTE_012: EXIT.conflict,

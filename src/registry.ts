@@ -3,7 +3,8 @@
 import { ApiKeyCredential } from "./auth/credentials/api-key.ts";
 import type { CredentialKind } from "./auth/credentials/credential.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
-import type { SigningKey } from "./auth/keys.ts";
+import type { ThreadKeys } from "./auth/keys/key-ring.ts";
+import { VerificationKeys } from "./auth/keys/verification-keys.ts";
 import { TokenVerifier } from "./auth/tokens.ts";
 import type { Config } from "./config/schema.ts";
 import type { Driver, InstanceReport } from "./drivers/driver.ts";
@@ -39,19 +40,14 @@ export const STRATEGY_NAMES = [
 ] as const;
 
 /** In the order in which they count: what callers show on purpose before what browsers send by themselves. */
-export function createCredentials(options: {
-  config: Config;
-  signing: SigningKey;
-  tokenHashKey: Uint8Array;
-}): CredentialKind[] {
-  const { config, signing, tokenHashKey } = options;
+export function createCredentials({ config, keys }: { config: Config; keys: ThreadKeys }): CredentialKind[] {
   const verifier = new TokenVerifier({
-    keys: [signing],
+    keys: new VerificationKeys({ keys, now: Date.now }),
     issuer: config.TOKEN_ISSUER,
     audience: config.TOKEN_AUDIENCE,
     clockSkewMs: config.TOKEN_CLOCK_SKEW,
   });
-  return [new TokenCredential(verifier), new ApiKeyCredential(tokenHashKey)];
+  return [new TokenCredential(verifier), new ApiKeyCredential(keys.tokenHashKey)];
 }
 
 export function createRuntimes(config: Config): Record<(typeof RUNTIME_NAMES)[number], Runtime> {

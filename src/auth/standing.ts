@@ -1,3 +1,4 @@
+import type { SigningKey } from "../domain/credential/signing-key.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
@@ -25,13 +26,19 @@ export class Standing {
 }
 
 /** Every way in which a credential can be taken back has its line here. */
-function checkStanding(principal: Principal, { revoked, revokedSubjects }: Snapshot): void {
-  const { tokenId, grantedBy, subject, issuedAt, credential } = principal;
+function checkStanding(principal: Principal, { revoked, revokedSubjects, signingKeys }: Snapshot): void {
+  const { tokenId, grantedBy, subject, issuedAt, keyId, credential } = principal;
   if (credential === "none") return;
   if (revoked.get(tokenId) !== undefined) throw takenBack();
   if (grantedBy !== null && revoked.get(grantedBy) !== undefined) throw takenBack();
+  if (keyId !== null && isRetired(signingKeys.get(keyId))) throw takenBack();
   const subjectRevoked = revokedSubjects.get(subject);
   if (subjectRevoked !== undefined && issuedAt < subjectRevoked.issuedBefore) throw takenBack();
+}
+
+/** TOKEN_SECRET is no key of the snapshot, and never retired. */
+function isRetired(key: SigningKey | undefined): boolean {
+  return key !== undefined && key.retiredAt !== null;
 }
 
 function takenBack(): GatewayError {

@@ -1,15 +1,16 @@
-import { createHmac, type webcrypto } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { compactVerify } from "jose/jws/compact/verify";
 import { SignJWT } from "jose/jwt/sign";
 import { jwtVerify } from "jose/jwt/verify";
 import type { Principal } from "../domain/principal.ts";
 import { isRole } from "../domain/role.ts";
 import { GatewayError } from "../errors.ts";
-import type { SigningKey } from "./keys.ts";
+import type { Signer } from "./keys/signing.ts";
+import type { SigningKeys, VerificationKey, VerificationKeys } from "./keys/verification-keys.ts";
 
 export interface IssueOptions {
   readonly principal: Pick<Principal, "subject" | "role" | "tokenId" | "sandboxes" | "operations">;
-  readonly key: SigningKey;
+  readonly key: Signer;
   readonly issuer: string;
   readonly audience: string;
   /** Milliseconds since the epoch; a token knows whole seconds, so both are rounded down. */
@@ -39,7 +40,7 @@ export function issueToken({
     .setIssuedAt(seconds(issuedAt))
     .setNotBefore(seconds(now))
     .setExpirationTime(seconds(expiresAt))
-    .sign(key.secret);
+    .sign(key.key);
 }
 
 /** What is stored instead of a token: HMAC-SHA-256, hex. */
@@ -48,7 +49,7 @@ export function tokenHash(key: Uint8Array, token: string): string {
 }
 
 export interface TokenVerifierOptions {
-  readonly keys: readonly SigningKey[];
+  readonly keys: VerificationKeys;
   readonly issuer: string;
   readonly audience: string;
   /** How far the issuer's clock may be off. */
@@ -64,14 +65,14 @@ const LAST_TIME = 8.64e15;
 
 /** Turns a token into the principal it speaks for. Keeps nothing: the caller caches. */
 export class TokenVerifier {
-  readonly #keys: ReadonlyMap<string, ImportedKey>;
+  readonly #keys: VerificationKeys;
   readonly #issuer: string;
   readonly #audience: string;
   readonly #clockSkewMs: number;
   readonly #now: () => number;
 
   constructor({ keys, issuer, audience, clockSkewMs, now = Date.now }: TokenVerifierOptions) {
-    this.#keys = new Map(keys.map((key) => [key.id, new ImportedKey(key)]));
+    this.#keys = keys;
     this.#issuer = issuer;
     this.#audience = audience;
     this.#clockSkewMs = clockSkewMs;
@@ -79,9 +80,9 @@ export class TokenVerifier {
   }
 
   /** @throws GatewayError AUTH_001; the details say why and never repeat the token. */
-  async verify(token: string): Promise<Principal> {
-    const key = this.#keyFor(readHeader(token));
-    const { payload } = await jwtVerify(token, await key.imported(), {
+  async verify(token: string, signingKeys: SigningKeys): Promise<Principal> {
+    const key = this.#keyFor(readHeader(token), signingKeys);
+    const { payload } = await jwtVerify(token, await key.key(), {
       algorithms: [key.algorithm],
       issuer: this.#issuer,
       audience: this.#audience,
@@ -95,10 +96,10 @@ export class TokenVerifier {
   }
 
   /** Whether a key of ours has signed the token, whatever it says and however old it is. */
-  async signed(token: string): Promise<boolean> {
+  async signed(token: string, signingKeys: SigningKeys): Promise<boolean> {
     try {
-      const key = this.#keyFor(readHeader(token));
-      await compactVerify(token, await key.imported(), { algorithms: [key.algorithm] });
+      const key = this.#keyFor(readHeader(token), signingKeys);
+      await compactVerify(token, await key.key(), { algorithms: [key.algorithm] });
       return true;
     } catch {
       return false; // no token, or another's
@@ -106,35 +107,14 @@ export class TokenVerifier {
   }
 
   /** The key decides the algorithm, never the token; `kid` is an index into our own keys and nothing else. */
-  #keyFor(header: Readonly<Record<string, unknown>>): ImportedKey {
+  #keyFor(header: Readonly<Record<string, unknown>>, signingKeys: SigningKeys): VerificationKey {
     const { kid, alg } = header;
-    const [only, ...others] = this.#keys.values();
-    const key = typeof kid === "string" ? this.#keys.get(kid) : others.length === 0 ? only : undefined;
     if (kid !== undefined && typeof kid !== "string") throw malformed();
+    const key = this.#keys.find(kid, signingKeys);
     if (key === undefined)
       throw invalid(kid === undefined ? "Token names no key" : "Token was signed with an unknown key");
     if (alg !== key.algorithm) throw invalid("Algorithm is not allowed");
     return key;
-  }
-}
-
-/** Importing costs more than verifying, so it happens once, and only for keys that are used. */
-class ImportedKey {
-  readonly id: string;
-  readonly algorithm: SigningKey["algorithm"];
-  readonly #secret: Uint8Array<ArrayBuffer>;
-  #imported: Promise<webcrypto.CryptoKey> | undefined;
-
-  constructor({ id, algorithm, secret }: SigningKey) {
-    this.id = id;
-    this.algorithm = algorithm;
-    this.#secret = Uint8Array.from(secret);
-  }
-
-  imported(): Promise<webcrypto.CryptoKey> {
-    const parameters = { name: "HMAC", hash: "SHA-256" };
-    this.#imported ??= crypto.subtle.importKey("raw", this.#secret, parameters, false, ["verify"]);
-    return this.#imported;
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { AuditChain } from "../audit/chain.ts";
 import { type HeadPlace, keepHead } from "../audit/kept-head.ts";
-import { type KeyRing, openKeys } from "../auth/keys.ts";
+import { type KeyRing, openKeys } from "../auth/keys/key-ring.ts";
 import type { Config } from "../config/schema.ts";
 import type { Actor } from "../control/control.ts";
 import { createVerbs, type Verbs } from "../control/verbs.ts";

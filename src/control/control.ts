@@ -1,6 +1,6 @@
 import { AuditChain } from "../audit/chain.ts";
 import { adminRecord } from "../audit/record.ts";
-import type { KeyRing } from "../auth/keys.ts";
+import type { KeyRing } from "../auth/keys/key-ring.ts";
 import type { Change } from "../domain/change.ts";
 import { GatewayError } from "../errors.ts";
 import type { StateStore, Transaction } from "../store/store.ts";
@@ -12,7 +12,8 @@ export interface Actor {
 }
 
 /** One verb's transaction. */
-export interface Step extends Pick<Transaction, "sandboxes" | "routes" | "tokens" | "revocations"> {
+export interface Step
+  extends Pick<Transaction, "sandboxes" | "routes" | "tokens" | "revocations" | "keys" | "signingKeys"> {
   /** Milliseconds since the epoch: one time for all that the verb writes. */
   readonly now: number;
   /** Tells the data path. Returns the revision: once that is in force, so is the change. */
@@ -45,14 +46,11 @@ export class Control {
   /** See StateStore.transaction for what `work` may wait for: its step's own promises, and nothing else. */
   async write<T>(actor: Actor, work: (step: Step) => Promise<T>): Promise<T> {
     const { auditKey } = await this.#keys();
-    return await this.#store.transaction(({ sandboxes, routes, tokens, revocations, changes, audit }) => {
+    return await this.#store.transaction(({ changes, audit, ...tables }) => {
       const now = this.#now();
       const chain = new AuditChain({ table: audit, key: auditKey });
       return work({
-        sandboxes,
-        routes,
-        tokens,
-        revocations,
+        ...tables,
         now,
         announce: (change) => changes.append(change, now),
         revision: () => changes.revision(),

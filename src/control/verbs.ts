@@ -1,5 +1,5 @@
 import type { HeadPlace } from "../audit/kept-head.ts";
-import type { KeyRing } from "../auth/keys.ts";
+import type { KeyRing } from "../auth/keys/key-ring.ts";
 import type { Config } from "../config/schema.ts";
 import { targetPolicy } from "../domain/target-policy.ts";
 import type { AuditLog } from "../store/audit-log.ts";
@@ -8,6 +8,7 @@ import { Control } from "./control.ts";
 import { AuditVerbs } from "./verbs/audit.ts";
 import { CircuitVerbs } from "./verbs/circuits.ts";
 import { InstanceVerbs } from "./verbs/instances.ts";
+import { KeyVerbs } from "./verbs/keys.ts";
 import { RevocationVerbs } from "./verbs/revocations.ts";
 import { RouteVerbs } from "./verbs/routes.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
@@ -50,6 +51,7 @@ export interface VerbsOptions {
 export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
   readonly revocations: VerbsOf<RevocationVerbs>;
+  readonly keys: VerbsOf<KeyVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
   readonly instances: VerbsOf<InstanceVerbs>;
   readonly routes: VerbsOf<RouteVerbs>;
@@ -76,6 +78,7 @@ export function createVerbs({
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     revocations: new RevocationVerbs({ control }),
+    keys: new KeyVerbs({ control, store, keys, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
     routes: new RouteVerbs({ control, store, gatewayDomain: config.GATEWAY_DOMAIN }),

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
-import { openKeys } from "../auth/keys.ts";
+import { openKeys, threadKeys } from "../auth/keys/key-ring.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
@@ -226,7 +226,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
 
   const threads = new DataThreads({
     memory,
-    thread: { config, socketFolder: runDirectory, signing: keys.signing, tokenHashKey: keys.tokenHashKey, salt },
+    thread: { config, socketFolder: runDirectory, keys: threadKeys(keys), salt },
     sockets: shared,
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,

@@ -7,6 +7,7 @@ import type { Refusals } from "../audit/refusals.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { nobody } from "../auth/caller.ts";
 import { IpAccess } from "../auth/ip-access.ts";
+import type { ThreadKeys } from "../auth/keys/key-ring.ts";
 import type { Config } from "../config/schema.ts";
 import { withoutCredential } from "../domain/principal.ts";
 import type { SandboxIndex } from "../domain/selection/sandbox-index.ts";
@@ -67,9 +68,7 @@ export interface Shell {
   readonly thread: number;
   /** Random per process; see `rateKey`. */
   readonly salt: string;
-  readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
-  /** API keys are known by their hash under this one. */
-  readonly tokenHashKey: Uint8Array;
+  readonly keys: ThreadKeys;
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
   readonly snapshot: () => Snapshot;
   /** Of the labels of the snapshot's sandboxes. */
@@ -137,7 +136,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     health: healthDefaults(config),
   });
   const stickiness = new Stickiness({
-    secret: shell.signing.secret,
+    secret: shell.keys.stickyKey,
     words: memory.sessions,
     ttlMs: config.STICKY_TTL,
     now: Date.now,
@@ -279,12 +278,12 @@ export function createPolicy(config: Config, shell: Shell): Policy {
 
 function newAuthenticator(
   config: Config,
-  { signing, tokenHashKey }: Shell,
+  { keys }: Shell,
   keyOf: (name: string) => bigint,
   shareKeyOf: (name: string) => SketchKey,
 ): Authenticator {
   return new Authenticator({
-    kinds: createCredentials({ config, signing, tokenHashKey }),
+    kinds: createCredentials({ config, keys }),
     cacheSize: config.TOKEN_CACHE_SIZE,
     skewMs: config.TOKEN_CLOCK_SKEW,
     rateKey: keyOf,

@@ -1,4 +1,5 @@
 import type { ApiKeyChange } from "./credential/api-key.ts";
+import type { SigningKeyChange } from "./credential/signing-key.ts";
 import type { CircuitChange } from "./instance/circuit.ts";
 import type { RouteChange } from "./route/route.ts";
 import type { SandboxChange } from "./sandbox.ts";
@@ -13,6 +14,7 @@ export type Change =
   | RevocationChange
   | SubjectRevocationChange
   | ApiKeyChange
+  | SigningKeyChange
   | CircuitChange
   | RouteChange;
 

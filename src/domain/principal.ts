@@ -13,7 +13,7 @@ export interface Principal {
   readonly tokenId: string;
   /** The token from which the credential stems, with which it is taken back; null = it stands for itself. */
   readonly grantedBy: string | null;
-  /** The key that has signed it, its `kid`; null = none has. */
+  /** The key of this gateway that has signed it, its `kid`; null = none has. */
   readonly keyId: string | null;
   /** Milliseconds since the epoch. */
   readonly issuedAt: number;

@@ -1,4 +1,5 @@
 import type { Change, Revised } from "../domain/change.ts";
+import type { SigningKey } from "../domain/credential/signing-key.ts";
 import type { CustomRoute } from "../domain/route/route.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
 import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
@@ -34,6 +35,7 @@ export interface StateStore {
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
+  readonly signingKeys: SigningKeyReads & FirstSigningKey;
   readonly observed: ObservedTable;
   readonly uses: UseTable;
   /**
@@ -53,6 +55,8 @@ export interface Transaction {
   readonly routes: RouteTable;
   readonly tokens: TokenTable;
   readonly revocations: RevocationTable;
+  readonly keys: ResealTable;
+  readonly signingKeys: SigningKeyTable;
   readonly changes: ChangeTable;
   /**
    * The node's own audit chain, for the record of what this transaction does: they are committed together. Where the state
@@ -144,6 +148,38 @@ export interface KeyTable {
   find(name: string): Promise<Buffer | undefined>;
   /** Keeps what is there already: the first writer wins, and `find` tells who that was. A commit of its own. */
   createIfAbsent(name: string, sealed: Buffer, at: number): Promise<void>;
+}
+
+/** A secret of the data folder, sealed under the master key. */
+export interface SealedKey {
+  readonly name: string;
+  readonly sealed: Buffer;
+}
+
+/** The same secrets for whoever seals them anew, under another master key. */
+export interface ResealTable {
+  list(): Promise<SealedKey[]>;
+  replace(key: SealedKey): Promise<void>;
+}
+
+export interface SigningKeyReads {
+  find(id: string): Promise<SigningKey | undefined>;
+  /** Newest first. */
+  list(): Promise<SigningKey[]>;
+}
+
+export interface SigningKeyTable extends SigningKeyReads {
+  create(key: SigningKey): Promise<void>;
+  /** Writes what may change of a key. False when there was none. */
+  update(key: Pick<SigningKey, "id" | "retiresAt" | "retiredAt" | "sealed">): Promise<boolean>;
+}
+
+export interface FirstSigningKey {
+  /**
+   * Keeps what is there already, whichever key that is: the first writer wins. A commit of its own. A signing key that was
+   * kept among the sealed keys, as there once was one, goes with it.
+   */
+  createFirst(key: SigningKey): Promise<void>;
 }
 
 /** When credentials were last used. */

@@ -20,12 +20,18 @@ const refusal = (fields: Partial<typeof SOMEBODY>, data: Partial<SnapshotData>):
   }
 };
 const revoked = (tokenId: string) => ({ revoked: [{ tokenId, expiresAt: 9 }] });
+const retiredKey = (id: string) => ({
+  signingKeys: [
+    { id, algorithm: "HS256", createdAt: 1, retiresAt: 2, retiredAt: 2, publicJwk: null, sealed: null } as const,
+  ],
+});
 const issuedBefore = (moment: number) => ({ revokedSubjects: [{ subject: "agent-1", issuedBefore: moment }] });
 
 test.each([
   ["its own id is revoked", {}, revoked("tok_1")],
   ["the token is revoked that it was made from", { tokenId: "ses_1", grantedBy: "tok_1" }, revoked("tok_1")],
   ["its subject is revoked later than it was issued", {}, issuedBefore(1001)],
+  ["the key that signed it is retired", { keyId: "kid_1" }, retiredKey("kid_1")],
   ["its subject is revoked and it does not say when it was issued", { issuedAt: 0 }, issuedBefore(1)],
 ])("a principal stands no more when %s", (_why, fields, data) => {
   expect(refusal(fields, data)).toMatchObject(REVOKED);
@@ -35,6 +41,8 @@ test.each([
   ["nothing is revoked", {}, {}],
   ["another token is revoked", {}, revoked("tok_2")],
   ["it was issued in the moment of its subject's revocation", {}, issuedBefore(1000)],
+  ["another key is retired", { keyId: "kid_2" }, retiredKey("kid_1")],
+  ["no key of ours has signed it", { keyId: null }, retiredKey("kid_1")],
   ["another subject is revoked", { subject: "agent-2" }, issuedBefore(9999)],
 ])("a principal stands when %s", (_why, fields, data) => {
   expect(refusal(fields, data)).toBeUndefined();

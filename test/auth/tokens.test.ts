@@ -1,13 +1,14 @@
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type SigningKey, signingKey } from "../../src/auth/keys.ts";
-import { issueToken, tokenHash, TokenVerifier } from "../../src/auth/tokens.ts";
+import { secretSigner, type Signer } from "../../src/auth/keys/signing.ts";
+import { issueToken, tokenHash } from "../../src/auth/tokens.ts";
+import { storedKey, verifierWith } from "../support/signing-keys.ts";
 
 const NOW = 1_800_000_000_000;
 const SECOND = 1000;
-const KEY = signingKey(Buffer.from("0123456789abcdef0123456789abcdef"));
-const OTHER_KEY = signingKey(Buffer.from("fedcba9876543210fedcba9876543210"));
+const KEY = secretSigner(Buffer.from("0123456789abcdef0123456789abcdef"));
+const OTHER_KEY = secretSigner(Buffer.from("fedcba9876543210fedcba9876543210"));
 const PLACE = { issuer: "sandboxgw", audience: "agents" };
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -31,7 +32,7 @@ const encode = (value: unknown) =>
 function made({
   header = HEADER,
   claims = CLAIMS,
-  secret = KEY.secret,
+  secret = KEY.key as Uint8Array,
 }: {
   header?: unknown;
   claims?: unknown;
@@ -46,11 +47,11 @@ function verifier({
   clockSkewMs = 0,
   now = NOW,
 }: {
-  keys?: SigningKey[];
+  keys?: Signer[];
   clockSkewMs?: number;
   now?: number;
 } = {}) {
-  return new TokenVerifier({ keys, ...PLACE, clockSkewMs, now: () => now });
+  return verifierWith({ keys: keys.map(storedKey), ...PLACE, clockSkewMs, now: () => now });
 }
 
 const refusal = (details: string) => expect.objectContaining({ code: "AUTH_001", details });
@@ -105,7 +106,7 @@ describe("a token that is right", () => {
   it("is accepted under either of two keys, by its kid", async () => {
     const both = verifier({ keys: [KEY, OTHER_KEY] });
     await expect(both.verify(made())).resolves.toBeDefined();
-    const other = made({ header: { ...HEADER, kid: OTHER_KEY.id }, secret: OTHER_KEY.secret });
+    const other = made({ header: { ...HEADER, kid: OTHER_KEY.id }, secret: OTHER_KEY.key as Uint8Array });
     await expect(both.verify(other)).resolves.toBeDefined();
   });
 });
@@ -121,7 +122,7 @@ describe("a token that is wrong", () => {
 
   it.each([
     // Signature and algorithm.
-    ["signed with another secret", made({ secret: OTHER_KEY.secret }), "Signature does not match"],
+    ["signed with another secret", made({ secret: OTHER_KEY.key as Uint8Array }), "Signature does not match"],
     ["alg none, unsigned", unsigned("none"), "Token is malformed"],
     ["alg none, with a signature", made({ header: { ...HEADER, alg: "none" } }), "Algorithm is not allowed"],
     ["alg nOnE", made({ header: { ...HEADER, alg: "nOnE" } }), "Algorithm is not allowed"],
@@ -213,7 +214,9 @@ describe("a token that is wrong", () => {
 
   it("is refused when it names one key and is signed with the other", async () => {
     const both = verifier({ keys: [KEY, OTHER_KEY] });
-    await expect(both.verify(made({ secret: OTHER_KEY.secret }))).rejects.toEqual(refusal("Signature does not match"));
+    await expect(both.verify(made({ secret: OTHER_KEY.key as Uint8Array }))).rejects.toEqual(
+      refusal("Signature does not match"),
+    );
   });
 
   it("is refused when an unused bit of its last character is set, though it decodes to the same bytes", async () => {
@@ -246,7 +249,7 @@ describe("a token that is wrong", () => {
   });
 
   it("never appears in the error", async () => {
-    const token = made({ secret: OTHER_KEY.secret });
+    const token = made({ secret: OTHER_KEY.key as Uint8Array });
     const error: unknown = await verifier()
       .verify(token)
       .catch((thrown: unknown) => thrown);
@@ -266,8 +269,8 @@ describe("a token is ours", () => {
   });
 
   it.each([
-    ["another key's signature", made({ secret: OTHER_KEY.secret })],
-    ["another key", made({ header: { ...HEADER, kid: OTHER_KEY.id }, secret: OTHER_KEY.secret })],
+    ["another key's signature", made({ secret: OTHER_KEY.key as Uint8Array })],
+    ["another key", made({ header: { ...HEADER, kid: OTHER_KEY.id }, secret: OTHER_KEY.key as Uint8Array })],
     ["no signature", made().replace(/[^.]*$/, "")],
     ["no token", "opaque"],
     ["nothing", ""],

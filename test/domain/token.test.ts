@@ -1,9 +1,12 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { issueToken, TokenVerifier } from "../../src/auth/tokens.ts";
+import { secretSigner } from "../../src/auth/keys/signing.ts";
+import { issueToken } from "../../src/auth/tokens.ts";
 import { lastRefusedExpiry } from "../../src/domain/token.ts";
+import { storedKey, verifierWith } from "../support/signing-keys.ts";
 
-const KEY = { id: "k", algorithm: "HS256", secret: new Uint8Array(32) } as const;
+const KEY = secretSigner(new Uint8Array(32));
+const STORED = [storedKey(KEY)];
 const principal = { subject: "s", role: "viewer", tokenId: "t", sandboxes: null, operations: null } as const;
 
 test("a token is refused from the very millisecond on at which what was kept because of it may be forgotten", async () => {
@@ -17,7 +20,7 @@ test("a token is refused from the very millisecond on at which what was kept bec
         const now = expiresAt + clockSkewMs + offset;
         const issued = { principal, key: KEY, issuer: "i", audience: "a", expiresAt, now: 0 };
         const token = await issueToken(issued);
-        const verifier = new TokenVerifier({ keys: [KEY], issuer: "i", audience: "a", clockSkewMs, now: () => now });
+        const verifier = verifierWith({ keys: STORED, issuer: "i", audience: "a", clockSkewMs, now: () => now });
         const accepted = await verifier.verify(token).then(
           () => true,
           () => false,

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
+import { activeSigner } from "../../src/auth/keys/key-ring.ts";
 import { issueToken } from "../../src/auth/tokens.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
@@ -206,7 +207,7 @@ describe("a caller", () => {
     const now = Date.now();
     const token = await issueToken({
       principal: { subject: "late", role: "executor", tokenId: "tok_late", sandboxes: null, operations: null },
-      key: gateway.keys.signing,
+      key: await activeSigner(gateway.keys, gateway.store.signingKeys),
       issuer: gateway.config.TOKEN_ISSUER,
       audience: gateway.config.TOKEN_AUDIENCE,
       now: now - 7_200_000,

@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import { AuditChain } from "../../src/audit/chain.ts";
 import { entriesOf } from "../../src/audit/entries.ts";
 import { AuditWriter } from "../../src/audit/writer.ts";
-import { type KeyRing, openKeys } from "../../src/auth/keys.ts";
+import { type KeyRing, openKeys } from "../../src/auth/keys/key-ring.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import type { Actor } from "../../src/control/control.ts";
@@ -81,8 +81,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     memory,
     thread: 0,
     snapshot,
-    signing: keys.signing,
-    tokenHashKey: keys.tokenHashKey,
+    keys,
     salt: randomBytes(16).toString("hex"),
     socketFolder: folder.run,
     sendUses: (uses) => void store.uses.note(uses),

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { entriesOf } from "../../src/audit/entries.ts";
-import { openKeys } from "../../src/auth/keys.ts";
+import { openKeys } from "../../src/auth/keys/key-ring.ts";
 import { createVerbs, type Verbs } from "../../src/control/verbs.ts";
 import { DRIVERS, RUNTIME_NAMES, STRATEGY_NAMES } from "../../src/registry.ts";
 import { openDataFolder } from "../../src/store/data-folder.ts";

@@ -8,6 +8,7 @@ export const NO_STATE: SnapshotData = {
   revoked: [],
   revokedSubjects: [],
   apiKeys: [],
+  signingKeys: [],
 };
 
 /** How much there is of everything in it. */

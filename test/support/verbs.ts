@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { entriesOf } from "../../src/audit/entries.ts";
-import { type KeyRing, openKeys } from "../../src/auth/keys.ts";
+import { type KeyRing, openKeys } from "../../src/auth/keys/key-ring.ts";
 import type { Actor } from "../../src/control/control.ts";
 import { createVerbs, type Verbs } from "../../src/control/verbs.ts";
 import type { NewSandbox } from "../../src/control/verbs/sandboxes.ts";

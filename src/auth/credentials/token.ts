@@ -1,13 +1,15 @@
 import type { Principal } from "../../domain/principal.ts";
+import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import { looksLikeApiKey } from "../api-key-text.ts";
+import type { SigningKeys } from "../keys/verification-keys.ts";
 import type { CredentialFields, CredentialKind } from "./credential.ts";
 
 export interface Verifier {
   /** Turns a token into a principal. @throws GatewayError AUTH_001 */
-  verify(token: string): Promise<Principal>;
+  verify(token: string, signingKeys: SigningKeys): Promise<Principal>;
   /** Whether a key of this gateway has signed the token, whatever it says and however old it is. */
-  signed(token: string): Promise<boolean>;
+  signed(token: string, signingKeys: SigningKeys): Promise<boolean>;
 }
 
 const TOKEN = /^[A-Za-z0-9._~+/=-]{1,8192}$/;
@@ -28,13 +30,13 @@ export class TokenCredential implements CredentialKind {
     return token !== undefined && looksLikeApiKey(token) ? undefined : token;
   }
 
-  verify(token: string): Promise<Principal> {
+  verify(token: string, { signingKeys }: Snapshot): Promise<Principal> {
     if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
-    return this.#verifier.verify(token);
+    return this.#verifier.verify(token, signingKeys);
   }
 
-  isOurs(token: string): Promise<boolean> {
-    return this.#verifier.signed(token);
+  isOurs(token: string, { signingKeys }: Snapshot): Promise<boolean> {
+    return this.#verifier.signed(token, signingKeys);
   }
 }
 

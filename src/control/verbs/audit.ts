@@ -7,7 +7,7 @@ import { ACCEPTED_LOSS } from "../../audit/record.ts";
 import type { AuditFilter } from "../../audit/search/filter.ts";
 import { type AuditPage, type Order, searchPage } from "../../audit/search/search.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
-import type { KeyRing } from "../../auth/keys.ts";
+import type { KeyRing } from "../../auth/keys/key-ring.ts";
 import { GatewayError } from "../../errors.ts";
 import type { AuditHead, AuditLog, AuditTable } from "../../store/audit-log.ts";
 import type { StateStore } from "../../store/store.ts";

@@ -1,4 +1,5 @@
-import type { KeyRing } from "../../auth/keys.ts";
+import { activeSigner, type KeyRing } from "../../auth/keys/key-ring.ts";
+import { VerificationKeys } from "../../auth/keys/verification-keys.ts";
 import { apiKeyPrefix, newApiKey } from "../../auth/api-key-text.ts";
 import { issueToken, TokenVerifier, tokenHash } from "../../auth/tokens.ts";
 import type { Config } from "../../config/schema.ts";
@@ -45,14 +46,14 @@ export function isSubject(text: string): boolean {
 
 export class TokenVerbs {
   readonly #control: Control;
-  readonly #store: Pick<StateStore, "tokens" | "revocations">;
+  readonly #store: Pick<StateStore, "tokens" | "revocations" | "signingKeys">;
   readonly #keys: () => Promise<KeyRing>;
   readonly #config: TokenConfig;
   readonly #now: () => number;
 
   constructor(options: {
     control: Control;
-    store: Pick<StateStore, "tokens" | "revocations">;
+    store: Pick<StateStore, "tokens" | "revocations" | "signingKeys">;
     keys: () => Promise<KeyRing>;
     config: TokenConfig;
     now: () => number;
@@ -81,13 +82,21 @@ export class TokenVerbs {
     const known = await this.#store.tokens.findByHash(hash);
     if (known !== undefined) return known;
     const verifier = new TokenVerifier({
-      keys: [keys.signing],
+      keys: new VerificationKeys({ keys, now: this.#now }),
       issuer: this.#config.TOKEN_ISSUER,
       audience: this.#config.TOKEN_AUDIENCE,
       clockSkewMs: this.#config.TOKEN_CLOCK_SKEW,
       now: this.#now,
     });
-    const { tokenId: id, subject, role, sandboxes, operations, issuedAt, expiresAt } = await verifier.verify(token);
+    const {
+      tokenId: id,
+      subject,
+      role,
+      sandboxes,
+      operations,
+      issuedAt,
+      expiresAt,
+    } = await verifier.verify(token, new Map((await this.#store.signingKeys.list()).map((key) => [key.id, key])));
     const revokedAt = await this.#revokedAt({ id, subject, issuedAt });
     const own = { id, subject, role, sandboxes, operations, createdAt: issuedAt, expiresAt, revokedAt, hash };
     return { ...own, form: "signed", prefix: null, lastUsedAt: null };
@@ -122,7 +131,7 @@ export class TokenVerbs {
     // Tokens count in whole seconds; rounding up never gives less than was asked for.
     const expiresAt = endless ? NEVER : Math.ceil((now + expiresInMs) / 1000) * 1000;
     check(expiresAt <= NEVER, "lifetime is too long");
-    const { signing, tokenHashKey } = await this.#keys();
+    const keys = await this.#keys();
     const id = newId("tok");
     const told = { subject, role, sandboxes, operations };
     const principal = { ...told, tokenId: id };
@@ -133,14 +142,22 @@ export class TokenVerbs {
     const token =
       form === "opaque"
         ? newApiKey()
-        : await issueToken({ principal, key: signing, issuer, audience, expiresAt, now, issuedAt });
+        : await issueToken({
+            principal,
+            key: await activeSigner(keys, this.#store.signingKeys),
+            issuer,
+            audience,
+            expiresAt,
+            now,
+            issuedAt,
+          });
     const record: TokenRecord = {
       id,
       ...told,
       createdAt: now,
       expiresAt,
       revokedAt: null,
-      hash: tokenHash(tokenHashKey, token),
+      hash: tokenHash(keys.tokenHashKey, token),
       form,
       prefix: form === "opaque" ? apiKeyPrefix(token) : null,
       lastUsedAt: null,
@@ -148,9 +165,11 @@ export class TokenVerbs {
     return await this.#control.write(actor, async (step) => {
       await step.tokens.create(record);
       step.record("token.create", id, { ...told, form, expires_at_ms: expiresAt });
-      // A signed token says itself what it may do; of an API key the data path has to be told.
+      // A signed token says itself what it may do, and needs but its key to be known; of an API key the data path has to be told.
       const revision =
-        form === "opaque" ? await step.announce({ kind: "api-key.created", apiKey: apiKeyOf(record) }) : 0;
+        form === "opaque"
+          ? await step.announce({ kind: "api-key.created", apiKey: apiKeyOf(record) })
+          : await step.revision();
       return { token, record, revision };
     });
   }

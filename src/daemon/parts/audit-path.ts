@@ -4,7 +4,7 @@ import { HeadKeeper, requireNoLoss } from "../../audit/kept-head.ts";
 import { Retention } from "../../audit/retention.ts";
 import { Indexer } from "../../audit/search/indexer.ts";
 import { AuditWriter } from "../../audit/writer.ts";
-import type { KeyRing } from "../../auth/keys.ts";
+import type { KeyRing } from "../../auth/keys/key-ring.ts";
 import type { Config } from "../../config/schema.ts";
 import type { AuditLog } from "../../store/audit-log.ts";
 import type { DataFolder } from "../../store/data-folder.ts";

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { isDeepStrictEqual } from "node:util";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
+import type { ThreadKeys } from "../../auth/keys/key-ring.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
 import {
@@ -46,9 +47,7 @@ export interface GatewayOptions {
   readonly memory: SharedMemory;
   readonly thread: number;
   readonly snapshot: SnapshotData;
-  readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
-  /** API keys are known by their hash under this one. */
-  readonly tokenHashKey: Uint8Array;
+  readonly keys: ThreadKeys;
   readonly salt: string;
   readonly socketFolder: string;
   /** Takes a batch of audit records; answered through `acknowledge`. */
@@ -88,7 +87,7 @@ export class Gateway {
   #deadline: { at: number } | undefined;
 
   constructor(options: GatewayOptions) {
-    const { config, memory, thread, salt, signing, tokenHashKey, onInternalError } = options;
+    const { config, memory, thread, salt, keys, onInternalError } = options;
     this.#config = config;
     this.#snapshot = snapshotFrom(options.snapshot);
     this.#index = new SandboxIndex(this.#snapshot.sandboxes.values());
@@ -111,8 +110,7 @@ export class Gateway {
       memory,
       thread,
       salt,
-      signing,
-      tokenHashKey,
+      keys,
       onInternalError,
       snapshot: () => this.#snapshot,
       index: () => this.#index,

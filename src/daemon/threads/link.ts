@@ -1,6 +1,7 @@
 // What the control thread and a data thread say to each other.
 
 import type { AuditBatch } from "../../audit/outbox.ts";
+import type { ThreadKeys } from "../../auth/keys/key-ring.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
 import type { Extent, SnapshotData } from "../../domain/snapshot/snapshot.ts";
@@ -17,9 +18,7 @@ export interface ThreadStart {
   readonly snapshot: SnapshotData;
   /** Where the sockets of `unix:` instances are. */
   readonly socketFolder: string;
-  readonly signing: { readonly id: string; readonly algorithm: "HS256"; readonly secret: Uint8Array };
-  /** API keys are known by their hash under this one. */
-  readonly tokenHashKey: Uint8Array;
+  readonly keys: ThreadKeys;
   /** Random per process; see `rateKey`. */
   readonly salt: string;
 }

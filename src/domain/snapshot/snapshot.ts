@@ -5,9 +5,10 @@ import { revocations } from "./revocations.ts";
 import { revokedSubjects } from "./revoked-subjects.ts";
 import { routes } from "./routes.ts";
 import { sandboxes } from "./sandboxes.ts";
+import { signingKeys } from "./signing-keys.ts";
 
 /** Every noun of the snapshot under the name it has there: the only list of them. */
-const NOUNS = { sandboxes, routes, revoked: revocations, revokedSubjects, apiKeys } as const;
+const NOUNS = { sandboxes, routes, revoked: revocations, revokedSubjects, apiKeys, signingKeys } as const;
 
 type Nouns = typeof NOUNS;
 type Name = keyof Nouns;

@@ -2,11 +2,13 @@ import type { SnapshotData } from "../../domain/snapshot/snapshot.ts";
 import type { AuditLog } from "../audit-log.ts";
 import type {
   ChangeReads,
+  FirstSigningKey,
   KeyTable,
   ObservedTable,
   RevocationReads,
   RouteReads,
   SandboxReads,
+  SigningKeyReads,
   StateStore,
   TokenReads,
   Transaction,
@@ -16,11 +18,12 @@ import { SqliteAudit } from "./audit.ts";
 import { auditLog, auditTable } from "./audit-log.ts";
 import { prepareChanges } from "./changes.ts";
 import type { Connection, Query } from "./engine/connection.ts";
-import { keyTable } from "./keys.ts";
+import { prepareKeys } from "./keys.ts";
 import { observedTable } from "./observed.ts";
 import { prepareRoutes } from "./routes.ts";
 import { prepareRevocations } from "./revocations.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
+import { prepareSigningKeys } from "./signing-keys.ts";
 import { prepareTokens } from "./tokens.ts";
 import { Turns } from "./engine/turns.ts";
 
@@ -32,6 +35,7 @@ export class SqliteStore implements StateStore {
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
+  readonly signingKeys: SigningKeyReads & FirstSigningKey;
   readonly observed: ObservedTable;
   readonly uses: UseTable;
   readonly audit: AuditLog;
@@ -42,6 +46,8 @@ export class SqliteStore implements StateStore {
     readonly routes: ReturnType<typeof prepareRoutes>;
     readonly tokens: ReturnType<typeof prepareTokens>;
     readonly revocations: ReturnType<typeof prepareRevocations>;
+    readonly keys: ReturnType<typeof prepareKeys>;
+    readonly signingKeys: ReturnType<typeof prepareSigningKeys>;
     readonly changes: ReturnType<typeof prepareChanges>;
     readonly audit: SqliteAudit;
     readonly dataVersion: Query<[], number>;
@@ -54,6 +60,8 @@ export class SqliteStore implements StateStore {
       routes: prepareRoutes(connection),
       tokens: prepareTokens(connection),
       revocations: prepareRevocations(connection),
+      keys: prepareKeys(connection),
+      signingKeys: prepareSigningKeys(connection),
       changes: prepareChanges(connection),
       audit: new SqliteAudit(connection),
       dataVersion: connection.preparePlucked<[], number>("PRAGMA data_version"),
@@ -67,19 +75,22 @@ export class SqliteStore implements StateStore {
     this.uses = prepared.tokens.uses(turns.alone);
     this.revocations = prepared.revocations.table(turns.alone);
     this.changes = prepared.changes.table(turns.alone);
-    this.keys = keyTable(connection, turns.alone);
+    this.keys = prepared.keys.table(turns.alone);
+    this.signingKeys = { ...prepared.signingKeys.table(turns.alone), ...prepared.signingKeys.first(turns.alone) };
     this.observed = observedTable(connection, turns.alone);
     this.audit = auditLog({ connection, table: prepared.audit, turns });
   }
 
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
-    const { sandboxes, routes, tokens, revocations, changes, audit } = this.#prepared;
+    const { sandboxes, routes, tokens, revocations, keys, signingKeys, changes, audit } = this.#prepared;
     return this.#turns.transaction((access, within) =>
       work({
         sandboxes: sandboxes.table(access),
         routes: routes.table(access),
         tokens: tokens.table(access),
         revocations: revocations.table(access),
+        keys: keys.reseal(access),
+        signingKeys: signingKeys.table(access),
         changes: changes.table(access),
         audit: auditTable(audit, within),
       }),
@@ -87,7 +98,7 @@ export class SqliteStore implements StateStore {
   }
 
   snapshot(expiredBy: number): Promise<SnapshotData> {
-    const { sandboxes, routes, tokens, revocations, changes } = this.#prepared;
+    const { sandboxes, routes, tokens, revocations, signingKeys, changes } = this.#prepared;
     const read = (): SnapshotData => ({
       revision: changes.revision(),
       sandboxes: sandboxes.list(),
@@ -95,6 +106,7 @@ export class SqliteStore implements StateStore {
       revoked: [...tokens.revoked(expiredBy), ...revocations.ids(expiredBy)],
       revokedSubjects: revocations.subjects(),
       apiKeys: tokens.apiKeys(expiredBy),
+      signingKeys: signingKeys.verifying(),
     });
     return this.#turns.alone(() => this.#connection.read(read));
   }

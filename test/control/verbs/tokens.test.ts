@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { activeSigner } from "../../../src/auth/keys/key-ring.ts";
+import { VerificationKeys } from "../../../src/auth/keys/verification-keys.ts";
 import { issueToken, TokenVerifier, tokenHash } from "../../../src/auth/tokens.ts";
 import { isApiKey } from "../../../src/auth/api-key-text.ts";
 import { apiKeyOf } from "../../../src/domain/credential/api-key.ts";
@@ -14,13 +16,15 @@ describe("tokens.create", () => {
     expect(await store.tokens.find(record.id)).toEqual(record);
     expect(record.hash).toBe(tokenHash(keys.tokenHashKey, token));
     const verifier = new TokenVerifier({
-      keys: [keys.signing],
+      keys: new VerificationKeys({ keys, now: () => NOW }),
       issuer: "iss",
       audience: "aud",
       clockSkewMs: 0,
       now: () => NOW,
     });
-    expect(await verifier.verify(token)).toMatchObject({
+    expect(
+      await verifier.verify(token, new Map((await store.signingKeys.list()).map((key) => [key.id, key]))),
+    ).toMatchObject({
       subject: "agent-1",
       role: "executor",
       tokenId: record.id,
@@ -158,12 +162,13 @@ describe("tokens.inspect", () => {
   });
 
   it("takes one that was made elsewhere with our key, and refuses one that was not", async () => {
-    const { keys, verbs } = await openTestVerbs();
+    const { keys, store, verbs } = await openTestVerbs();
+    const signer = await activeSigner(keys, store.signingKeys);
     const principal = { subject: "x", role: "viewer" as const, tokenId: "foreign", sandboxes: null, operations: null };
     const issued = { principal, issuer: "iss", audience: "aud", expiresAt: NOW + 60_000, now: NOW };
-    const ours = await issueToken({ ...issued, key: keys.signing });
+    const ours = await issueToken({ ...issued, key: signer });
     expect(await verbs.tokens.inspect(ADA, ours)).toMatchObject({ id: "foreign", subject: "x", revokedAt: null });
-    const theirs = await issueToken({ ...issued, key: { ...keys.signing, secret: new Uint8Array(32) } });
+    const theirs = await issueToken({ ...issued, key: { ...signer, key: new Uint8Array(32) } });
     await expect(verbs.tokens.inspect(ADA, theirs)).rejects.toEqual(refusal("AUTH_001"));
   });
 });

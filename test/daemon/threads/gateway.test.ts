@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { activeSigner } from "../../../src/auth/keys/key-ring.ts";
 import { issueToken } from "../../../src/auth/tokens.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
@@ -18,7 +19,7 @@ test("a revoked token stays revoked across a resync for as long as clocks may be
   await store.transaction(({ tokens }) => tokens.create(old));
   const token = await issueToken({
     principal: { subject: "short", role: "executor", tokenId: old.id, sandboxes: null, operations: null },
-    key: keys.signing,
+    key: await activeSigner(keys, store.signingKeys),
     issuer: config.TOKEN_ISSUER,
     audience: config.TOKEN_AUDIENCE,
     expiresAt,

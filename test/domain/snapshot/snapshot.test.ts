@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ApiKey } from "../../../src/domain/credential/api-key.ts";
+import type { SigningKey } from "../../../src/domain/credential/signing-key.ts";
 import type { Change } from "../../../src/domain/change.ts";
 import type { CustomRoute } from "../../../src/domain/route/route.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
@@ -40,6 +41,15 @@ const route = (id: string, sandboxId: string, at: number): CustomRoute => ({
   createdAt: at,
 });
 
+const signingKey = (id: string, retiredAt: number | null): SigningKey => ({
+  id,
+  algorithm: "HS256",
+  createdAt: 1,
+  retiresAt: retiredAt,
+  retiredAt,
+  publicJwk: null,
+  sealed: "AA==",
+});
 const apiKey = (hash: string, at: number): ApiKey => ({
   hash,
   tokenId: `tok_${hash}`,
@@ -73,13 +83,17 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     kind: fc.constant("api-key.created" as const),
     apiKey: fc.tuple(name, fc.nat()).map(([hash, at]) => apiKey(hash, at)),
   }),
+  fc.record({
+    kind: fc.constant("signing-key.changed" as const),
+    signingKey: fc.tuple(name, fc.option(fc.nat())).map(([id, retiredAt]) => signingKey(id, retiredAt)),
+  }),
 );
 
 function after(snapshot: Snapshot, one: Change): Snapshot {
   return applyChange(snapshot, { revision: snapshot.revision + 1, change: one });
 }
 
-function contents({ revision, sandboxes, routes, revoked, revokedSubjects, apiKeys }: Snapshot) {
+function contents({ revision, sandboxes, routes, revoked, revokedSubjects, apiKeys, signingKeys }: Snapshot) {
   return {
     revision,
     sandboxes: Object.fromEntries(sandboxes.entries()),
@@ -87,6 +101,7 @@ function contents({ revision, sandboxes, routes, revoked, revokedSubjects, apiKe
     revoked: Object.fromEntries(revoked.entries()),
     revokedSubjects: Object.fromEntries(revokedSubjects.entries()),
     apiKeys: Object.fromEntries(apiKeys.entries()),
+    signingKeys: Object.fromEntries(signingKeys.entries()),
   };
 }
 
@@ -97,6 +112,7 @@ function worked(changes: readonly Change[]) {
   const revoked: Record<string, { expiresAt: number }> = {};
   const revokedSubjects: Record<string, { subject: string; issuedBefore: number }> = {};
   const apiKeys: Record<string, ApiKey> = {};
+  const signingKeys: Record<string, SigningKey> = {};
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
@@ -104,12 +120,13 @@ function worked(changes: readonly Change[]) {
     else if (one.kind === "route.removed") delete routes[one.routeId];
     else if (one.kind === "token.revoked") revoked[one.tokenId] = { expiresAt: one.expiresAt };
     else if (one.kind === "api-key.created") apiKeys[one.apiKey.hash] = one.apiKey;
+    else if (one.kind === "signing-key.changed") signingKeys[one.signingKey.id] = one.signingKey;
     else if (one.kind === "subject.revoked") {
       const { subject, issuedBefore } = one;
       revokedSubjects[subject] = { subject, issuedBefore };
     }
   }
-  return { revision: changes.length, sandboxes, routes, revoked, revokedSubjects, apiKeys };
+  return { revision: changes.length, sandboxes, routes, revoked, revokedSubjects, apiKeys, signingKeys };
 }
 
 describe("a snapshot", () => {
@@ -121,6 +138,7 @@ describe("a snapshot", () => {
       revoked: [{ tokenId: "t", expiresAt: 9 }],
       revokedSubjects: [{ subject: "s", issuedBefore: 7 }],
       apiKeys: [apiKey("h", 5)],
+      signingKeys: [signingKey("k", null)],
     };
     expect(contents(snapshotFrom(data))).toEqual({
       revision: 3,
@@ -129,6 +147,7 @@ describe("a snapshot", () => {
       revoked: { t: { expiresAt: 9 } },
       revokedSubjects: { s: { subject: "s", issuedBefore: 7 } },
       apiKeys: { h: apiKey("h", 5) },
+      signingKeys: { k: signingKey("k", null) },
     });
   });
 

@@ -129,6 +129,17 @@ export const MIGRATIONS: readonly string[] = [
     revoked_at    INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE signing_keys (
+    id         TEXT PRIMARY KEY,
+    algorithm  TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    retires_at INTEGER,
+    retired_at INTEGER,
+    public_jwk TEXT,
+    sealed     TEXT
+  ) STRICT;
+  `,
 ];
 
 /**

@@ -5,10 +5,12 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { type KeysOptions, openKeys, signingKey } from "../../src/auth/keys.ts";
-import { openDataFolder } from "../../src/store/data-folder.ts";
-import { openTestStore } from "../support/stores.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
+import { activeSigner, type KeysOptions, openKeys } from "../../../src/auth/keys/key-ring.ts";
+import { seal } from "../../../src/auth/keys/seal.ts";
+import { sharedSecretId } from "../../../src/auth/keys/signing.ts";
+import { openDataFolder } from "../../../src/store/data-folder.ts";
+import { openTestStore } from "../../support/stores.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const NOTHING = { TOKEN_SECRET: "", SECRETS_KEY_FILE: "" };
 const SECRET = "0123456789abcdef0123456789abcdef";
@@ -27,11 +29,11 @@ describe("openKeys", () => {
     const options = fresh();
     const first = await openKeys(options);
     expect(await openKeys(options)).toEqual(first);
-    expect(first.signing.secret).toHaveLength(32);
-    const secrets = [first.signing.secret, first.tokenHashKey, first.auditKey].map((key) =>
-      Buffer.from(key).toString("hex"),
-    );
-    expect(new Set(secrets).size).toBe(3);
+    const { key } = await activeSigner(first, options.store.signingKeys);
+    expect(key).toHaveLength(32);
+    const all = [key as Uint8Array, first.tokenHashKey, first.auditKey, first.sealingKey, first.stickyKey];
+    expect(new Set(all.map((secret) => Buffer.from(secret).toString("hex"))).size).toBe(5);
+    expect(await options.store.signingKeys.list()).toHaveLength(1);
   });
 
   it("keeps the master key in a private file and leaves nothing else behind", async () => {
@@ -44,11 +46,16 @@ describe("openKeys", () => {
 
   it("stores no key in the clear", async () => {
     const options = fresh();
-    const { signing, tokenHashKey, auditKey } = await openKeys(options);
-    for (const name of ["token-signing", "token-hash", "audit"]) {
-      const sealed = await options.store.keys.find(name);
-      for (const secret of [signing.secret, tokenHashKey, auditKey]) {
-        expect(sealed?.includes(Buffer.from(secret))).toBe(false);
+    const ring = await openKeys(options);
+    const { key } = await activeSigner(ring, options.store.signingKeys);
+    await options.store.close();
+    const { database, databaseLog } = options.folder;
+    const written = Buffer.concat([database, databaseLog].filter(existsSync).map((file) => readFileSync(file)));
+    expect(written.includes("signing-keys")).toBe(true);
+    for (const secret of [key as Uint8Array, ring.tokenHashKey, ring.auditKey, ring.sealingKey]) {
+      const bytes = Buffer.from(secret);
+      for (const form of [bytes, bytes.toString("base64"), bytes.toString("base64url"), bytes.toString("hex")]) {
+        expect(written.includes(form)).toBe(false);
       }
     }
   });
@@ -62,7 +69,7 @@ describe("openKeys", () => {
     await Promise.all(children.map((child) => once(child.stdout, "data")));
     for (const child of children) child.stdin.end("!");
     const proofs = await Promise.all(children.map((child) => text(child.stdout)));
-    expect(proofs[0]).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(proofs[0]).toMatch(/^[0-9a-f]{64} 1\n$/);
     expect(new Set(proofs).size).toBe(1);
   });
 
@@ -137,17 +144,34 @@ describe("openKeys", () => {
     await expect(openKeys(fresh({ SECRETS_KEY_FILE: file }))).rejects.toEqual(refused("GW_009", /not 32 bytes/));
   });
 
+  it("goes on with the one signing key of a folder from before there were several, under the same id", async () => {
+    const options = fresh();
+    const master = randomBytes(32);
+    writeFileSync(options.folder.secretsKey, master, { mode: 0o600 });
+    const secret = randomBytes(32);
+    await options.store.keys.createIfAbsent("token-signing", seal(master, "token-signing", secret), 1);
+    const ring = await openKeys(options);
+    const { id, key } = await activeSigner(ring, options.store.signingKeys);
+    expect({ id, key: Buffer.from(key as Uint8Array) }).toEqual({ id: sharedSecretId(secret), key: secret });
+    expect(await options.store.keys.find("token-signing")).toBeUndefined();
+    expect(await openKeys(options)).toEqual(ring);
+    expect(await options.store.signingKeys.list()).toHaveLength(1);
+  });
+
   it("signs with TOKEN_SECRET when there is one, under an id that depends on the secret alone", async () => {
-    const one = await openKeys(fresh({ TOKEN_SECRET: SECRET }));
-    const two = await openKeys(fresh({ TOKEN_SECRET: SECRET }));
-    expect(Buffer.from(one.signing.secret).toString()).toBe(SECRET);
-    expect(two.signing.id).toBe(one.signing.id);
-    expect(two.tokenHashKey).not.toEqual(one.tokenHashKey);
-    expect(signingKey(Buffer.from(`${SECRET}!`)).id).not.toBe(one.signing.id);
+    const signers = [fresh({ TOKEN_SECRET: SECRET }), fresh({ TOKEN_SECRET: SECRET })].map(async (options) => {
+      const ring = await openKeys(options);
+      return { ring, signer: await activeSigner(ring, options.store.signingKeys) };
+    });
+    const [one, two] = await Promise.all(signers);
+    expect(Buffer.from(one?.signer.key as Uint8Array).toString()).toBe(SECRET);
+    expect(two?.signer.id).toBe(one?.signer.id);
+    expect(two?.ring.tokenHashKey).not.toEqual(one?.ring.tokenHashKey);
+    expect(sharedSecretId(Buffer.from(`${SECRET}!`))).not.toBe(one?.signer.id);
   });
 
   it("counts a TOKEN_SECRET in bytes and refuses fewer than 32", async () => {
     await expect(openKeys(fresh({ TOKEN_SECRET: SECRET.slice(1) }))).rejects.toEqual(refused("GW_012", /31 bytes/));
-    expect((await openKeys(fresh({ TOKEN_SECRET: "ä".repeat(16) }))).signing.secret).toHaveLength(32);
+    expect((await openKeys(fresh({ TOKEN_SECRET: "ä".repeat(16) }))).tokenSecret).toHaveLength(32);
   });
 });
