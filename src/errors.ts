@@ -49,6 +49,12 @@ export const ERRORS = {
   ),
   AUTH_006: entry(403, "Address not allowed", "Call from an allowed network, or change IP_ALLOW_LIST / IP_DENY_LIST"),
 
+  AUTH_007: entry(
+    403,
+    "Link or ticket is for something else",
+    "Open what it was made for, or have another made: sandboxgw link create",
+  ),
+
   RATE_001: entry(429, "Rate limit exceeded", "Slow down; wait the seconds given in Retry-After", true),
   RATE_002: entry(503, "Too many concurrent requests", "Wait the seconds given in Retry-After and repeat", true),
   RATE_003: entry(429, "Too many connections from this address", "Reuse connections (keep-alive)", true),
@@ -61,6 +67,7 @@ export const ERRORS = {
     "Close some that are not needed, or raise MAX_TUNNELS, MAX_TUNNELS_PER_CALLER or --max-tunnels",
     true,
   ),
+  RATE_009: entry(503, "Too many tickets are out", "Wait the seconds given in Retry-After and repeat", true),
 
   // The request itself.
   VAL_001: entry(400, "Malformed HTTP request", "Send a valid HTTP/1.1 request (RFC 9112)"),
@@ -97,6 +104,7 @@ export const ERRORS = {
     "Name another path, host or methods, or remove that one first",
   ),
   ROUTE_013: entry(404, "Unknown audit record", "Search for it: sandboxgw audit search --help"),
+  ROUTE_014: entry(404, "Unknown link", "List them with: sandboxgw link list --all"),
 
   ROUTE_015: entry(404, "Unknown signing key", "List what exists: sandboxgw key list"),
 
@@ -233,8 +241,10 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_001: EXIT.notFound,
   ROUTE_005: EXIT.notFound,
   ROUTE_006: EXIT.notFound,
+  ROUTE_009: EXIT.notFound,
   ROUTE_011: EXIT.notFound,
   ROUTE_013: EXIT.notFound,
+  ROUTE_014: EXIT.notFound,
   ROUTE_015: EXIT.notFound,
   GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,

@@ -2,6 +2,8 @@
 
 import { ApiKeyCredential } from "./auth/credentials/api-key.ts";
 import type { CredentialKind } from "./auth/credentials/credential.ts";
+import { LinkCookieCredential, LinkCredential } from "./auth/credentials/link.ts";
+import type { TicketCredential } from "./auth/credentials/ticket.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
 import type { ThreadKeys } from "./auth/keys/key-ring.ts";
 import { VerificationKeys } from "./auth/keys/verification-keys.ts";
@@ -40,14 +42,26 @@ export const STRATEGY_NAMES = [
 ] as const;
 
 /** In the order in which they count: what callers show on purpose before what browsers send by themselves. */
-export function createCredentials({ config, keys }: { config: Config; keys: ThreadKeys }): CredentialKind[] {
+export function createCredentials(options: {
+  config: Config;
+  keys: ThreadKeys;
+  tickets: TicketCredential;
+}): CredentialKind[] {
+  const { config, keys, tickets } = options;
+  const { tokenHashKey } = keys;
   const verifier = new TokenVerifier({
     keys: new VerificationKeys({ keys, now: Date.now }),
     issuer: config.TOKEN_ISSUER,
     audience: config.TOKEN_AUDIENCE,
     clockSkewMs: config.TOKEN_CLOCK_SKEW,
   });
-  return [new TokenCredential(verifier), new ApiKeyCredential(keys.tokenHashKey)];
+  return [
+    new TokenCredential(verifier),
+    new ApiKeyCredential(tokenHashKey),
+    new LinkCredential(tokenHashKey),
+    tickets,
+    new LinkCookieCredential(tokenHashKey),
+  ];
 }
 
 export function createRuntimes(config: Config): Record<(typeof RUNTIME_NAMES)[number], Runtime> {

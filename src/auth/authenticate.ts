@@ -1,3 +1,4 @@
+import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { lastRefusedExpiry, type Use } from "../domain/token.ts";
 import { GatewayError } from "../errors.ts";
@@ -68,16 +69,20 @@ export class Authenticator {
     return this.#good(callers as KnownCallers, text, snapshot);
   }
 
-  /** @throws GatewayError AUTH_001 (one is not good), AUTH_005 (one is malformed, or two speak for different callers). */
+  /**
+   * What a caller shows on purpose has to agree, and what its browser sends by itself with it; a link or ticket stands in the
+   * URL to be somebody else for once, so it does not have to agree with that.
+   * @throws GatewayError AUTH_001 (one is not good), AUTH_005 (one is malformed, or two speak for different callers).
+   */
   async verify(fields: CredentialFields, snapshot: () => Snapshot): Promise<Caller> {
     let caller: Caller | undefined;
     for (const { kind, known, text } of this.#shown(fields)) {
+      if (kind.ambient && caller !== undefined && caller.principal.scope !== null) break;
       const next = await this.#verifyOne({ kind, known, text }, snapshot).catch((error: unknown) => {
         if (kind.ambient && caller !== undefined) return undefined;
         throw error;
       });
-      if (next === undefined) continue;
-      if (caller !== undefined && caller.principal.subject !== next.principal.subject) {
+      if (caller !== undefined && next !== undefined && caller.principal.subject !== next.principal.subject) {
         throw new GatewayError("AUTH_005", { details: "Two credentials that speak for different callers" });
       }
       caller ??= next;
@@ -91,9 +96,10 @@ export class Authenticator {
    * token, which no sandbox may have.
    * @throws GatewayError AUTH_005 when it carries another token of this gateway's making: nobody can tell who calls.
    */
-  async passesAuthorization({ authorization, sandboxToken }: CredentialFields, snapshot: Snapshot): Promise<boolean> {
-    if (authorization === undefined || repeatsToken({ authorization, sandboxToken })) return false;
-    const alone = { authorization, sandboxToken: undefined };
+  async passesAuthorization(fields: CredentialFields, snapshot: Snapshot): Promise<boolean> {
+    const { authorization } = fields;
+    if (authorization === undefined || repeatsToken(fields)) return false;
+    const alone = { authorization, sandboxToken: undefined, cookie: undefined, link: undefined, ticket: undefined };
     for (const { kind, known, text } of this.#shown(alone)) {
       if (!known.has(text) && !(await kind.isOurs(text, snapshot))) continue;
       throw new GatewayError("AUTH_005", {
@@ -119,6 +125,9 @@ export class Authenticator {
     const before = this.#good(known, text, snapshot());
     if (before !== undefined) return before;
     const principal = await kind.verify(text, snapshot());
+    if (this.#isOver(principal)) {
+      throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
+    }
     const name = `subject ${principal.subject}`;
     const caller = {
       principal,
@@ -129,7 +138,7 @@ export class Authenticator {
       usedAt: this.#now(),
     };
     caller.standing.check(snapshot());
-    known.remember(text, caller);
+    if (!kind.once) known.remember(text, caller);
     return caller;
   }
 
@@ -138,12 +147,16 @@ export class Authenticator {
     const caller = known.get(text);
     if (caller === undefined) return undefined;
     const now = this.#now();
-    if (caller.principal.expiresAt <= lastRefusedExpiry(now, this.#skewMs)) {
+    if (this.#isOver(caller.principal, now)) {
       known.forget(text);
       return undefined;
     }
     caller.standing.check(snapshot);
     caller.usedAt = now;
     return caller;
+  }
+
+  #isOver({ expiresAt }: Principal, now = this.#now()): boolean {
+    return expiresAt <= lastRefusedExpiry(now, this.#skewMs);
   }
 }

@@ -7,6 +7,9 @@ import { GatewayError } from "../errors.ts";
 
 /** @throws GatewayError AUTH_003 when the principal's role does not include the permission. */
 export function authorize(principal: Principal, permission: Permission): void {
+  if (principal.scope !== null && permission !== "sandbox:proxy") {
+    throw new GatewayError("AUTH_003", { details: `A ${principal.credential} does not include ${permission}` });
+  }
   if (roleAllows(principal.role, permission)) return;
   throw new GatewayError("AUTH_003", { details: `Role ${principal.role} does not include ${permission}` });
 }

@@ -26,12 +26,14 @@ export class Standing {
 }
 
 /** Every way in which a credential can be taken back has its line here. */
-function checkStanding(principal: Principal, { revoked, revokedSubjects, signingKeys }: Snapshot): void {
-  const { tokenId, grantedBy, subject, issuedAt, keyId, credential } = principal;
+function checkStanding(principal: Principal, snapshot: Snapshot): void {
+  const { revoked, revokedSubjects, signingKeys, retiredLinkKeys } = snapshot;
+  const { tokenId, grantedBy, credential, subject, issuedAt, keyId } = principal;
   if (credential === "none") return;
   if (revoked.get(tokenId) !== undefined) throw takenBack();
   if (grantedBy !== null && revoked.get(grantedBy) !== undefined) throw takenBack();
-  if (keyId !== null && isRetired(signingKeys.get(keyId))) throw takenBack();
+  if (keyId !== null && (isRetired(signingKeys.get(keyId)) || retiredLinkKeys.get(keyId) !== undefined))
+    throw takenBack();
   const subjectRevoked = revokedSubjects.get(subject);
   if (subjectRevoked !== undefined && issuedAt < subjectRevoked.issuedBefore) throw takenBack();
 }

@@ -177,6 +177,7 @@ function principalFrom(claims: Readonly<Record<string, unknown>>, keyId: string)
     issuedAt: typeof iat === "number" && Number.isFinite(iat) ? Math.floor(iat * 1000) : 0,
     sandboxes: narrowing("sandboxes", sandboxes),
     operations: narrowing("operations", operations),
+    scope: null,
     expiresAt,
   };
 }

@@ -31,7 +31,11 @@ const NOUNS: Readonly<Record<string, Noun>> = {
   },
   token: {
     summary: "create, list, inspect and revoke tokens",
-    load: async () => (await import("./commands/token.ts")).defineToken,
+    load: async () => (await import("./commands/credentials/token.ts")).defineToken,
+  },
+  link: {
+    summary: "create, list and revoke links that open a sandbox",
+    load: async () => (await import("./commands/credentials/link.ts")).defineLink,
   },
   sandbox: {
     summary: "add, list, show, update and remove sandboxes",

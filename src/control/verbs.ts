@@ -9,6 +9,7 @@ import { AuditVerbs } from "./verbs/audit.ts";
 import { CircuitVerbs } from "./verbs/circuits.ts";
 import { InstanceVerbs } from "./verbs/instances.ts";
 import { KeyVerbs } from "./verbs/keys.ts";
+import { LinkVerbs } from "./verbs/links.ts";
 import { RevocationVerbs } from "./verbs/revocations.ts";
 import { RouteVerbs } from "./verbs/routes.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
@@ -50,6 +51,7 @@ export interface VerbsOptions {
  */
 export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
+  readonly links: VerbsOf<LinkVerbs>;
   readonly revocations: VerbsOf<RevocationVerbs>;
   readonly keys: VerbsOf<KeyVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
@@ -77,6 +79,7 @@ export function createVerbs({
   const targets = targetPolicy(config.TARGET_ALLOW, config.TARGET_DENY);
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
+    links: new LinkVerbs({ control, store, keys, now }),
     revocations: new RevocationVerbs({ control }),
     keys: new KeyVerbs({ control, store, keys, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),

@@ -6,6 +6,7 @@ import type { AuditOutbox } from "../audit/outbox.ts";
 import type { Refusals } from "../audit/refusals.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { nobody } from "../auth/caller.ts";
+import { TicketCredential } from "../auth/credentials/ticket.ts";
 import { IpAccess } from "../auth/ip-access.ts";
 import type { ThreadKeys } from "../auth/keys/key-ring.ts";
 import type { Config } from "../config/schema.ts";
@@ -20,6 +21,7 @@ import { ConnectionCap } from "../limits/connections.ts";
 import { rateKey } from "../limits/rate-limit.ts";
 import { RateLimits } from "../limits/rate-limits.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
+import { TicketSlots } from "../limits/ticket-slots.ts";
 import { Streams } from "../limits/streams.ts";
 import type { Tally } from "../limits/tunnels/tally.ts";
 import { Tunnels } from "../limits/tunnels/tunnels.ts";
@@ -45,6 +47,7 @@ import { HealthPages } from "../proxy/routes/health.ts";
 import { Pipeline } from "../proxy/routes/pipeline.ts";
 import { Preflights } from "../proxy/routes/preflight/preflights.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
+import { TicketsRoute } from "../proxy/routes/links/tickets.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import { Selection } from "../proxy/balance/selection.ts";
 import type { UpstreamClient } from "../proxy/upstream/upstream.ts";
@@ -122,7 +125,9 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     max: config.MAX_CONNECTIONS,
     maxPerAddress: config.MAX_CONNECTIONS_PER_IP,
   });
-  const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, keyOf, shareKeyOf) : null;
+  const slots = new TicketSlots(memory.tickets);
+  const ticketing = new TicketCredential({ hashKey: shell.keys.tokenHashKey, salt, slots, now: Date.now });
+  const authenticator = config.AUTH_ENABLED ? newAuthenticator(config, shell, ticketing, keyOf, shareKeyOf) : null;
   const streams = new Streams({ cap: new Cap({ lanes: memory.streams, thread, ...streamLimits(config) }) });
   const tunnels = new Tunnels({ tally: shell.tunnels, limits: tunnelLimits(config), keyOf });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
@@ -213,6 +218,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     defaultTimeoutMs: config.PROXY_TIMEOUT,
   });
   const sandboxes = new SandboxesRoute({ snapshot, board, responder });
+  const tickets = new TicketsRoute({
+    tickets: authenticator === null ? null : ticketing,
+    admission,
+    responder,
+    bodyMemory,
+    bodyLimits: { silenceMs: config.PROXY_SEND_TIMEOUT, rate: minimumRate(config) },
+  });
   const preflights = new Preflights({
     snapshot,
     hostSuffix: hostSuffix(config.GATEWAY_DOMAIN),
@@ -239,6 +251,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     transparent,
     execute,
     sandboxes,
+    tickets,
     responder,
     health: new HealthPages({
       snapshot,
@@ -279,11 +292,12 @@ export function createPolicy(config: Config, shell: Shell): Policy {
 function newAuthenticator(
   config: Config,
   { keys }: Shell,
+  tickets: TicketCredential,
   keyOf: (name: string) => bigint,
   shareKeyOf: (name: string) => SketchKey,
 ): Authenticator {
   return new Authenticator({
-    kinds: createCredentials({ config, keys }),
+    kinds: createCredentials({ config, keys, tickets }),
     cacheSize: config.TOKEN_CACHE_SIZE,
     skewMs: config.TOKEN_CLOCK_SKEW,
     rateKey: keyOf,

@@ -1,5 +1,6 @@
 import type { ApiKeyChange } from "./credential/api-key.ts";
 import type { SigningKeyChange } from "./credential/signing-key.ts";
+import type { LinkKeyChange } from "./credential/link.ts";
 import type { CircuitChange } from "./instance/circuit.ts";
 import type { RouteChange } from "./route/route.ts";
 import type { SandboxChange } from "./sandbox.ts";
@@ -15,6 +16,7 @@ export type Change =
   | SubjectRevocationChange
   | ApiKeyChange
   | SigningKeyChange
+  | LinkKeyChange
   | CircuitChange
   | RouteChange;
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 /** What an id names; the prefix makes it readable in logs and impossible to confuse. */
-export type IdPrefix = "exe" | "tok" | "ses" | "ins" | "rte" | "req" | "kid";
+export type IdPrefix = "exe" | "tok" | "ses" | "ins" | "rte" | "lnk" | "lky" | "req" | "kid";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford base 32: no i, l, o, u
 

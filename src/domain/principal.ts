@@ -1,7 +1,8 @@
+import type { Scope } from "./credential/link.ts";
 import type { Role } from "./role.ts";
 
 /** The kinds of what can speak for a principal; `none`: nothing has to. */
-export type CredentialName = "token" | "key" | "session" | "link" | "certificate" | "none";
+export type CredentialName = "token" | "key" | "session" | "link" | "ticket" | "certificate" | "none";
 
 /** Who is calling. Immutable; made once per verified credential and shared by all its requests. */
 export interface Principal {
@@ -21,6 +22,8 @@ export interface Principal {
   readonly sandboxes: readonly string[] | null;
   /** Operations this principal is narrowed to; null = all. A narrowed principal cannot use the transparent proxy. */
   readonly operations: readonly string[] | null;
+  /** All that a link or ticket is for: raw HTTP to one sandbox, or to a part of it; null = narrowed in no such way. */
+  readonly scope: Scope | null;
   /** End of validity, milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -58,6 +61,7 @@ export function withoutCredential(subject: string, role: Role): Principal {
     issuedAt: 0,
     sandboxes: null,
     operations: null,
+    scope: null,
     expiresAt: Number.POSITIVE_INFINITY,
   };
 }

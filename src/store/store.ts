@@ -1,4 +1,5 @@
 import type { Change, Revised } from "../domain/change.ts";
+import type { LinkRecord } from "../domain/credential/link.ts";
 import type { SigningKey } from "../domain/credential/signing-key.ts";
 import type { CustomRoute } from "../domain/route/route.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
@@ -32,6 +33,7 @@ export interface StateStore {
   readonly sandboxes: SandboxReads;
   readonly routes: RouteReads;
   readonly tokens: TokenReads;
+  readonly links: LinkReads;
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -54,6 +56,7 @@ export interface Transaction {
   readonly sandboxes: SandboxTable;
   readonly routes: RouteTable;
   readonly tokens: TokenTable;
+  readonly links: LinkTable;
   readonly revocations: RevocationTable;
   readonly keys: ResealTable;
   readonly signingKeys: SigningKeyTable;
@@ -129,6 +132,23 @@ export interface RevocationTable extends RevocationReads {
   revokeSubject(revocation: SubjectRevocation, at: number): Promise<void>;
   /** `expiresAt`: how long the token might live; NEVER where nobody knows. */
   revokeId(row: RevocationRow, at: number): Promise<void>;
+}
+
+export interface LinkReads {
+  find(id: string): Promise<LinkRecord | undefined>;
+  /** Newest first. */
+  list(): Promise<LinkRecord[]>;
+}
+
+export interface LinkTable extends LinkReads {
+  /** The key that proves new links; undefined when there is none yet. */
+  currentKey(): Promise<string | undefined>;
+  /** Its key becomes the current one where there is none. */
+  create(link: LinkRecord): Promise<void>;
+  /** False when there is no such link or it was revoked before. */
+  revoke(id: string, at: number): Promise<boolean>;
+  /** Returns how many of its links were good. */
+  retireKey(keyId: string, at: number): Promise<number>;
 }
 
 export interface ChangeReads {

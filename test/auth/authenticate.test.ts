@@ -24,7 +24,15 @@ function snapshotWith(...revoked: string[]): Snapshot {
 
 const NOTHING_REVOKED = snapshotWith();
 
-const fields = (authorization: string | undefined) => ({ authorization, sandboxToken: undefined });
+const NOTHING_SHOWN: CredentialFields = {
+  authorization: undefined,
+  sandboxToken: undefined,
+  cookie: undefined,
+  link: undefined,
+  ticket: undefined,
+};
+
+const fields = (authorization: string | undefined): CredentialFields => ({ ...NOTHING_SHOWN, authorization });
 
 /** An authenticator for which every token of the form `name.token` is good for a minute from now. */
 function authenticatorWith({ cacheSize = 100, skewMs = 0 } = {}) {
@@ -209,7 +217,9 @@ describe("an Authorization field beside X-Sandbox-Token", () => {
     ["goes no further when it repeats the token in another spelling", "bearer   a.token", false],
   ])("%s", async (_why, authorization, passes) => {
     const { authenticator } = authenticatorWith();
-    expect(await authenticator.passesAuthorization({ authorization, sandboxToken }, NOTHING_REVOKED)).toBe(passes);
+    expect(
+      await authenticator.passesAuthorization({ ...NOTHING_SHOWN, authorization, sandboxToken }, NOTHING_REVOKED),
+    ).toBe(passes);
   });
 
   test.each([
@@ -219,7 +229,7 @@ describe("an Authorization field beside X-Sandbox-Token", () => {
     const { authenticator, call } = authenticatorWith();
     await call("Bearer b.token");
     await expect(
-      authenticator.passesAuthorization({ authorization, sandboxToken }, NOTHING_REVOKED),
+      authenticator.passesAuthorization({ ...NOTHING_SHOWN, authorization, sandboxToken }, NOTHING_REVOKED),
     ).rejects.toMatchObject({
       code: "AUTH_005",
     });
@@ -243,6 +253,7 @@ const kindOf = (name: "token" | "session", field: keyof CredentialFields, ambien
   name,
   ambient,
   keepsUse: ambient,
+  once: false,
   shown: (shown) => shown[field],
   async verify(text) {
     await Promise.resolve();
@@ -262,7 +273,7 @@ const callWithTwo = (authorization: string | undefined, sandboxToken: string | u
     shareKey: (name) => sketchKey("salt", name, 64),
     now: () => START,
   });
-  return authenticator.verify({ authorization, sandboxToken }, () => NOTHING_REVOKED);
+  return authenticator.verify({ ...NOTHING_SHOWN, authorization, sandboxToken }, () => NOTHING_REVOKED);
 };
 
 describe("two credentials in one request", () => {

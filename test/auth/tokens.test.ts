@@ -70,6 +70,7 @@ describe("a token that is right", () => {
       issuedAt: NOW,
       sandboxes: null,
       operations: null,
+      scope: null,
       expiresAt: NOW + 60 * SECOND,
     });
   });

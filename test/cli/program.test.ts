@@ -888,3 +888,43 @@ describe("start-up", () => {
     }
   });
 });
+
+describe("link", () => {
+  it("is printed alone on stdout, once, listed, and revoked one by one or all at once", async () => {
+    const cli = fresh({ PUBLIC_URL: "https://gw.example", GATEWAY_DOMAIN: "box.example" });
+    await cli.run("sandbox add web --url http://127.0.0.1:1 --ports 8000-8010");
+    const made = await cli.run("link create web --sub ada --path /reports --methods get --port 8001 --expires 8h");
+    expect(made.stdout).toMatch(/^https:\/\/gw\.example\/s\/web:8001\/reports\?sgw_link=[\w-]+\.[\w-]{43}\n$/);
+    const byHost = await cli.json("link create web --by-host");
+    expect(byHost["url"]).toMatch(/^https:\/\/web\.box\.example\/\?sgw_link=/);
+    const { stdout } = await cli.run("link list");
+    expect(stdout).toMatch(/^ID +SUBJECT +SANDBOX +PORT +PATH +METHODS +STATUS +EXPIRES +KEY\n/);
+    expect(stdout).toMatch(/ada +web +8001 +\/reports +GET +active +in (8h|7h 59m) +lky_/);
+    expect(stdout).not.toContain("sgw_link");
+    expect(await cli.json(`link revoke ${String(byHost["id"])}`)).toMatchObject({ status: "revoked" });
+    expect(await cli.json("link revoke --all")).toEqual({ revoked: 1 });
+    expect((await cli.run("link list")).stdout).not.toContain("active");
+  });
+
+  it.each([
+    ["link create web --path reports", 2],
+    ["link create web --path /a/../b", 2],
+    ["link create web --path /a//b", 2],
+    ["link create none", 5],
+    ["link create web --port 9", 5],
+    ["link create web --port 0", 2],
+    ["link create web --methods BREW", 2],
+    ["link create web --expires soon", 2],
+    ["link create web --by-host", 2],
+    ["link create web --base-url gw.example", 2],
+    ["link revoke", 2],
+    ["link revoke lnk_1 --all", 2],
+    ["link revoke lnk_1", 5],
+  ])("is not made or revoked by %j", async (line, code) => {
+    const cli = fresh();
+    await cli.run("sandbox add web --url http://127.0.0.1:1");
+    const { code: found, stderr } = await cli.run(line);
+    expect(stderr).toMatch(/^error: /m);
+    expect(found).toBe(code);
+  });
+});

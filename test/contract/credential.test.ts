@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { linkText } from "../../src/auth/link-text.ts";
 import { newApiKey } from "../../src/auth/api-key-text.ts";
 import { eventually } from "../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../support/gateway.ts";
@@ -14,8 +16,11 @@ interface Kind {
   readonly forged: () => Promise<Shown>;
 }
 
-/** The fields in which it is shown. */
-type Shown = Readonly<Record<string, string>>;
+/** Where it is shown: in fields, or in the URL. */
+interface Shown {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: string;
+}
 
 interface Credential {
   readonly shown: Shown;
@@ -75,11 +80,36 @@ function apiKeyKind(name: string, show: (key: string) => Shown): Kind {
   };
 }
 
+/** A signed link, in the URL or in the cookie of its first use. */
+function linkKind(name: string, show: (text: string) => Shown): Kind {
+  const wanted = { sandboxId: "box", port: null, methods: null, path: "/", subject: "agent" };
+  return {
+    name,
+    async issue({ verbs, feed }, lifetimeMs) {
+      const { text, link } = await verbs.links.create(ACTOR, { ...wanted, expiresInMs: lifetimeMs });
+      return {
+        shown: show(text),
+        secret: text,
+        revoke: async () => {
+          await verbs.links.revoke(ACTOR, link.id);
+          await feed.wake();
+        },
+      };
+    },
+    forged: () => {
+      const link = { ...wanted, id: "lnk_1", keyId: "lky_1", createdAt: 0, expiresAt: Date.now() + 60_000 };
+      return Promise.resolve(show(linkText(randomBytes(32), link)));
+    },
+  };
+}
+
 const KINDS: readonly Kind[] = [
-  tokenKind("a token in Authorization", (token) => ({ authorization: `Bearer ${token}` })),
-  tokenKind("a token in X-Sandbox-Token", (token) => ({ "x-sandbox-token": token })),
-  apiKeyKind("an API key in Authorization", (key) => ({ authorization: `Bearer ${key}` })),
-  apiKeyKind("an API key in X-Sandbox-Token", (key) => ({ "x-sandbox-token": key })),
+  tokenKind("a token in Authorization", (token) => ({ headers: { authorization: `Bearer ${token}` } })),
+  tokenKind("a token in X-Sandbox-Token", (token) => ({ headers: { "x-sandbox-token": token } })),
+  apiKeyKind("an API key in Authorization", (key) => ({ headers: { authorization: `Bearer ${key}` } })),
+  apiKeyKind("an API key in X-Sandbox-Token", (key) => ({ headers: { "x-sandbox-token": key } })),
+  linkKind("a link in the URL", (text) => ({ query: `?sgw_link=${text}` })),
+  linkKind("a link as a cookie", (text) => ({ headers: { cookie: `a="b; sandboxgw_link=${text}; c=d` } })),
 ];
 
 describe.each(KINDS)("$name", ({ issue, forged }) => {
@@ -87,12 +117,14 @@ describe.each(KINDS)("$name", ({ issue, forged }) => {
     const seen: string[] = [];
     const upstream = await startUpstream((req, res) => {
       seen.push(JSON.stringify([req.url, req.rawHeaders]));
-      res.end("fine");
+      if (req.url === "/slow") res.write("first");
+      else res.end("fine");
     });
     const gateway = await startTestGateway({ env: { TOKEN_CLOCK_SKEW: "0" } });
     await gateway.addSandbox("box", upstream);
     const credential = await issue(gateway, lifetimeMs);
-    const call = (headers: Shown) => fetch(`${gateway.url}/s/box/`, { headers });
+    const call = ({ headers = {}, query = "" }: Shown, path = "/") =>
+      fetch(`${gateway.url}/s/box${path}${query}`, { headers });
     return { gateway, credential, call, seen };
   };
 
@@ -107,13 +139,13 @@ describe.each(KINDS)("$name", ({ issue, forged }) => {
 
   it("is refused like any other when it was altered, and like none when another gateway made it", async () => {
     const { credential, call, seen } = await start();
-    const [[name, value] = ["", ""]] = Object.entries(credential.shown);
-    const altered = { [name]: `${value.slice(0, -8)}AAAAAAAA` };
-    for (const shown of [altered, await forged()]) {
-      const response = await call(shown);
+    const { shown, secret } = credential;
+    const altered = JSON.stringify(shown).replace(secret, `${secret.slice(0, -8)}AAAAAAAA`);
+    for (const other of [JSON.parse(altered) as Shown, await forged()]) {
+      const response = await call(other);
       expect(response.status).toBe(401);
       expect(response.headers.get("www-authenticate")).toContain('error="invalid_token"');
-      expect(await response.text()).not.toContain(Object.values(shown)[0]);
+      expect(await response.text()).not.toContain(secret.slice(0, -8));
     }
     expect(seen).toEqual([]);
   });
@@ -127,10 +159,8 @@ describe.each(KINDS)("$name", ({ issue, forged }) => {
   });
 
   it("ends what is under way when it is revoked", async () => {
-    const { gateway, credential } = await start();
-    const upstream = await startUpstream((_req, res) => void res.write("first"));
-    await gateway.addSandbox("slow", upstream);
-    const { body } = await fetch(`${gateway.url}/s/slow/`, { headers: credential.shown });
+    const { credential, call } = await start();
+    const { body } = await call(credential.shown, "/slow");
     const reader = body?.getReader();
     onTestFinished(async () => reader?.cancel().catch(() => undefined));
     await reader?.read();
@@ -148,8 +178,10 @@ describe.each(KINDS)("$name", ({ issue, forged }) => {
     const { gateway, credential, call, seen } = await start();
     const authorization = await gateway.authorization("admin");
     const other =
-      "authorization" in credential.shown ? { "x-sandbox-token": authorization.slice(7) } : { authorization };
-    const response = await call({ ...credential.shown, ...other });
+      credential.shown.headers?.["authorization"] === undefined
+        ? { authorization }
+        : { "x-sandbox-token": authorization.slice(7) };
+    const response = await call({ ...credential.shown, headers: { ...credential.shown.headers, ...other } });
     expect(response.status).toBe(400);
     expect(seen).toEqual([]);
   });

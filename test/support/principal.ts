@@ -11,5 +11,6 @@ export const SOMEBODY: Principal = {
   issuedAt: 0,
   sandboxes: null,
   operations: null,
+  scope: null,
   expiresAt: Number.POSITIVE_INFINITY,
 };

@@ -9,6 +9,7 @@ export const NO_STATE: SnapshotData = {
   revokedSubjects: [],
   apiKeys: [],
   signingKeys: [],
+  retiredLinkKeys: [],
 };
 
 /** How much there is of everything in it. */

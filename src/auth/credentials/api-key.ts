@@ -11,6 +11,7 @@ export class ApiKeyCredential implements CredentialKind {
   readonly name = "key";
   readonly ambient = false;
   readonly keepsUse = true;
+  readonly once = false;
   readonly #hashKey: Uint8Array;
 
   /** `hashKey`: under which keys are stored. */
@@ -37,6 +38,7 @@ export class ApiKeyCredential implements CredentialKind {
       issuedAt: createdAt,
       sandboxes,
       operations,
+      scope: null,
       expiresAt,
     };
   }

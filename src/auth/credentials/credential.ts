@@ -6,6 +6,10 @@ export interface CredentialFields {
   readonly authorization: string | undefined;
   /** Authenticates in the place of Authorization, which then is the sandbox's own. */
   readonly sandboxToken: string | undefined;
+  readonly cookie: string | undefined;
+  /** Taken out of the query. */
+  readonly link: string | undefined;
+  readonly ticket: string | undefined;
 }
 
 /**
@@ -18,6 +22,8 @@ export interface CredentialKind {
   readonly ambient: boolean;
   /** When it was last used is of interest. */
   readonly keepsUse: boolean;
+  /** Good for one request, so nobody is to remember that it was good. */
+  readonly once: boolean;
   /** The credential as the request shows it, not looked at yet; undefined when it shows none of this kind. Costs next to nothing. */
   shown(fields: CredentialFields): string | undefined;
   /** @throws GatewayError AUTH_001 (not good; the details never repeat it), AUTH_005 (not even well-formed). */

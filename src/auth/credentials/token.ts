@@ -19,6 +19,7 @@ export class TokenCredential implements CredentialKind {
   readonly name = "token";
   readonly ambient = false;
   readonly keepsUse = false;
+  readonly once = false;
   readonly #verifier: Verifier;
 
   constructor(verifier: Verifier) {
@@ -40,12 +41,15 @@ export class TokenCredential implements CredentialKind {
   }
 }
 
+/** Where a token can stand. */
+type TokenFields = Pick<CredentialFields, "authorization" | "sandboxToken">;
+
 const SCHEME = "Bearer ";
 const SPACE = 0x20;
 const BEARER = /^Bearer +(\S+)$/i;
 
 /** The token by which a request is authenticated, not looked at yet; undefined when there is none, "" when it is another scheme's. */
-export function shownToken({ authorization, sandboxToken }: CredentialFields): string | undefined {
+export function shownToken({ authorization, sandboxToken }: TokenFields): string | undefined {
   if (sandboxToken !== undefined) return sandboxToken;
   return authorization === undefined ? undefined : bearerToken(authorization);
 }
@@ -60,6 +64,6 @@ export function bearerToken(authorization: string): string {
 }
 
 /** Whether the Authorization field only says again what X-Sandbox-Token says. */
-export function repeatsToken({ authorization, sandboxToken }: CredentialFields): boolean {
+export function repeatsToken({ authorization, sandboxToken }: TokenFields): boolean {
   return authorization !== undefined && bearerToken(authorization) === sandboxToken;
 }

@@ -1,5 +1,5 @@
 import { key, LONGEST, section } from "../key.ts";
-import { domain, host, networks } from "../../domain/value/networks.ts";
+import { domain, host, networks, origin } from "../../domain/value/networks.ts";
 import { autoOr, duration, integer, size } from "../../domain/value/quantities.ts";
 import { choice } from "../../domain/value/words.ts";
 
@@ -11,6 +11,7 @@ export const gateway = section("gateway", "The listener that clients call.", {
     "",
     "Each sandbox is also a host of its own under this domain, {id}.GATEWAY_DOMAIN; empty = none is.",
   ),
+  PUBLIC_URL: key(origin(), "", "Where clients reach the gateway, for links; empty = where it listens."),
   GATEWAY_WORKERS: key(autoOr(integer(1, 256)), "auto", "Data threads; auto = one per core."),
   THREAD_HANG_TIMEOUT: key(
     duration("500ms", LONGEST),

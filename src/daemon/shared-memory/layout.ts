@@ -5,6 +5,7 @@ import type { CircuitWords } from "../../proxy/health/circuits.ts";
 import type { HealthWords } from "../../proxy/health/health-words.ts";
 import { SESSION_WORDS } from "../../proxy/balance/stickiness/session-table.ts";
 import { SKETCH_ROWS } from "../../limits/sketch.ts";
+import { TICKET_SLOTS, type TicketWords } from "../../limits/ticket-slots.ts";
 import type { TallyWords } from "../../limits/tunnels/tally.ts";
 import { METRIC_SLOTS } from "../../observe/metric-slots.ts";
 
@@ -78,6 +79,8 @@ export interface SharedMemory {
   readonly tunnels: TallyWords;
   /** One a thread; only that thread writes it. */
   readonly pulses: readonly PulseWords[];
+  /** Tickets that are out; see limits/ticket-slots.ts. */
+  readonly tickets: TicketWords;
   /** Counters, one lane per thread; only that thread writes it. Laid out by observe/metric-slots.ts. */
   readonly metrics: readonly Float64Array[];
 }
@@ -136,6 +139,7 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
       lanes: lanes.map(() => take(TALLY_KEYS * 4)),
       totals: lanes.map(() => take(64)),
     },
+    tickets: { next: take(64), values: take(TICKET_SLOTS * 8), ends: take(TICKET_SLOTS * 8) },
     revision: lanes.map(() => take(64)),
     beat: lanes.map(() => take(64)),
     metrics: lanes.map(() => take(METRIC_SLOTS * 8)),
@@ -190,6 +194,11 @@ function divide(buffer: SharedArrayBuffer | null, threads: number): SharedMemory
       keys: new BigInt64Array(buffer, offsets.tunnels.keys, TALLY_KEYS),
       lanes: offsets.tunnels.lanes.map((offset) => words(offset, TALLY_KEYS)),
       totals: offsets.tunnels.totals.map((offset) => words(offset, 16)),
+    },
+    tickets: {
+      next: words(offsets.tickets.next, 16),
+      values: new BigInt64Array(buffer, offsets.tickets.values, TICKET_SLOTS),
+      ends: new BigInt64Array(buffer, offsets.tickets.ends, TICKET_SLOTS),
     },
     pulses: offsets.revision.map((offset, lane) => ({
       revision: new BigInt64Array(buffer, offset, 8),

@@ -1,6 +1,7 @@
 import type { Change, Revised } from "../change.ts";
 import { apiKeys } from "./api-keys.ts";
 import type { Held, Projection, Sized } from "./projection.ts";
+import { retiredLinkKeys } from "./retired-link-keys.ts";
 import { revocations } from "./revocations.ts";
 import { revokedSubjects } from "./revoked-subjects.ts";
 import { routes } from "./routes.ts";
@@ -8,7 +9,15 @@ import { sandboxes } from "./sandboxes.ts";
 import { signingKeys } from "./signing-keys.ts";
 
 /** Every noun of the snapshot under the name it has there: the only list of them. */
-const NOUNS = { sandboxes, routes, revoked: revocations, revokedSubjects, apiKeys, signingKeys } as const;
+const NOUNS = {
+  sandboxes,
+  routes,
+  revoked: revocations,
+  revokedSubjects,
+  apiKeys,
+  signingKeys,
+  retiredLinkKeys,
+} as const;
 
 type Nouns = typeof NOUNS;
 type Name = keyof Nouns;

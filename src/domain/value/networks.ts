@@ -34,6 +34,24 @@ export function toldHost(): Value<string> {
   };
 }
 
+/** Scheme, host and port as the beginning of a URL; empty = none. */
+export function origin(): Value<string> {
+  return {
+    hint: "https://gw.example, or with a port",
+    parse(text) {
+      if (text === "") return text;
+      const url = URL.parse(text);
+      const isPlain =
+        url !== null && url.username === "" && url.pathname === "/" && url.search === "" && url.hash === "";
+      if (!isPlain || !/^https?:$/.test(url.protocol)) {
+        throw wrong(`${shown(text)} is no URL of scheme, host and port alone, as in https://gw.example`);
+      }
+      return url.origin;
+    },
+    format: (value) => value,
+  };
+}
+
 /** A domain name under which names are made; empty = none. */
 export function domain(): Value<string> {
   return {

@@ -3,11 +3,17 @@
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../../errors.ts";
 import { checkDestination, type Destination } from "./target.ts";
+import { urlCredentials } from "../../auth/credentials/url-credentials.ts";
 
 /** What the rest of the way needs to know of a request's head, read once. */
 export interface Head extends Destination {
   readonly authorization: string | undefined;
   readonly sandboxToken: string | undefined;
+  /** The cookies of all its fields. */
+  readonly cookie: string | undefined;
+  /** What in its URL says who calls, which is not in `target` any more. */
+  readonly link: string | undefined;
+  readonly ticket: string | undefined;
   readonly sandboxId: string | undefined;
   readonly sandboxPort: string | undefined;
   readonly sandboxSelector: string | undefined;
@@ -132,6 +138,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   let transferEncoding: string | undefined;
   let forwardedFor: string | undefined;
   let forwardedProto: string | undefined;
+  let cookie: string | undefined;
   let expect: string | undefined;
   let connection: string | undefined;
   let upgrade: string | undefined;
@@ -191,6 +198,8 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
       }
     } else if (name === "connection") {
       connection = connection === undefined ? value : `${connection},${value}`;
+    } else if (name === "cookie") {
+      cookie = cookie === undefined ? value : `${cookie}; ${value}`;
     } else if (name === "x-forwarded-for") {
       forwardedFor = forwardedFor === undefined ? value : `${forwardedFor},${value}`;
     } else if (name === "x-forwarded-proto") {
@@ -202,13 +211,17 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   if (upgrade !== undefined && bodyLength !== 0 && WEBSOCKET.test(upgrade)) throw malformed("a WebSocket with a body");
   if (host === undefined && req.httpVersionMinor === 1) throw malformed("no Host field");
   const destination = checkDestination(req.method as string, url, host);
+  const { target, link, ticket } = urlCredentials(destination.target);
   const expectsContinue = expect !== undefined && req.httpVersionMinor === 1;
   if (expect !== undefined && expect.toLowerCase() !== "100-continue") throw new GatewayError("VAL_009");
   return {
-    target: destination.target,
+    target,
     host: destination.host,
     authorization,
     sandboxToken,
+    cookie,
+    link,
+    ticket,
     sandboxId,
     sandboxPort,
     sandboxSelector,

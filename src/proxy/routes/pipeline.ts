@@ -19,6 +19,7 @@ import type { Responder } from "../request/respond.ts";
 import type { Preflights } from "./preflight/preflights.ts";
 import { healthPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
+import type { TicketsRoute } from "./links/tickets.ts";
 import type { TransparentRoute } from "./transparent.ts";
 import type { PeerSocket } from "../request/peer-socket.ts";
 
@@ -39,6 +40,7 @@ export interface PipelineOptions {
   readonly preflights: Preflights;
   readonly execute: ExecuteRoute;
   readonly sandboxes: SandboxesRoute;
+  readonly tickets: TicketsRoute;
   readonly responder: Responder;
   readonly health: HealthPages;
   readonly lane: MetricLane;
@@ -129,6 +131,8 @@ export class Pipeline {
       case "sandboxes":
         this.#o.sandboxes.serve(exchange, caller);
         return undefined;
+      case "tickets":
+        return this.#o.tickets.serve(exchange, head, caller);
       case "none":
         throw new GatewayError("ROUTE_002");
     }

@@ -40,12 +40,14 @@ export interface SelectRoute {
 export type Route =
   | { readonly kind: "execute" }
   | { readonly kind: "sandboxes" }
+  | { readonly kind: "tickets" }
   | ProxyRoute
   | SelectRoute
   | { readonly kind: "none" };
 
 const EXECUTE: Route = { kind: "execute" };
 const SANDBOXES: Route = { kind: "sandboxes" };
+const TICKETS: Route = { kind: "tickets" };
 const NONE: Route = { kind: "none" };
 
 const PORT_FIRST = /^\d{1,5}-/;
@@ -108,6 +110,7 @@ export function route(
   }
   if (page === EXECUTE) allowOnly(method, ["POST"]);
   if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
+  if (page === TICKETS) allowOnly(method, ["POST"]);
   if (page === NONE && !routes.isEmpty) refuseOtherMethods(routes, asked(method, head, path), seenBy(principal));
   if (sandboxPort !== undefined) throw twoDestinations("X-Sandbox-Port without a sandbox");
   return page;
@@ -119,6 +122,8 @@ function pageOf(path: string): Route {
       return EXECUTE;
     case "/api/v1/sandboxes":
       return SANDBOXES;
+    case "/api/v1/tickets":
+      return TICKETS;
     default:
       return NONE;
   }

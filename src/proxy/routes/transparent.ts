@@ -20,7 +20,9 @@ import { checkBodyLength } from "../request/read-body.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
 import type { EffectiveSettings } from "./custom/effective-settings.ts";
+import { firstUse, isNavigation } from "./links/first-use.ts";
 import type { ProxyRoute, SelectRoute } from "./router.ts";
+import { checkScope } from "./links/scope.ts";
 
 export interface TransparentOptions {
   readonly admission: Admission;
@@ -73,6 +75,15 @@ export class TransparentRoute {
     authorizeProxy(principal);
     const sandbox = this.#o.admission.find(principal, sandboxId);
     exchange.port = findPort(sandbox, where.port);
+    if (principal.scope !== null) {
+      checkScope(principal.scope, { sandboxId, port: exchange.port, method: exchange.method, path: where.path });
+      if (head.link !== undefined && exchange.offer === null && isNavigation(exchange)) {
+        exchange.decision = "allow";
+        exchange.rule = `role:${principal.role}`;
+        this.#o.forwarding.responder.fields(exchange, 303, firstUse(exchange, head, principal.expiresAt));
+        return undefined;
+      }
+    }
     const settings = this.#o.settings.of(sandbox, where.route);
     if (settings.cors === "gateway") exchange.cors = policyFields(settings, exchange.field("origin"));
     if (mount !== "" && head.target.charCodeAt(mount.length) !== SLASH && isFolder(where)) {

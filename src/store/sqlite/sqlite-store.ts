@@ -4,6 +4,7 @@ import type {
   ChangeReads,
   FirstSigningKey,
   KeyTable,
+  LinkReads,
   ObservedTable,
   RevocationReads,
   RouteReads,
@@ -18,13 +19,14 @@ import { SqliteAudit } from "./audit.ts";
 import { auditLog, auditTable } from "./audit-log.ts";
 import { prepareChanges } from "./changes.ts";
 import type { Connection, Query } from "./engine/connection.ts";
-import { prepareKeys } from "./keys.ts";
+import { prepareKeys } from "./credentials/keys.ts";
+import { prepareLinks } from "./credentials/links.ts";
 import { observedTable } from "./observed.ts";
 import { prepareRoutes } from "./routes.ts";
-import { prepareRevocations } from "./revocations.ts";
+import { prepareRevocations } from "./credentials/revocations.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
-import { prepareSigningKeys } from "./signing-keys.ts";
-import { prepareTokens } from "./tokens.ts";
+import { prepareSigningKeys } from "./credentials/signing-keys.ts";
+import { prepareTokens } from "./credentials/tokens.ts";
 import { Turns } from "./engine/turns.ts";
 
 /** The state store and the node's audit log in one file, so that a change and its record are one commit. */
@@ -32,6 +34,7 @@ export class SqliteStore implements StateStore {
   readonly sandboxes: SandboxReads;
   readonly routes: RouteReads;
   readonly tokens: TokenReads;
+  readonly links: LinkReads;
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -45,6 +48,7 @@ export class SqliteStore implements StateStore {
     readonly sandboxes: ReturnType<typeof prepareSandboxes>;
     readonly routes: ReturnType<typeof prepareRoutes>;
     readonly tokens: ReturnType<typeof prepareTokens>;
+    readonly links: ReturnType<typeof prepareLinks>;
     readonly revocations: ReturnType<typeof prepareRevocations>;
     readonly keys: ReturnType<typeof prepareKeys>;
     readonly signingKeys: ReturnType<typeof prepareSigningKeys>;
@@ -59,6 +63,7 @@ export class SqliteStore implements StateStore {
       sandboxes: prepareSandboxes(connection),
       routes: prepareRoutes(connection),
       tokens: prepareTokens(connection),
+      links: prepareLinks(connection),
       revocations: prepareRevocations(connection),
       keys: prepareKeys(connection),
       signingKeys: prepareSigningKeys(connection),
@@ -73,6 +78,7 @@ export class SqliteStore implements StateStore {
     this.routes = prepared.routes.table(turns.alone);
     this.tokens = prepared.tokens.table(turns.alone);
     this.uses = prepared.tokens.uses(turns.alone);
+    this.links = prepared.links.table(turns.alone);
     this.revocations = prepared.revocations.table(turns.alone);
     this.changes = prepared.changes.table(turns.alone);
     this.keys = prepared.keys.table(turns.alone);
@@ -82,12 +88,13 @@ export class SqliteStore implements StateStore {
   }
 
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
-    const { sandboxes, routes, tokens, revocations, keys, signingKeys, changes, audit } = this.#prepared;
+    const { sandboxes, routes, tokens, links, revocations, keys, signingKeys, changes, audit } = this.#prepared;
     return this.#turns.transaction((access, within) =>
       work({
         sandboxes: sandboxes.table(access),
         routes: routes.table(access),
         tokens: tokens.table(access),
+        links: links.table(access),
         revocations: revocations.table(access),
         keys: keys.reseal(access),
         signingKeys: signingKeys.table(access),
@@ -98,15 +105,16 @@ export class SqliteStore implements StateStore {
   }
 
   snapshot(expiredBy: number): Promise<SnapshotData> {
-    const { sandboxes, routes, tokens, revocations, signingKeys, changes } = this.#prepared;
+    const { sandboxes, routes, tokens, links, revocations, signingKeys, changes } = this.#prepared;
     const read = (): SnapshotData => ({
       revision: changes.revision(),
       sandboxes: sandboxes.list(),
       routes: routes.list(),
-      revoked: [...tokens.revoked(expiredBy), ...revocations.ids(expiredBy)],
+      revoked: [...tokens.revoked(expiredBy), ...links.revoked(expiredBy), ...revocations.ids(expiredBy)],
       revokedSubjects: revocations.subjects(),
       apiKeys: tokens.apiKeys(expiredBy),
       signingKeys: signingKeys.verifying(),
+      retiredLinkKeys: links.retiredKeys(),
     });
     return this.#turns.alone(() => this.#connection.read(read));
   }

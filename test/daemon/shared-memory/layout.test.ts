@@ -60,7 +60,7 @@ describe("the shared memory", () => {
     const sizes = [1, 2].map((threads) => createSharedMemory(threads).buffer.byteLength);
     const [one, two] = sizes as [number, number];
     expect(two - one).toBeLessThan(2 * 2 ** 20);
-    expect(one - (two - one)).toBeLessThan(8.05 * 2 ** 20);
+    expect(one - (two - one)).toBeLessThan(8.1 * 2 ** 20);
   });
 
   test("is the same from every thread", () => {

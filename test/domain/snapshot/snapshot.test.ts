@@ -78,6 +78,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("route.removed" as const), routeId: name }),
   fc.record({ kind: fc.constant("token.revoked" as const), tokenId: name, expiresAt: fc.nat() }),
+  fc.record({ kind: fc.constant("link-key.retired" as const), keyId: name }),
   fc.record({ kind: fc.constant("subject.revoked" as const), subject: name, issuedBefore: fc.nat() }),
   fc.record({
     kind: fc.constant("api-key.created" as const),
@@ -93,7 +94,16 @@ function after(snapshot: Snapshot, one: Change): Snapshot {
   return applyChange(snapshot, { revision: snapshot.revision + 1, change: one });
 }
 
-function contents({ revision, sandboxes, routes, revoked, revokedSubjects, apiKeys, signingKeys }: Snapshot) {
+function contents({
+  revision,
+  sandboxes,
+  routes,
+  revoked,
+  revokedSubjects,
+  apiKeys,
+  signingKeys,
+  retiredLinkKeys,
+}: Snapshot) {
   return {
     revision,
     sandboxes: Object.fromEntries(sandboxes.entries()),
@@ -102,6 +112,7 @@ function contents({ revision, sandboxes, routes, revoked, revokedSubjects, apiKe
     revokedSubjects: Object.fromEntries(revokedSubjects.entries()),
     apiKeys: Object.fromEntries(apiKeys.entries()),
     signingKeys: Object.fromEntries(signingKeys.entries()),
+    retiredLinkKeys: Object.fromEntries(retiredLinkKeys.entries()),
   };
 }
 
@@ -113,6 +124,7 @@ function worked(changes: readonly Change[]) {
   const revokedSubjects: Record<string, { subject: string; issuedBefore: number }> = {};
   const apiKeys: Record<string, ApiKey> = {};
   const signingKeys: Record<string, SigningKey> = {};
+  const retiredLinkKeys: Record<string, { keyId: string }> = {};
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
@@ -121,12 +133,22 @@ function worked(changes: readonly Change[]) {
     else if (one.kind === "token.revoked") revoked[one.tokenId] = { expiresAt: one.expiresAt };
     else if (one.kind === "api-key.created") apiKeys[one.apiKey.hash] = one.apiKey;
     else if (one.kind === "signing-key.changed") signingKeys[one.signingKey.id] = one.signingKey;
+    else if (one.kind === "link-key.retired") retiredLinkKeys[one.keyId] = { keyId: one.keyId };
     else if (one.kind === "subject.revoked") {
       const { subject, issuedBefore } = one;
       revokedSubjects[subject] = { subject, issuedBefore };
     }
   }
-  return { revision: changes.length, sandboxes, routes, revoked, revokedSubjects, apiKeys, signingKeys };
+  return {
+    revision: changes.length,
+    sandboxes,
+    routes,
+    revoked,
+    revokedSubjects,
+    apiKeys,
+    signingKeys,
+    retiredLinkKeys,
+  };
 }
 
 describe("a snapshot", () => {
@@ -139,6 +161,7 @@ describe("a snapshot", () => {
       revokedSubjects: [{ subject: "s", issuedBefore: 7 }],
       apiKeys: [apiKey("h", 5)],
       signingKeys: [signingKey("k", null)],
+      retiredLinkKeys: [{ keyId: "k" }],
     };
     expect(contents(snapshotFrom(data))).toEqual({
       revision: 3,
@@ -148,6 +171,7 @@ describe("a snapshot", () => {
       revokedSubjects: { s: { subject: "s", issuedBefore: 7 } },
       apiKeys: { h: apiKey("h", 5) },
       signingKeys: { k: signingKey("k", null) },
+      retiredLinkKeys: { k: { keyId: "k" } },
     });
   });
 

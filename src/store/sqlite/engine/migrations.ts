@@ -140,6 +140,28 @@ export const MIGRATIONS: readonly string[] = [
     sealed     TEXT
   ) STRICT;
   `,
+  `
+  CREATE TABLE link_keys (
+    id         TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER
+  ) STRICT;
+  -- New links are proven by the one that is not retired.
+  CREATE UNIQUE INDEX link_keys_current ON link_keys (retired_at IS NULL) WHERE retired_at IS NULL;
+  CREATE TABLE links (
+    id         TEXT PRIMARY KEY,
+    key_id     TEXT NOT NULL REFERENCES link_keys (id),
+    subject    TEXT NOT NULL,
+    sandbox_id TEXT NOT NULL,
+    port       INTEGER,
+    methods    TEXT,
+    path       TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  ) STRICT;
+  CREATE INDEX links_key ON links (key_id);
+  `,
 ];
 
 /**

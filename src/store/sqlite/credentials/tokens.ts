@@ -1,10 +1,10 @@
-import { type ApiKey, apiKeyOf } from "../../domain/credential/api-key.ts";
-import { isRole } from "../../domain/role.ts";
-import type { TokenRecord } from "../../domain/token.ts";
-import { GatewayError } from "../../errors.ts";
-import type { TokenTable, UseTable } from "../store.ts";
-import type { Cell, Connection } from "./engine/connection.ts";
-import type { Access } from "./engine/turns.ts";
+import { type ApiKey, apiKeyOf } from "../../../domain/credential/api-key.ts";
+import { isRole } from "../../../domain/role.ts";
+import type { TokenRecord } from "../../../domain/token.ts";
+import { GatewayError } from "../../../errors.ts";
+import type { TokenTable, UseTable } from "../../store.ts";
+import type { Cell, Connection } from "../engine/connection.ts";
+import type { Access } from "../engine/turns.ts";
 
 interface TokenRow extends Omit<TokenRecord, "role" | "sandboxes" | "operations"> {
   readonly role: string;

@@ -1,6 +1,6 @@
-import type { KeyTable, ResealTable, SealedKey } from "../store.ts";
-import type { Connection } from "./engine/connection.ts";
-import type { Access } from "./engine/turns.ts";
+import type { KeyTable, ResealTable, SealedKey } from "../../store.ts";
+import type { Connection } from "../engine/connection.ts";
+import type { Access } from "../engine/turns.ts";
 
 /** The statements are prepared once; a table is one caller's view of them. */
 export function prepareKeys(connection: Connection): {

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
-import { duration } from "../../domain/value/quantities.ts";
-import { ROLES } from "../../domain/role.ts";
-import { NEVER, type TokenForm, type TokenRecord } from "../../domain/token.ts";
-import { moment } from "../../domain/value/moment.ts";
-import type { Cli } from "../cli.ts";
-import { absentNames } from "../options/narrowing.ts";
-import { briefDuration, fields, table, timestamp } from "../output/output.ts";
-import { parsed, required, UsageError } from "../usage-error.ts";
-import { narrowed, tokenStatus, tokenView } from "../output/views.ts";
+import { duration } from "../../../domain/value/quantities.ts";
+import { ROLES } from "../../../domain/role.ts";
+import { NEVER, type TokenForm, type TokenRecord } from "../../../domain/token.ts";
+import { moment } from "../../../domain/value/moment.ts";
+import type { Cli } from "../../cli.ts";
+import { absentNames } from "../../options/narrowing.ts";
+import { briefDuration, fields, table, timestamp } from "../../output/output.ts";
+import { parsed, required, UsageError } from "../../usage-error.ts";
+import { narrowed, tokenStatus, tokenView } from "../../output/views.ts";
 
 export function defineToken(token: Command, cli: Cli): void {
   token.addHelpText(

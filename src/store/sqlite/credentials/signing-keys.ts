@@ -1,8 +1,8 @@
-import { SIGNING_ALGORITHMS, type SigningKey, verifyingPart } from "../../domain/credential/signing-key.ts";
-import { GatewayError } from "../../errors.ts";
-import type { FirstSigningKey, SigningKeyTable } from "../store.ts";
-import type { Cell, Connection } from "./engine/connection.ts";
-import type { Access } from "./engine/turns.ts";
+import { SIGNING_ALGORITHMS, type SigningKey, verifyingPart } from "../../../domain/credential/signing-key.ts";
+import { GatewayError } from "../../../errors.ts";
+import type { FirstSigningKey, SigningKeyTable } from "../../store.ts";
+import type { Cell, Connection } from "../engine/connection.ts";
+import type { Access } from "../engine/turns.ts";
 
 interface SigningKeyRow extends Omit<SigningKey, "algorithm" | "publicJwk"> {
   readonly algorithm: string;

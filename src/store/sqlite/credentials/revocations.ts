@@ -1,7 +1,7 @@
-import type { RevocationRow, SubjectRevocation } from "../../domain/token.ts";
-import type { RevocationTable } from "../store.ts";
-import type { Connection } from "./engine/connection.ts";
-import type { Access } from "./engine/turns.ts";
+import type { RevocationRow, SubjectRevocation } from "../../../domain/token.ts";
+import type { RevocationTable } from "../../store.ts";
+import type { Connection } from "../engine/connection.ts";
+import type { Access } from "../engine/turns.ts";
 
 /** The statements are prepared once; a table is one caller's view of them. The other two are for snapshots. */
 export function prepareRevocations(connection: Connection): {
