@@ -37,6 +37,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "create, list and revoke links that open a sandbox",
     load: async () => (await import("./commands/credentials/link.ts")).defineLink,
   },
+  key: {
+    summary: "list, rotate and retire the keys that tokens are signed with",
+    load: async () => (await import("./commands/key.ts")).defineKey,
+  },
   sandbox: {
     summary: "add, list, show, update and remove sandboxes",
     load: async () => (await import("./commands/sandbox.ts")).defineSandbox,

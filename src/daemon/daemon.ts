@@ -37,6 +37,7 @@ import type { Log } from "./parts/log.ts";
 import { type Part, Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
 import { noteUses } from "./parts/uses.ts";
+import { Retirement } from "./parts/retirement.ts";
 import { Vitals } from "./parts/vitals.ts";
 import { Starting } from "./parts/starting.ts";
 import { Reloading } from "./parts/reloading.ts";
@@ -151,11 +152,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   const ports = { data: 0, admin: 0 };
   const handOver = new HandOver({
     ownership,
-    sockets: () => ({
-      clients: shared?.fds ?? threads.fds,
-      admin: admin.fd,
-      kept: sockets?.kept ?? false,
-    }),
+    sockets: () => ({ clients: shared?.fds ?? threads.fds, admin: admin.fd, kept: sockets?.kept ?? false }),
     revision: () => threads.revision,
     args: takeoverArgs,
     log,
@@ -293,12 +290,15 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     const expiredBy = lastRefusedExpiry(Date.now() - FORGET_MS, config.TOKEN_CLOCK_SKEW);
     threads.broadcast({ kind: "forget", expiredBy, left: picture.forgetExpired(expiredBy) });
   });
+  const onRetired = (): void => void feed.wake();
+  const retirement = new Retirement({ store, keys, snapshot: () => picture.snapshot, onRetired, log });
   const circuitLog = new CircuitLog({ log });
   circuitLog.look(vitals.circuits); // those that were open before the restart
   parts.every(LOG_MS, () => {
     circuits.forgive();
     circuitLog.look(vitals.circuits);
     health.look();
+    retirement.look();
   });
   parts.every(TIDY_MS, () => {
     if (threads.revision !== undefined) places.reclaim(threads.revision);
@@ -359,10 +359,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   await parts.start("hand-over door", ownership.part(door));
 
   const { threads: workers } = memory;
-  const urls = {
-    url: listenerUrl(host, ports.data),
-    admin: listenerUrl(adminHost, ports.admin),
-  };
+  const urls = { url: listenerUrl(host, ports.data), admin: listenerUrl(adminHost, ports.admin) };
   log.info({ ...urls, workers, data_dir: folder.root }, "listening");
   if (!config.AUTH_ENABLED)
     log.warn({}, "AUTHENTICATION IS OFF: everybody who reaches this port can run code in every sandbox");
