@@ -37,12 +37,12 @@ export class Responder {
   }
 
   /** Answers with a JSON text once the exchange is recorded; an unwritten record turns it into GW_003. */
-  json(exchange: Exchange, status: number, body: string): void {
+  json(exchange: Exchange, status: number, body: string, cacheControl = NOT_KEPT): void {
     exchange.status = status;
     exchange.bytesOut = Buffer.byteLength(body);
     this.#recorder.record(exchange, {
       audited: (written) => {
-        if (written) this.#send(exchange, status, body, NO_FIELDS, false);
+        if (written) this.#send(exchange, status, body, ["cache-control", cacheControl], false);
         else this.unrecorded(exchange);
       },
     });
@@ -55,7 +55,7 @@ export class Responder {
     exchange.bytesOut = Buffer.byteLength(body);
     this.#recorder.record(exchange, {
       audited: (written) => {
-        if (written) this.#send(exchange, 308, body, ["location", location], false);
+        if (written) this.#send(exchange, 308, body, ["location", location, ...NO_STORE], false);
         else this.#sendError(exchange, new GatewayError("GW_003", { executed: "no" }));
       },
     });
@@ -97,7 +97,7 @@ export class Responder {
   }
 
   #sendError(exchange: Exchange, error: GatewayError): void {
-    const fields: string[] = [];
+    const fields = [...NO_STORE];
     if (error.retryAfter !== undefined) fields.push("retry-after", String(Math.ceil(error.retryAfter)));
     const challenge = bearerChallenge(error);
     if (challenge !== undefined) fields.push("www-authenticate", challenge);
@@ -114,8 +114,6 @@ export class Responder {
       "application/json",
       "content-length",
       String(Buffer.byteLength(body)),
-      "cache-control",
-      "no-store",
       "x-content-type-options",
       "nosniff",
       "x-request-id",
@@ -158,4 +156,5 @@ function described(details: string): string {
   return details.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, " ");
 }
 
-const NO_FIELDS: readonly string[] = [];
+const NOT_KEPT = "no-store";
+const NO_STORE: readonly string[] = ["cache-control", NOT_KEPT];

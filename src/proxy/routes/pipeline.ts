@@ -17,7 +17,8 @@ import type { HealthPages } from "./health.ts";
 import type { HostSuffix } from "./host.ts";
 import type { Responder } from "../request/respond.ts";
 import type { Preflights } from "./preflight/preflights.ts";
-import { healthPage, type Route, route } from "./router.ts";
+import { JWKS_CACHE, jwkSet } from "./jwks.ts";
+import { JWKS_PAGE, openPage, type OpenPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
 import type { TicketsRoute } from "./links/tickets.ts";
 import type { TransparentRoute } from "./transparent.ts";
@@ -93,11 +94,9 @@ export class Pipeline {
     exchange.address = peer.address;
     if (!peer.allowed) throw new GatewayError("AUTH_006");
     if (peer !== nearest) this.#o.connections.admitRequest(res, peer);
-    const page = healthPage(exchange.method, head, this.#o.hostSuffix, this.#o.snapshot().routes);
+    const page = openPage(exchange.method, head, this.#o.hostSuffix, this.#o.snapshot().routes);
     if (page !== undefined) {
-      exchange.route = "health";
-      const { status, body } = this.#o.health.render(page);
-      this.#o.responder.json(exchange, status, body);
+      this.#show(exchange, page);
       return undefined;
     }
     if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
@@ -108,6 +107,16 @@ export class Pipeline {
     const known = this.#known(head);
     if (known !== undefined) return this.#goOn(exchange, head, known, peer, now);
     return this.#verify(head).then((caller) => this.#goOn(exchange, head, caller, peer, now));
+  }
+
+  #show(exchange: Exchange, page: OpenPage): void {
+    exchange.route = "health";
+    if (page === JWKS_PAGE) {
+      this.#o.responder.json(exchange, 200, jwkSet(this.#o.snapshot(), Date.now()), JWKS_CACHE);
+      return;
+    }
+    const { status, body } = this.#o.health.render(page);
+    this.#o.responder.json(exchange, status, body);
   }
 
   #goOn(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Promise<void> | undefined {

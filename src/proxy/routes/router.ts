@@ -12,6 +12,11 @@ import { hostLabel, type HostSuffix } from "./host.ts";
 export const HEALTH_PAGES = ["/health", "/health/auth", "/health/proxy", "/health/sandboxes"] as const;
 export type HealthPage = (typeof HEALTH_PAGES)[number];
 
+/** The public keys (RFC 8414 and OpenID Connect Discovery have them there by custom, RFC 8615 the prefix). */
+export const JWKS_PAGE = "/.well-known/jwks.json";
+export type OpenPage = HealthPage | typeof JWKS_PAGE;
+const OPEN_PAGES: readonly OpenPage[] = [...HEALTH_PAGES, JWKS_PAGE];
+
 /** A request for a sandbox. */
 export interface ProxyRoute {
   readonly kind: "proxy";
@@ -56,15 +61,16 @@ const PORT_FIRST = /^\d{1,5}-/;
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /**
- * The health page a request is for, if any: these are answered before anybody is authenticated. On a sandbox's own host there
+ * The page a request is for that is open to everybody, if any: these are answered before anybody is authenticated. On a sandbox's own host there
  * are none, nor on a host that routes have given away whole.
  * @throws GatewayError ROUTE_003 for a method other than GET and HEAD, ROUTE_008 when a field names a sandbox.
  */
-export function healthPage(method: string, head: Head, suffix: HostSuffix, routes: RouteTable): HealthPage | undefined {
+export function openPage(method: string, head: Head, suffix: HostSuffix, routes: RouteTable): OpenPage | undefined {
   const { target } = head;
-  if (!target.startsWith("/health") || hostLabel(head.host, suffix) !== undefined) return undefined;
+  if (!target.startsWith("/health") && !target.startsWith("/.well-known/")) return undefined;
+  if (hostLabel(head.host, suffix) !== undefined) return undefined;
   const path = withoutQuery(target);
-  const page = HEALTH_PAGES.find((known) => known === path);
+  const page = OPEN_PAGES.find((known) => known === path);
   if (page === undefined) return undefined;
   if (!routes.isEmpty && customRoute(routes, asked(method, head, path), seenBy(null)) !== null) return undefined;
   refuseFields(head, path);

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RouteTable } from "../../../src/domain/snapshot/route-table.ts";
 import type { Head } from "../../../src/proxy/request/head.ts";
-import { HEALTH_PAGES, healthPage as healthPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
+import { HEALTH_PAGES, JWKS_PAGE, openPage as openPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
 import { SOMEBODY } from "../../support/principal.ts";
 
 function head(target: string, sandboxId?: string, host = "x", sandboxPort?: string, sandboxSelector?: string): Head {
@@ -31,7 +31,7 @@ function head(target: string, sandboxId?: string, host = "x", sandboxPort?: stri
 
 const NO_ROUTES = RouteTable.from([]);
 const route = (method: string, of: Head) => routeOf(method, of, ".gw.example", NO_ROUTES, SOMEBODY);
-const healthPage = (method: string, of: Head) => healthPageOf(method, of, ".gw.example", NO_ROUTES);
+const openPage = (method: string, of: Head) => openPageOf(method, of, ".gw.example", NO_ROUTES);
 const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`, port: number | null = null) => ({
   kind: "proxy",
   sandboxId,
@@ -126,7 +126,7 @@ describe("a path under /s/", () => {
 describe("a request with a sandbox in its header", () => {
   test.each(["/", "/s", "/api/v1/other", "/healthz", "/a/../b?c", "*"])("%s goes there whole", (target) => {
     expect(route("POST", head(target, "box"))).toEqual(proxy("box", target, ""));
-    expect(healthPage("GET", head(target, "box"))).toBeUndefined();
+    expect(openPage("GET", head(target, "box"))).toBeUndefined();
   });
 
   test("may say the same in its path: that counts, and is no part of the sandbox's own", () => {
@@ -151,7 +151,7 @@ describe("a request with a sandbox in its header", () => {
 
   test.each(HEALTH_PAGES)("%s is refused", (page) => {
     for (const target of [page, `${page}?x`]) {
-      expect(() => healthPage("GET", head(target, "box"))).toThrow(code("ROUTE_008"));
+      expect(() => openPage("GET", head(target, "box"))).toThrow(code("ROUTE_008"));
     }
   });
 
@@ -165,7 +165,7 @@ describe("the gateway's own pages", () => {
     expect(route("POST", head("/api/v1/sandbox/execute?x"))).toEqual({ kind: "execute" });
     expect(route("GET", head("/api/v1/sandboxes"))).toEqual({ kind: "sandboxes" });
     expect(route("HEAD", head("/api/v1/sandboxes"))).toEqual({ kind: "sandboxes" });
-    for (const page of HEALTH_PAGES) expect(healthPage("GET", head(`${page}?x`))).toBe(page);
+    for (const page of [...HEALTH_PAGES, JWKS_PAGE]) expect(openPage("GET", head(`${page}?x`))).toBe(page);
   });
 
   test.each([
@@ -177,9 +177,11 @@ describe("the gateway's own pages", () => {
     "/healthz",
     "/health/",
     "/health/none",
+    "/.well-known/jwks.json/",
+    "/.well-known/openid-configuration",
   ])("%s is none of them", (target) => {
     expect(route("GET", head(target))).toEqual({ kind: "none" });
-    expect(healthPage("GET", head(target))).toBeUndefined();
+    expect(openPage("GET", head(target))).toBeUndefined();
   });
 
   test.each([
@@ -193,8 +195,8 @@ describe("the gateway's own pages", () => {
 
   test("of health take GET and HEAD only", () => {
     const refusal = expect.objectContaining({ code: "ROUTE_003", headers: { allow: "GET, HEAD" } });
-    expect(healthPage("HEAD", head("/health/auth"))).toBe("/health/auth");
-    expect(() => healthPage("POST", head("/health"))).toThrow(refusal);
+    expect(openPage("HEAD", head("/health/auth"))).toBe("/health/auth");
+    expect(() => openPage("POST", head("/health"))).toThrow(refusal);
   });
 });
 
@@ -204,10 +206,11 @@ describe("a sandbox's own host", () => {
     ["BOX.Gw.Example:8080", "/a//b%2F?q", "box"],
     ["box.gw.example.", "/s/other/", "box"],
     ["my-box-2.gw.example", "/health", "my-box-2"],
+    ["box.gw.example", "/.well-known/jwks.json", "box"],
     ["box.gw.example", "/api/v1/sandbox/execute", "box"],
   ])("%s %s is all the sandbox's", (host, target, sandboxId) => {
     expect(route("GET", head(target, undefined, host))).toEqual(proxy(sandboxId, target, ""));
-    expect(healthPage("GET", head(target, undefined, host))).toBeUndefined();
+    expect(openPage("GET", head(target, undefined, host))).toBeUndefined();
   });
 
   test.each([
@@ -227,7 +230,7 @@ describe("a sandbox's own host", () => {
     "%s is not one: paths mean what they always do",
     (host) => {
       expect(route("GET", head("/s/box/", undefined, host))).toEqual(proxy("box", "/"));
-      expect(healthPage("GET", head("/health", undefined, host))).toBe("/health");
+      expect(openPage("GET", head("/health", undefined, host))).toBe("/health");
     },
   );
 
@@ -283,7 +286,7 @@ describe("a sandbox's other port", () => {
     ["80-123456-box.gw.example", "123456-box", 80],
   ])("%s is an origin of its own", (host, sandboxId, port) => {
     expect(route("GET", head("/s/other:1/", undefined, host))).toEqual(proxy(sandboxId, "/s/other:1/", "", port));
-    expect(healthPage("GET", head("/health", undefined, host))).toBeUndefined();
+    expect(openPage("GET", head("/health", undefined, host))).toBeUndefined();
   });
 
   test("X-Sandbox-Port names one beside X-Sandbox-Id", () => {
@@ -331,7 +334,7 @@ describe("a sandbox's other port", () => {
   });
 
   test.each(HEALTH_PAGES)("%s has none", (page) => {
-    expect(() => healthPage("GET", head(page, undefined, "x", "80"))).toThrow(code("ROUTE_008"));
+    expect(() => openPage("GET", head(page, undefined, "x", "80"))).toThrow(code("ROUTE_008"));
   });
 
   test("is none of an impossible sandbox", () => {
