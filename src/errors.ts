@@ -54,6 +54,12 @@ export const ERRORS = {
     "Link or ticket is for something else",
     "Open what it was made for, or have another made: sandboxgw link create",
   ),
+  AUTH_014: entry(
+    429,
+    "Too many failed authentications from this address",
+    "Wait the seconds given in Retry-After, then show a credential that is good",
+    true,
+  ),
 
   RATE_001: entry(429, "Rate limit exceeded", "Slow down; wait the seconds given in Retry-After", true),
   RATE_002: entry(503, "Too many concurrent requests", "Wait the seconds given in Retry-After and repeat", true),
@@ -272,6 +278,7 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   AUTH_002: "few",
   AUTH_005: "few",
   AUTH_006: "summed",
+  AUTH_014: "summed",
   RATE_001: "summed",
   RATE_002: "summed",
   RATE_003: "counted",

@@ -6,7 +6,7 @@ import { openKeys, threadKeys } from "../auth/keys/key-ring.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
-import { rateKey } from "../limits/rate-limit.ts";
+import { rateKey } from "../limits/rate/rate-limit.ts";
 import { Tally } from "../limits/tunnels/tally.ts";
 import { tunnelsOf } from "../limits/tunnels/tunnels.ts";
 import { Fleet } from "../lifecycle/fleet.ts";

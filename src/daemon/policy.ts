@@ -18,8 +18,9 @@ import type { GatewayError } from "../errors.ts";
 import { Cap } from "../limits/cap.ts";
 import { ConcurrencyGate } from "../limits/concurrency.ts";
 import { ConnectionCap } from "../limits/connections.ts";
-import { rateKey } from "../limits/rate-limit.ts";
-import { RateLimits } from "../limits/rate-limits.ts";
+import { type Cells, rateKey } from "../limits/rate/rate-limit.ts";
+import { Lockout } from "../limits/rate/lockout.ts";
+import { RateLimits } from "../limits/rate/rate-limits.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
 import { TicketSlots } from "../limits/ticket-slots.ts";
 import { Streams } from "../limits/streams.ts";
@@ -247,6 +248,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     connections,
     authenticator,
     anonymous: nobody(withoutCredential("anonymous", "executor"), null),
+    lockout: newLockout(config, memory.rate),
     rates: config.RATE_LIMIT_ENABLED ? new RateLimits({ cells: memory.rate, rates: ratesOf(config) }) : null,
     transparent,
     execute,
@@ -304,4 +306,9 @@ function newAuthenticator(
     shareKey: shareKeyOf,
     now: Date.now,
   });
+}
+
+function newLockout(config: Config, cells: Cells): Lockout | null {
+  const { RATE_LIMIT_ENABLED, AUTH_LOCKOUT_ATTEMPTS: attempts, AUTH_LOCKOUT_DURATION: durationMs } = config;
+  return RATE_LIMIT_ENABLED && attempts !== "off" ? new Lockout({ cells, attempts, durationMs }) : null;
 }

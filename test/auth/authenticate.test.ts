@@ -3,7 +3,7 @@ import { Authenticator } from "../../src/auth/authenticate.ts";
 import type { Caller } from "../../src/auth/caller.ts";
 import type { CredentialFields, CredentialKind } from "../../src/auth/credentials/credential.ts";
 import { TokenCredential } from "../../src/auth/credentials/token.ts";
-import { rateKey } from "../../src/limits/rate-limit.ts";
+import { rateKey } from "../../src/limits/rate/rate-limit.ts";
 import { sketchKey } from "../../src/limits/sketch.ts";
 import type { Principal } from "../../src/domain/principal.ts";
 import { type Snapshot, snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";

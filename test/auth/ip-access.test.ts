@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalAddress, IpAccess, networkOf, schemeOf } from "../../src/auth/ip-access.ts";
-import { rateKey } from "../../src/limits/rate-limit.ts";
+import { rateKey } from "../../src/limits/rate/rate-limit.ts";
 
 interface Lists {
   readonly allow?: readonly string[];

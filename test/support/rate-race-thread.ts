@@ -1,7 +1,7 @@
 // One of two threads that ask for the same new keys at the same moments.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { RateLimiter } from "../../src/limits/rate-limit.ts";
+import { RateLimiter } from "../../src/limits/rate/rate-limit.ts";
 import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 
 export interface RateRaceStart {

@@ -1,7 +1,7 @@
 // A thread that asks a rate limiter about the same keys as often as it can.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { RateLimiter } from "../../src/limits/rate-limit.ts";
+import { RateLimiter } from "../../src/limits/rate/rate-limit.ts";
 import { attachSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 
 export interface RateThreadStart {

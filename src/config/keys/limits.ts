@@ -1,5 +1,5 @@
 import { key, section } from "../key.ts";
-import { autoOr, duration, integer } from "../../domain/value/quantities.ts";
+import { autoOr, duration, integer, offOr } from "../../domain/value/quantities.ts";
 import { flag } from "../../domain/value/words.ts";
 
 const requests = integer(1, 10_000_000);
@@ -18,4 +18,10 @@ export const limits = section("limits", "How much one caller may have.", {
     "auto",
     "Requests per RATE_LIMIT_WINDOW from each address; auto = ten callers' of both kinds.",
   ),
+  AUTH_LOCKOUT_ATTEMPTS: key(
+    offOr(integer(2, 1_000_000)),
+    "10",
+    "Credentials that are nobody's, after which an address may show no new ones for a while.",
+  ),
+  AUTH_LOCKOUT_DURATION: key(window, "5m", "How long that is, and the time within which they are counted."),
 });

@@ -173,6 +173,10 @@ export const FROM_SANDBOX: readonly Dropped[] = [
       "secure-session-registration",
     ],
   },
+  {
+    because: "tells clients how much they may ask for, which is the gateway's to say",
+    names: ["ratelimit", "ratelimit-policy"],
+  },
 ];
 
 /** Never taken from behind a body, where nobody has acted on them yet (RFC 9110 section 6.5.1). */

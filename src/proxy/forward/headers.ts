@@ -5,6 +5,7 @@ import type { Bond } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
 import { asksForTrailers } from "./trailers.ts";
+import { type Limited, pushRateFields } from "../../limits/rate/rate-limits.ts";
 import { scopedCookie, withoutOurs } from "./cookie.ts";
 import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "../../domain/fields/dropped-fields.ts";
 import { mountedLocation, type Places } from "./location.ts";
@@ -98,7 +99,7 @@ export interface ResponseFields {
 }
 
 /** What the gateway itself tells a client beside an answer. */
-export interface Told {
+export interface Told extends Limited {
   readonly requestId: string;
   readonly sandboxId: string;
   /** The client named no sandbox: it is told which one it was. */
@@ -140,6 +141,7 @@ export function responseFields(raw: readonly string[], exchange: Places & Told):
   }
   if (named !== null) dropNamed(fields, named);
   fields.push("x-request-id", exchange.requestId);
+  pushRateFields(fields, exchange);
   if (exchange.selected) fields.push("x-sandbox-id", exchange.sandboxId);
   if (exchange.bond !== null && exchange.bond.cookie !== null) fields.push("set-cookie", exchange.bond.cookie);
   return { fields, contentLength, trailer };

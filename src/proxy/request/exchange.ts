@@ -5,6 +5,7 @@ import type { Standing } from "../../auth/standing.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Instance } from "../../domain/sandbox.ts";
 import { GatewayError } from "../../errors.ts";
+import type { Limit, Limited } from "../../limits/rate/rate-limits.ts";
 import type { SketchKey } from "../../limits/sketch.ts";
 import type { SlotHolder } from "../../limits/streams.ts";
 import type { TunnelPlace } from "../../limits/tunnels/tunnels.ts";
@@ -46,7 +47,7 @@ export type Stop = (error: GatewayError) => void;
  * One request on its way through the gateway: what has been learned and decided so far. Each step of the pipeline fills
  * in its part; the audit record is written from it.
  */
-export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed {
+export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed, Limited {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly requestId: string;
@@ -89,6 +90,10 @@ export class Exchange implements RequestFacts, AuditReceiver, SlotHolder, Placed
   instance: Instance | undefined;
   /** null: its sandbox's instances are all alike to it. */
   bond: Bond | null = null;
+  /** The limit of its caller that it was counted by; null while it was by none. */
+  limit: Limit | null = null;
+  /** See Limited. */
+  taken = 0;
   /** Some of it may have reached an instance. */
   sent = false;
   /** What became of each try; null while the first is not over, and when there was no other. */

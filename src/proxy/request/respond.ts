@@ -1,6 +1,7 @@
 // The gateway's own answers, and the only place where an error becomes HTTP.
 
 import { type ErrorCode, errorBody, GatewayError } from "../../errors.ts";
+import { pushRateFields } from "../../limits/rate/rate-limits.ts";
 import type { Deliveries } from "./delivery.ts";
 import type { Exchange } from "./exchange.ts";
 import { linger } from "./linger.ts";
@@ -72,7 +73,9 @@ export class Responder {
         else if (res.destroyed || res.headersSent) res.destroy();
         else {
           const framing = status === 204 ? [] : ["content-length", "0"];
-          res.writeHead(status, [...fields, "x-request-id", requestId, ...framing]).end();
+          const all = [...fields, "x-request-id", requestId, ...framing];
+          pushRateFields(all, exchange);
+          res.writeHead(status, all).end();
         }
       },
     });
@@ -120,6 +123,7 @@ export class Responder {
       exchange.requestId,
       ...extra,
     ];
+    pushRateFields(fields, exchange);
     if (exchange.cors !== null) fields.push(...exchange.cors);
     if (close || unread) fields.push("connection", "close");
     res.writeHead(status, fields);

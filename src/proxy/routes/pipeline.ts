@@ -5,7 +5,8 @@ import type { Caller } from "../../auth/caller.ts";
 import { repeatsToken } from "../../auth/credentials/token.ts";
 import { type IpAccess, type Peer, schemeOf } from "../../auth/ip-access.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
-import type { RateLimits } from "../../limits/rate-limits.ts";
+import type { Lockout } from "../../limits/rate/lockout.ts";
+import type { RateLimits } from "../../limits/rate/rate-limits.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import type { MetricLane } from "../../observe/metric-slots.ts";
@@ -37,6 +38,8 @@ export interface PipelineOptions {
   readonly anonymous: Caller;
   /** null: no rate limits. */
   readonly rates: RateLimits | null;
+  /** null: nobody is locked out. */
+  readonly lockout: Lockout | null;
   readonly transparent: TransparentRoute;
   readonly preflights: Preflights;
   readonly execute: ExecuteRoute;
@@ -101,12 +104,13 @@ export class Pipeline {
     }
     if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
     const now = process.hrtime.bigint();
-    this.#o.rates?.admit("address", peer.rateKey, now);
+    this.#o.rates?.admit(peer.rateKey, now);
     const preflight = exchange.method === "OPTIONS" ? this.#o.preflights.find(exchange, head) : null;
     if (preflight !== null) return this.#o.preflights.serve(exchange, head, preflight);
     const known = this.#known(head);
     if (known !== undefined) return this.#goOn(exchange, head, known, peer, now);
-    return this.#verify(head).then((caller) => this.#goOn(exchange, head, caller, peer, now));
+    this.#o.lockout?.check(peer.rateKey, now);
+    return this.#verify(head, peer).then((caller) => this.#goOn(exchange, head, caller, peer, now));
   }
 
   #show(exchange: Exchange, page: OpenPage): void {
@@ -161,7 +165,7 @@ export class Pipeline {
       if (caller !== this.#o.anonymous) {
         const proxied = where?.kind === "proxy" || where?.kind === "select";
         const key = proxied ? caller.proxyRateKey : caller.rateKey;
-        this.#o.rates?.admitCaller(proxied ? "proxy" : "api", key, peer.rateKey, now);
+        this.#o.rates?.admitCaller(proxied ? "proxy" : "api", key, peer.rateKey, now, exchange);
       }
     }
   }
@@ -187,10 +191,26 @@ export class Pipeline {
     return authenticator === null ? !repeatsToken(head) : authenticator.passesAuthorization(head, this.#o.snapshot());
   }
 
-  async #verify(head: Head): Promise<Caller> {
+  async #verify(head: Head, peer: Peer): Promise<Caller> {
     const authenticator = this.#o.authenticator as Authenticator;
-    const caller = await authenticator.verify(head, this.#o.snapshot);
-    this.#o.lane.authSuccess();
-    return caller;
+    try {
+      const caller = await authenticator.verify(head, this.#o.snapshot);
+      this.#o.lane.authSuccess();
+      return caller;
+    } catch (error) {
+      if (isGuess(error)) this.#failed(peer);
+      throw error;
+    }
   }
+
+  #failed({ rateKey }: Peer): void {
+    const now = process.hrtime.bigint();
+    this.#o.rates?.failed(rateKey, now);
+    this.#o.lockout?.failed(rateKey, now);
+  }
+}
+
+/** Whether somebody has shown what is nobody's. What has expired or was revoked was once good: who still has it does not guess. */
+function isGuess(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === "AUTH_001" && error.reason === undefined;
 }

@@ -428,6 +428,8 @@ const fieldsOf = (...raw: string[]) =>
     alike: false,
     toldHost: null,
     bond: null,
+    limit: null,
+    taken: 0,
     sandboxId: "box",
     selected: false,
   });

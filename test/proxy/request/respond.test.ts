@@ -183,7 +183,7 @@ describe("a rate limit", () => {
 
   test("holds for an address too, so that guessing tokens has one; behind a trusted proxy for the client's", async () => {
     const gateway = await startTestGateway({
-      env: { RATE_LIMIT_ENABLED: "true", ADDRESS_RATE_LIMIT_REQUESTS: "3", TRUSTED_PROXIES: "127.0.0.9" },
+      env: { RATE_LIMIT_ENABLED: "true", ADDRESS_RATE_LIMIT_REQUESTS: "25", TRUSTED_PROXIES: "127.0.0.9" },
     });
     const guess = async (localAddress: string, forwarded = ""): Promise<number | undefined> => {
       const connection = new RawConnection(gateway.port, { localAddress });

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError } from "../../errors.ts";
 import { type Cells, RateLimiter } from "./rate-limit.ts";
 
 /** So many requests per window, of which `burst` may come at once. */
@@ -11,8 +11,19 @@ export interface Rate {
 /** What a limit is asked for: running code and the API, what is proxied to a sandbox, everything from one address. */
 export type RateKind = "api" | "proxy" | "address";
 
+/** What an answer tells of the limit that its request was counted by. */
+export interface Limited {
+  /** null: it was counted by none. */
+  limit: Limit | null;
+  /** As `RateLimiter.take` has returned it. */
+  taken: number;
+}
+
+/** A failed authentication is counted as so many requests more of its address. */
+const FAILURE_WEIGHT = 9;
+
 /** One limit with its name, as the answer tells it. */
-interface Limit {
+export interface Limit {
   readonly kind: RateKind;
   readonly limiter: RateLimiter;
   /** For RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers). */
@@ -40,25 +51,44 @@ export class RateLimits {
     this.#limits = { api: limit("api"), proxy: limit("proxy"), address: limit("address") };
   }
 
-  /** Counts one request. @throws GatewayError RATE_001, which says which limit was met and when to come back. */
-  admit(kind: RateKind, key: bigint, now: bigint): void {
-    const limit = this.#limits[kind];
-    const waitNs = limit.limiter.admit(key, now);
-    if (waitNs > 0) throw over(limit, waitNs);
+  /**
+   * Counts one request from an address, before anybody knows whose it is.
+   * @throws GatewayError RATE_001, which says which limit was met and when to come back.
+   */
+  admit(addressKey: bigint, now: bigint): void {
+    const { address } = this.#limits;
+    const waitNs = address.limiter.admit(addressKey, now);
+    if (waitNs > 0) throw over(address, waitNs);
+  }
+
+  /** A request of that address showed what is nobody's: it counts more than one that is somebody's. */
+  failed(addressKey: bigint, now: bigint): void {
+    this.#limits.address.limiter.charge(addressKey, now, FAILURE_WEIGHT);
   }
 
   /**
    * Counts one request that the address's limit has let in. One that is refused does not use up what the others at its
-   * address may have.
+   * address may have. `told` is told what is left.
    * @throws GatewayError RATE_001
    */
-  admitCaller(kind: "api" | "proxy", key: bigint, addressKey: bigint, now: bigint): void {
+  admitCaller(kind: "api" | "proxy", key: bigint, addressKey: bigint, now: bigint, told: Limited): void {
     const limit = this.#limits[kind];
-    const waitNs = limit.limiter.admit(key, now);
-    if (waitNs === 0) return;
-    this.#limits.address.limiter.refund(addressKey, now);
-    throw over(limit, waitNs);
+    const taken = limit.limiter.take(key, now);
+    if (taken > 0) {
+      this.#limits.address.limiter.refund(addressKey, now);
+      throw over(limit, taken);
+    }
+    told.limit = limit;
+    told.taken = taken;
   }
+}
+
+/** Adds to an answer's fields (name, value, name, value…) what is left of the limit that its request was counted by. */
+export function pushRateFields(fields: string[], { limit, taken }: Limited): void {
+  if (limit === null) return;
+  const { kind, policy, limiter } = limit;
+  const seconds = Math.ceil(limiter.restored(taken) / 1e9);
+  fields.push("ratelimit-policy", policy, "ratelimit", `"${kind}";r=${limiter.remaining(taken)};t=${seconds}`);
 }
 
 function newLimit(kind: RateKind, cells: Cells, rate: Rate): Limit {

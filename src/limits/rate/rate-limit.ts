@@ -36,20 +36,71 @@ export class RateLimiter {
    * Returns 0 when it is admitted, otherwise the nanoseconds until the next one would be; a refused request costs nothing.
    */
   admit(key: bigint, now: bigint): number {
+    return Math.max(0, this.take(key, now));
+  }
+
+  /** The same, but what an admitted request leaves over is told too: as nanoseconds below 0, see `remaining`. */
+  take(key: bigint, now: bigint): number {
     for (;;) {
       const cell = this.#claim(key, now);
       const arrival = Atomics.load(this.#arrivals, cell);
       const next = (arrival > now ? arrival : now) + this.#interval;
       const early = next - now - this.#tolerance;
       if (early > 0n) return Number(early);
-      if (Atomics.compareExchange(this.#arrivals, cell, arrival, next) === arrival) return 0;
+      if (Atomics.compareExchange(this.#arrivals, cell, arrival, next) === arrival) return Number(early);
     }
+  }
+
+  /** What `take` would return if it refused now: nanoseconds until a request would be admitted; 0 = it would be. Counts nothing. */
+  wait(key: bigint, now: bigint): number {
+    const cell = this.#find(key);
+    if (cell < 0) return 0;
+    const early = Atomics.load(this.#arrivals, cell) + this.#interval - now - this.#tolerance;
+    return early > 0n ? Number(early) : 0;
+  }
+
+  /** How many requests may come at once when `take` has returned this. */
+  remaining(taken: number): number {
+    return Math.max(0, Math.floor(-taken / Number(this.#interval)));
+  }
+
+  /** Nanoseconds until all of them may come again when `take` has returned this. */
+  restored(taken: number): number {
+    return Number(this.#tolerance) + taken;
+  }
+
+  /** Counts `requests` more than were asked for, whether there is room for them or not. */
+  charge(key: bigint, now: bigint, requests: number): void {
+    const cell = this.#claim(key, now);
+    const cost = this.#interval * BigInt(requests);
+    for (;;) {
+      const arrival = Atomics.load(this.#arrivals, cell);
+      const next = (arrival > now ? arrival : now) + cost;
+      if (Atomics.compareExchange(this.#arrivals, cell, arrival, next) === arrival) return;
+    }
+  }
+
+  /** Refuses everything for so long. */
+  block(key: bigint, now: bigint, ns: bigint): void {
+    Atomics.store(this.#arrivals, this.#claim(key, now), now + ns + this.#tolerance - this.#interval);
   }
 
   /** Takes back one admission, for a request that was refused for another reason and so cost nothing. */
   refund(key: bigint, now: bigint): void {
     const cell = this.#claim(key, now);
     Atomics.sub(this.#arrivals, cell, this.#interval);
+  }
+
+  /** The cell that the key has; -1 when it has none. */
+  #find(key: bigint): number {
+    const home = Number(key & this.#mask);
+    for (let step = 0; step < WINDOW; step++) {
+      const cell = (home + step) & Number(this.#mask);
+      const owner = Atomics.load(this.#keys, cell);
+      if (owner === key) return cell;
+      if (owner === 0n) break;
+    }
+    return -1;
   }
 
   /** The key's cell: the one it has, else an idle one, else the one nearest to idle. */

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type Cells, RateLimiter, rateKey } from "../../src/limits/rate-limit.ts";
-import { createSharedMemory } from "../../src/daemon/shared-memory/layout.ts";
-import type { RateRaceStart } from "../support/rate-race-thread.ts";
-import type { Admitted, RateThreadStart } from "../support/rate-thread.ts";
+import { type Cells, RateLimiter, rateKey } from "../../../src/limits/rate/rate-limit.ts";
+import { createSharedMemory } from "../../../src/daemon/shared-memory/layout.ts";
+import type { RateRaceStart } from "../../support/rate-race-thread.ts";
+import type { Admitted, RateThreadStart } from "../../support/rate-thread.ts";
 
 function cellsOf(length: number): Cells {
   return { keys: new BigInt64Array(length), arrivals: new BigInt64Array(length) };
@@ -193,7 +193,7 @@ describe("a key", () => {
 });
 
 function startThread(file: string, workerData: RateThreadStart | RateRaceStart): Worker {
-  const worker = new Worker(new URL(`../support/${file}`, import.meta.url), { workerData });
+  const worker = new Worker(new URL(`../../support/${file}`, import.meta.url), { workerData });
   onTestFinished(async () => void (await worker.terminate()));
   return worker;
 }
@@ -230,4 +230,39 @@ test("two threads that bring up the same new key at the same moment share one ce
     }),
   );
   expect(admitted.reduce((sum, count) => sum + count)).toBe(keys);
+});
+
+const limiter = () => new RateLimiter({ cells: cellsOf(64), requests: 10, windowMs: 1000, burst: 5 });
+
+describe("what is left of a limit", () => {
+  const MS = 1_000_000n;
+
+  test("is told of what is admitted, and how long until all of it is back", () => {
+    const limit = limiter();
+    const now = 10_000n * MS;
+    const taken = Array.from({ length: 6 }, () => limit.take(7n, now));
+    expect(taken.slice(0, 5).map((one) => limit.remaining(one))).toEqual([4, 3, 2, 1, 0]);
+    expect(taken.slice(0, 5).map((one) => limit.restored(one) / 1e6)).toEqual([100, 200, 300, 400, 500]);
+    expect(taken[5]).toBe(100e6);
+  });
+
+  test("is asked without being touched, also of who has nothing there", () => {
+    const limit = limiter();
+    const now = 10_000n * MS;
+    expect([limit.wait(7n, now), limit.wait(7n, now)]).toEqual([0, 0]);
+    for (let count = 0; count < 5; count++) limit.take(7n, now);
+    expect([limit.wait(7n, now), limit.wait(7n, now)]).toEqual([100e6, 100e6]);
+    expect(limit.wait(7n, now + 100n * MS)).toBe(0);
+  });
+
+  test("is charged beyond nothing, and gone for as long as it is blocked", () => {
+    const limit = limiter();
+    const now = 10_000n * MS;
+    limit.charge(7n, now, 8);
+    expect(limit.wait(7n, now)).toBe(400e6);
+    limit.block(8n, now, 5_000n * MS);
+    expect(limit.wait(8n, now)).toBe(5e9);
+    expect(limit.take(8n, now)).toBe(5e9);
+    expect(limit.wait(8n, now + 5_000n * MS)).toBe(0);
+  });
 });
