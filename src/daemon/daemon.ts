@@ -6,15 +6,8 @@ import { openKeys, threadKeys } from "../auth/keys/key-ring.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
-import { rateKey } from "../limits/rate/rate-limit.ts";
-import { Tally } from "../limits/tunnels/tally.ts";
-import { tunnelsOf } from "../limits/tunnels/tunnels.ts";
-import { Fleet } from "../lifecycle/fleet.ts";
-import { MetricTotals } from "../observe/metric-slots.ts";
-import { createMetrics } from "../observe/metrics.ts";
 import { Circuits } from "../proxy/health/circuits.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
-import { createDrivers } from "../registry.ts";
 import { ChangeFeed } from "../store/change-feed.ts";
 import { hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
@@ -28,17 +21,19 @@ import { ownRunFolder } from "./handover/run-folder.ts";
 import { InForce, lowestRevision } from "./in-force.ts";
 import { circuitLimits } from "./limits.ts";
 import { CircuitLog, closeCircuit, restoreCircuits } from "./parts/circuits.ts";
+import { startFleet } from "./parts/fleet.ts";
 import { Health } from "./parts/health.ts";
 import { listenerUrl } from "./listener-url.ts";
 import { DaemonLockPart } from "./lock.ts";
 import { Observer } from "./observer.ts";
 import { startAuditPath } from "./parts/audit-path.ts";
 import type { Log } from "./parts/log.ts";
+import { daemonMetrics } from "./telemetry/metrics.ts";
 import { type Part, Parts } from "./parts/parts.ts";
 import { Picture } from "./parts/picture.ts";
 import { noteUses } from "./parts/uses.ts";
 import { Retirement } from "./parts/retirement.ts";
-import { Vitals } from "./parts/vitals.ts";
+import { Vitals } from "./telemetry/vitals.ts";
 import { Starting } from "./parts/starting.ts";
 import { Reloading } from "./parts/reloading.ts";
 import type { GivenSockets } from "./sockets/given.ts";
@@ -189,27 +184,18 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
       if (own !== folder.run) rmSync(own, { recursive: true, force: true });
     },
   );
-  const fleet = new Fleet({
-    drivers: createDrivers({
-      config,
-      runDirectory,
-      cacheDirectory: folder.cache,
-      report(instance, state, reason) {
-        starting.told(instance.id, state);
-        board.set(instance, state);
-        vitals.started(instance);
-        log.info({ sandbox: instance.sandboxId, instance: instance.id, state, reason }, "instance");
-        observer.look();
-      },
-      warn: (text) => log.warn({}, text),
-    }),
-    onError: (sandbox, error) => log.error({ sandbox, error: String(error) }, "sandbox driver failed"),
+  const fleet = await startFleet(parts, {
+    config,
+    runDirectory,
+    cacheDirectory: folder.cache,
+    log,
+    onState(instance, state) {
+      starting.told(instance.id, state);
+      board.set(instance, state);
+      vitals.started(instance);
+      observer.look();
+    },
   });
-  await parts.open(
-    "fleet",
-    () => fleet,
-    () => fleet.close(),
-  );
   fleet.replace(picture.data.sandboxes);
 
   const salt = randomBytes(16).toString("hex");
@@ -304,27 +290,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     if (threads.revision !== undefined) places.reclaim(threads.revision);
   });
 
-  const tally = new Tally({ words: memory.tunnels, thread: memory.threads });
-  const metrics = createMetrics({
-    totals: new MetricTotals(memory.metrics),
-    sandboxes: () => picture.snapshot.sandboxes.values(),
-    instance: (instance) => ({ state: board.state(instance), inFlight: board.inFlight(instance) }),
-    gate: () => vitals.gate,
-    connections: () => vitals.connections,
-    streams: () => vitals.streams,
-    tunnels: () => vitals.tunnels,
-    tunnelsOf: (sandboxId) => tally.count(tunnelsOf(sandboxId, (name) => rateKey(salt, name))),
-    auditWorking: () => vitals.auditWorking,
-    auditDropped: () => writer.dropped,
-    health: {
-      checked: () => health.loop.size,
-      down: () => health.loop.down.size,
-      counts: health.loop.counts,
-      changes: health.changes,
-      outlooks: () => health.outlooks,
-    },
-    version: VERSION,
-  });
+  const metrics = daemonMetrics({ memory, board, vitals, health, writer, salt, snapshot: () => picture.snapshot });
   const admin = new AdminListener({
     notReady: () => vitals.notReady,
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
