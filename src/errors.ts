@@ -229,6 +229,7 @@ export const ERRORS = {
     "The new process cannot serve; the one before goes on",
     "Look at the gateway's log, mend what it says, then repeat",
   ),
+  GW_021: entry(500, "A public key is not to be trusted", "Use RSA of 2048 to 8192 bits, Ed25519 or P-256"),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -259,6 +260,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   GW_011: EXIT.checkFailed,
   GW_015: EXIT.checkFailed,
   GW_012: EXIT.config,
+  GW_021: EXIT.config,
   GW_016: EXIT.unreachable,
   GW_017: EXIT.unreachable,
   GW_018: EXIT.config,

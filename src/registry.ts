@@ -7,7 +7,7 @@ import type { TicketCredential } from "./auth/credentials/ticket.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
 import type { ThreadKeys } from "./auth/keys/key-ring.ts";
 import { VerificationKeys } from "./auth/keys/verification-keys.ts";
-import { TokenVerifier } from "./auth/tokens.ts";
+import { TokenVerifier } from "./auth/tokens/verify.ts";
 import type { Config } from "./config/schema.ts";
 import type { Driver, InstanceReport } from "./drivers/driver.ts";
 import { StaticDriver } from "./drivers/static.ts";

@@ -132,7 +132,7 @@ describe("token", () => {
   });
 
   it("made elsewhere with the shared secret can be inspected, one made with another secret cannot", async () => {
-    const secret = "0123456789abcdef0123456789abcdef";
+    const secret = "of thirty-two bytes, a good one.";
     const cli = fresh({ TOKEN_SECRET: secret });
     await cli.run("sandbox add box --driver wasm");
     const claims = { iss: "sandboxgw", aud: "sandboxgw", sub: "x", jti: "elsewhere-1", role: "viewer", exp: 4e9 };

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { secretSigner } from "../../src/auth/keys/signing.ts";
-import { issueToken } from "../../src/auth/tokens.ts";
+import { issueToken } from "../../src/auth/tokens/issue.ts";
 import { lastRefusedExpiry } from "../../src/domain/token.ts";
 import { storedKey, verifierWith } from "../support/signing-keys.ts";
 

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { activeSigner } from "../../src/auth/keys/key-ring.ts";
-import { issueToken } from "../../src/auth/tokens.ts";
+import { issueToken } from "../../src/auth/tokens/issue.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { sendRaw } from "../support/raw-client.ts";

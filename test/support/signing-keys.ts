@@ -1,6 +1,6 @@
 import { sealSigningKey, type Signer } from "../../src/auth/keys/signing.ts";
 import { VerificationKeys } from "../../src/auth/keys/verification-keys.ts";
-import { TokenVerifier, type TokenVerifierOptions } from "../../src/auth/tokens.ts";
+import { TokenVerifier, type TokenVerifierOptions } from "../../src/auth/tokens/verify.ts";
 import type { SigningKey } from "../../src/domain/credential/signing-key.ts";
 
 export const SEALING_KEY = new Uint8Array(32).fill(7);

@@ -2,7 +2,7 @@ import type { Principal } from "../../domain/principal.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
 import { isApiKey, looksLikeApiKey } from "../api-key-text.ts";
-import { tokenHash } from "../tokens.ts";
+import { tokenHash } from "../tokens/issue.ts";
 import type { CredentialFields, CredentialKind } from "./credential.ts";
 import { shownToken } from "./token.ts";
 

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Config } from "../../config/schema.ts";
 import { newId } from "../../domain/id.ts";
+import { weaknessOf } from "../../domain/value/weak-secret.ts";
 import { GatewayError } from "../../errors.ts";
 import type { DataFolder } from "../../store/data-folder.ts";
 import type { FirstSigningKey, KeyTable, SigningKeyReads } from "../../store/store.ts";
@@ -46,7 +47,7 @@ const ONLY_SIGNING_KEY = "token-signing";
 /**
  * Opens the data folder's keys, making on first start what is missing. Processes that start at once agree.
  * @throws GatewayError GW_009 when the master key is missing, unreadable or not the one the keys were sealed with
- *   (existing keys are never replaced); GW_012 when TOKEN_SECRET is too short.
+ *   (existing keys are never replaced); GW_012 when TOKEN_SECRET is too short or can be guessed.
  */
 export async function openKeys({ folder, store, config, now = Date.now }: KeysOptions): Promise<KeyRing> {
   const table = store.keys;
@@ -95,11 +96,11 @@ export async function activeSigner(
 
 function sharedSecret(text: string): Buffer {
   const secret = Buffer.from(text, "utf8");
-  if (secret.length >= KEY_BYTES) return secret;
   // RFC 7518, 3.2: a key of at least the size of the hash.
-  throw new GatewayError("GW_012", {
-    details: `TOKEN_SECRET has ${secret.length} bytes, at least ${KEY_BYTES} are needed`,
-  });
+  const weakness =
+    secret.length < KEY_BYTES ? `has ${secret.length} bytes, at least ${KEY_BYTES} are needed` : weaknessOf(text);
+  if (weakness === undefined) return secret;
+  throw new GatewayError("GW_012", { details: `TOKEN_SECRET ${weakness}` });
 }
 
 function unsealKey(master: Buffer, name: string, sealed: Buffer): Buffer {

@@ -4,6 +4,7 @@ import type { PublicJwk, SigningAlgorithm, SigningKey } from "../../domain/crede
 import { newId } from "../../domain/id.ts";
 import { GatewayError } from "../../errors.ts";
 import { KEY_BYTES, seal, unseal } from "./seal.ts";
+import { weaknessOfKey } from "./strength.ts";
 
 /** What signs tokens. */
 export interface Signer {
@@ -79,7 +80,18 @@ export function sharedSecretId(secret: Uint8Array): string {
 export async function openVerifier(sealingKey: Uint8Array, key: SigningKey): Promise<webcrypto.CryptoKey> {
   const { algorithm, publicJwk } = key;
   if (publicJwk === null) return await importSecret(openSecret(sealingKey, key));
-  return await webcrypto.subtle.importKey("jwk", publicJwk, PARAMETERS[algorithm], false, ["verify"]);
+  return await importPublicKey(publicJwk, algorithm);
+}
+
+/** @throws GatewayError GW_021 when it is none for this algorithm, or too weak; see `weaknessOfKey`. */
+export async function importPublicKey(publicJwk: PublicJwk, algorithm: SigningAlgorithm): Promise<webcrypto.CryptoKey> {
+  const weakness = weaknessOfKey(publicJwk, algorithm);
+  if (weakness !== undefined) throw new GatewayError("GW_021", { details: weakness });
+  try {
+    return await webcrypto.subtle.importKey("jwk", publicJwk, PARAMETERS[algorithm], false, ["verify"]);
+  } catch (cause) {
+    throw new GatewayError("GW_021", { details: "it cannot be read", cause });
+  }
 }
 
 export function importSecret(secret: Uint8Array): Promise<webcrypto.CryptoKey> {

@@ -1,7 +1,8 @@
 import { activeSigner, type KeyRing } from "../../auth/keys/key-ring.ts";
 import { VerificationKeys } from "../../auth/keys/verification-keys.ts";
 import { apiKeyPrefix, newApiKey } from "../../auth/api-key-text.ts";
-import { issueToken, TokenVerifier, tokenHash } from "../../auth/tokens.ts";
+import { issueToken, tokenHash } from "../../auth/tokens/issue.ts";
+import { TokenVerifier } from "../../auth/tokens/verify.ts";
 import type { Config } from "../../config/schema.ts";
 import { newId } from "../../domain/id.ts";
 import { apiKeyOf } from "../../domain/credential/api-key.ts";

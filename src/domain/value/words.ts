@@ -1,4 +1,5 @@
 import { nearest } from "./nearest.ts";
+import { weaknessOf } from "./weak-secret.ts";
 import { shown, type Value, wrong } from "./value.ts";
 
 export function flag(): Value<boolean> {
@@ -53,13 +54,15 @@ export function path(): Value<string> {
   };
 }
 
-/** A secret of at least `leastBytes` bytes in UTF-8; empty = none. */
+/** A secret of at least `leastBytes` bytes in UTF-8, and not one that can be guessed; empty = none. */
 export function secret(leastBytes: number): Value<string> {
   return {
     hint: `at least ${leastBytes} bytes`,
     parse(value) {
       const bytes = Buffer.byteLength(value);
       if (value !== "" && bytes < leastBytes) throw wrong(`has ${bytes} bytes, needs at least ${leastBytes}`);
+      const weakness = value === "" ? undefined : weaknessOf(value);
+      if (weakness !== undefined) throw wrong(weakness);
       return value;
     },
     format: (value) => value,

@@ -8,12 +8,13 @@ import { describe, expect, it } from "vitest";
 import { activeSigner, type KeysOptions, openKeys } from "../../../src/auth/keys/key-ring.ts";
 import { seal } from "../../../src/auth/keys/seal.ts";
 import { sharedSecretId } from "../../../src/auth/keys/signing.ts";
+import { weaknessOf } from "../../../src/domain/value/weak-secret.ts";
 import { openDataFolder } from "../../../src/store/data-folder.ts";
 import { openTestStore } from "../../support/stores.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const NOTHING = { TOKEN_SECRET: "", SECRETS_KEY_FILE: "" };
-const SECRET = "0123456789abcdef0123456789abcdef";
+const SECRET = "of thirty-two bytes, a good one.";
 
 function fresh(config: Partial<KeysOptions["config"]> = {}) {
   const folder = openDataFolder(temporaryFolder());
@@ -172,6 +173,34 @@ describe("openKeys", () => {
 
   it("counts a TOKEN_SECRET in bytes and refuses fewer than 32", async () => {
     await expect(openKeys(fresh({ TOKEN_SECRET: SECRET.slice(1) }))).rejects.toEqual(refused("GW_012", /31 bytes/));
-    expect((await openKeys(fresh({ TOKEN_SECRET: "ä".repeat(16) }))).tokenSecret).toHaveLength(32);
+    expect((await openKeys(fresh({ TOKEN_SECRET: "äöüßéèêàâîïôûçñø" }))).tokenSecret).toHaveLength(32);
+  });
+});
+
+describe("TOKEN_SECRET", () => {
+  it.each([
+    ["a-string-secret-at-least-256-bits-long", /well-known/],
+    ["A-STRING-SECRET-AT-LEAST-256-BITS-LONG", /well-known/],
+    ["AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow", /well-known/],
+    ["hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg", /well-known/],
+    ["super-secret-jwt-token-with-at-least-32-characters-long", /well-known/],
+    ["x".repeat(64), /one pattern/],
+    ["changeme".repeat(4), /one pattern/],
+    ["12345678901234567890123456789012", /one pattern/],
+    ["your-256-bit-secretyour-256-bit-secret", /one pattern/],
+    ["aabbccddaabbccaabbccddddaabbccddab", /different characters/],
+  ])("is refused when everybody can guess it: %s", async (secret, why) => {
+    await expect(openKeys(fresh({ TOKEN_SECRET: secret }))).rejects.toEqual(refused("GW_012", why));
+    await expect(openKeys(fresh({ TOKEN_SECRET: secret }))).rejects.not.toMatchObject({
+      details: expect.stringContaining(secret),
+    });
+  });
+
+  it("is good when it is random, whatever its alphabet", async () => {
+    for (let round = 0; round < 200; round++) {
+      for (const encoding of ["hex", "base64", "base64url"] as const) {
+        expect(weaknessOf(randomBytes(32).toString(encoding))).toBeUndefined();
+      }
+    }
   });
 });

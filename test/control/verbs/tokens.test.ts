@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { activeSigner } from "../../../src/auth/keys/key-ring.ts";
 import { VerificationKeys } from "../../../src/auth/keys/verification-keys.ts";
-import { issueToken, TokenVerifier, tokenHash } from "../../../src/auth/tokens.ts";
+import { issueToken, tokenHash } from "../../../src/auth/tokens/issue.ts";
+import { TokenVerifier } from "../../../src/auth/tokens/verify.ts";
 import { isApiKey } from "../../../src/auth/api-key-text.ts";
 import { apiKeyOf } from "../../../src/domain/credential/api-key.ts";
 import { NEVER, type TokenForm } from "../../../src/domain/token.ts";

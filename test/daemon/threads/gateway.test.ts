@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { activeSigner } from "../../../src/auth/keys/key-ring.ts";
-import { issueToken } from "../../../src/auth/tokens.ts";
+import { issueToken } from "../../../src/auth/tokens/issue.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
 

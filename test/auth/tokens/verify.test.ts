@@ -1,9 +1,9 @@
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { secretSigner, type Signer } from "../../src/auth/keys/signing.ts";
-import { issueToken, tokenHash } from "../../src/auth/tokens.ts";
-import { storedKey, verifierWith } from "../support/signing-keys.ts";
+import { secretSigner, type Signer } from "../../../src/auth/keys/signing.ts";
+import { issueToken, tokenHash } from "../../../src/auth/tokens/issue.ts";
+import { storedKey, verifierWith } from "../../support/signing-keys.ts";
 
 const NOW = 1_800_000_000_000;
 const SECOND = 1000;
