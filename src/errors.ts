@@ -54,6 +54,12 @@ export const ERRORS = {
     "Link or ticket is for something else",
     "Open what it was made for, or have another made: sandboxgw link create",
   ),
+  AUTH_011: entry(
+    403,
+    "A page of another origin may not do this with your session",
+    "Call from a page of this origin, or with a token in Authorization",
+  ),
+  AUTH_012: entry(403, "This cannot be exchanged for a session", "Call with a token or an API key in Authorization"),
   AUTH_014: entry(
     429,
     "Too many failed authentications from this address",
@@ -113,6 +119,7 @@ export const ERRORS = {
   ROUTE_014: entry(404, "Unknown link", "List them with: sandboxgw link list --all"),
 
   ROUTE_015: entry(404, "Unknown signing key", "List what exists: sandboxgw key list"),
+  ROUTE_017: entry(404, "Unknown session", "List what is open: sandboxgw session list"),
 
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),
@@ -253,6 +260,7 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   ROUTE_013: EXIT.notFound,
   ROUTE_014: EXIT.notFound,
   ROUTE_015: EXIT.notFound,
+  ROUTE_017: EXIT.notFound,
   GW_014: EXIT.notFound,
   ROUTE_004: EXIT.conflict,
   ROUTE_012: EXIT.conflict,

@@ -3,6 +3,7 @@
 import { ApiKeyCredential } from "./auth/credentials/api-key.ts";
 import type { CredentialKind } from "./auth/credentials/credential.ts";
 import { LinkCookieCredential, LinkCredential } from "./auth/credentials/link.ts";
+import { SessionCredential } from "./auth/credentials/session.ts";
 import type { TicketCredential } from "./auth/credentials/ticket.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
 import type { ThreadKeys } from "./auth/keys/key-ring.ts";
@@ -60,6 +61,7 @@ export function createCredentials(options: {
     new ApiKeyCredential(tokenHashKey),
     new LinkCredential(tokenHashKey),
     tickets,
+    new SessionCredential(tokenHashKey),
     new LinkCookieCredential(tokenHashKey),
   ];
 }

@@ -71,23 +71,26 @@ export class Authenticator {
 
   /**
    * What a caller shows on purpose has to agree, and what its browser sends by itself with it; a link or ticket stands in the
-   * URL to be somebody else for once, so it does not have to agree with that.
+   * URL to be somebody else for once, so it does not have to agree with that. Of what the browser sends by itself alone, the
+   * first that is good counts.
    * @throws GatewayError AUTH_001 (one is not good), AUTH_005 (one is malformed, or two speak for different callers).
    */
   async verify(fields: CredentialFields, snapshot: () => Snapshot): Promise<Caller> {
     let caller: Caller | undefined;
+    let refused: unknown;
     for (const { kind, known, text } of this.#shown(fields)) {
-      if (kind.ambient && caller !== undefined && caller.principal.scope !== null) break;
+      if (kind.ambient && caller !== undefined && (caller.ambient || caller.principal.scope !== null)) break;
       const next = await this.#verifyOne({ kind, known, text }, snapshot).catch((error: unknown) => {
-        if (kind.ambient && caller !== undefined) return undefined;
-        throw error;
+        if (!kind.ambient) throw error;
+        refused ??= error;
+        return undefined;
       });
       if (caller !== undefined && next !== undefined && caller.principal.subject !== next.principal.subject) {
         throw new GatewayError("AUTH_005", { details: "Two credentials that speak for different callers" });
       }
       caller ??= next;
     }
-    if (caller === undefined) throw new GatewayError("AUTH_002");
+    if (caller === undefined) throw refused ?? new GatewayError("AUTH_002");
     return caller;
   }
 
@@ -132,6 +135,7 @@ export class Authenticator {
     const caller = {
       principal,
       standing: new Standing(principal),
+      ambient: kind.ambient,
       rateKey: this.#rateKey(name),
       proxyRateKey: this.#rateKey(`proxied ${name}`),
       shareKey: this.#shareKey(name),

@@ -6,6 +6,8 @@ import { Standing } from "./standing.ts";
 export interface Caller {
   readonly principal: Principal;
   readonly standing: Standing;
+  /** What speaks for it comes by itself with whatever its browser sends, whoever had it sent. */
+  readonly ambient: boolean;
   /** For its execute and API calls, and for what it has proxied. */
   readonly rateKey: bigint;
   readonly proxyRateKey: bigint;
@@ -17,5 +19,13 @@ export interface Caller {
 
 /** Nobody in particular: has no limit of its own. */
 export function nobody(principal: Principal, shareKey: SketchKey | null): Caller {
-  return { principal, standing: new Standing(principal), rateKey: 0n, proxyRateKey: 0n, shareKey, usedAt: 0 };
+  return {
+    principal,
+    standing: new Standing(principal),
+    ambient: false,
+    rateKey: 0n,
+    proxyRateKey: 0n,
+    shareKey,
+    usedAt: 0,
+  };
 }

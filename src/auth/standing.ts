@@ -31,6 +31,7 @@ function checkStanding(principal: Principal, snapshot: Snapshot): void {
   const { tokenId, grantedBy, credential, subject, issuedAt, keyId } = principal;
   if (credential === "none") return;
   if (revoked.get(tokenId) !== undefined) throw takenBack();
+  if (credential === "session" && snapshot.sessions.get(tokenId) === undefined) throw ended();
   if (grantedBy !== null && revoked.get(grantedBy) !== undefined) throw takenBack();
   if (keyId !== null && (isRetired(signingKeys.get(keyId)) || retiredLinkKeys.get(keyId) !== undefined))
     throw takenBack();
@@ -41,6 +42,14 @@ function checkStanding(principal: Principal, snapshot: Snapshot): void {
 /** TOKEN_SECRET is no key of the snapshot, and never retired. */
 function isRetired(key: SigningKey | undefined): boolean {
   return key !== undefined && key.retiredAt !== null;
+}
+
+function ended(): GatewayError {
+  return new GatewayError("AUTH_001", {
+    details: "Session has ended",
+    reason: "revoked",
+    remediation: "Open another one: POST /api/v1/session with a token",
+  });
 }
 
 function takenBack(): GatewayError {

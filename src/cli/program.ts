@@ -41,6 +41,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "list, rotate and retire the keys that tokens are signed with",
     load: async () => (await import("./commands/key.ts")).defineKey,
   },
+  session: {
+    summary: "list and kill the sessions of browsers",
+    load: async () => (await import("./commands/credentials/session.ts")).defineSession,
+  },
   sandbox: {
     summary: "add, list, show, update and remove sandboxes",
     load: async () => (await import("./commands/sandbox.ts")).defineSandbox,

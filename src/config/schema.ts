@@ -12,6 +12,7 @@ import { limits } from "./keys/limits.ts";
 import { log } from "./keys/log.ts";
 import { proxy } from "./keys/upstream/proxy.ts";
 import { sandbox } from "./keys/sandbox.ts";
+import { session } from "./keys/session.ts";
 import { storage } from "./keys/storage.ts";
 
 /** The sections of the file, in its order. */
@@ -24,6 +25,7 @@ export const SECTIONS = [
   health,
   execute,
   auth,
+  session,
   limits,
   access,
   sandbox,
@@ -42,6 +44,7 @@ export const SCHEMA = {
   ...health.keys,
   ...execute.keys,
   ...auth.keys,
+  ...session.keys,
   ...limits.keys,
   ...access.keys,
   ...sandbox.keys,

@@ -13,7 +13,10 @@ export interface Actor {
 
 /** One verb's transaction. */
 export interface Step
-  extends Pick<Transaction, "sandboxes" | "routes" | "tokens" | "links" | "revocations" | "keys" | "signingKeys"> {
+  extends Pick<
+    Transaction,
+    "sandboxes" | "routes" | "tokens" | "links" | "sessions" | "revocations" | "keys" | "signingKeys"
+  > {
   /** Milliseconds since the epoch: one time for all that the verb writes. */
   readonly now: number;
   /** Tells the data path. Returns the revision: once that is in force, so is the change. */

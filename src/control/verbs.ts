@@ -13,6 +13,7 @@ import { LinkVerbs } from "./verbs/links.ts";
 import { RevocationVerbs } from "./verbs/revocations.ts";
 import { RouteVerbs } from "./verbs/routes.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
+import { SessionVerbs } from "./verbs/sessions.ts";
 import { type RunningDaemon, StatusVerbs } from "./verbs/status.ts";
 import { TokenVerbs } from "./verbs/tokens.ts";
 
@@ -30,6 +31,9 @@ export interface VerbsOptions {
     | "TOKEN_CLOCK_SKEW"
     | "AUTH_TOKEN_EXPIRY"
     | "API_KEY_EXPIRY"
+    | "SESSION_IDLE_TIMEOUT"
+    | "SESSION_MAX_AGE"
+    | "SESSION_MAX_PER_SUBJECT"
     | "TARGET_ALLOW"
     | "TARGET_DENY"
     | "GATEWAY_DOMAIN"
@@ -52,6 +56,7 @@ export interface VerbsOptions {
 export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
   readonly links: VerbsOf<LinkVerbs>;
+  readonly sessions: VerbsOf<SessionVerbs>;
   readonly revocations: VerbsOf<RevocationVerbs>;
   readonly keys: VerbsOf<KeyVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
@@ -80,6 +85,7 @@ export function createVerbs({
   return {
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     links: new LinkVerbs({ control, store, keys, now }),
+    sessions: new SessionVerbs({ control, store, limits: () => config, now }),
     revocations: new RevocationVerbs({ control }),
     keys: new KeyVerbs({ control, store, keys, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),

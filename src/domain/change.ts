@@ -1,4 +1,5 @@
 import type { ApiKeyChange } from "./credential/api-key.ts";
+import type { SessionChange } from "./credential/session.ts";
 import type { SigningKeyChange } from "./credential/signing-key.ts";
 import type { LinkKeyChange } from "./credential/link.ts";
 import type { CircuitChange } from "./instance/circuit.ts";
@@ -16,6 +17,7 @@ export type Change =
   | SubjectRevocationChange
   | ApiKeyChange
   | SigningKeyChange
+  | SessionChange
   | LinkKeyChange
   | CircuitChange
   | RouteChange;

@@ -1,5 +1,6 @@
 import type { Change, Revised } from "../domain/change.ts";
 import type { LinkRecord } from "../domain/credential/link.ts";
+import type { SessionEnd, SessionRecord } from "../domain/credential/session.ts";
 import type { SigningKey } from "../domain/credential/signing-key.ts";
 import type { CustomRoute } from "../domain/route/route.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
@@ -34,6 +35,7 @@ export interface StateStore {
   readonly routes: RouteReads;
   readonly tokens: TokenReads;
   readonly links: LinkReads;
+  readonly sessions: SessionReads;
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -57,6 +59,7 @@ export interface Transaction {
   readonly routes: RouteTable;
   readonly tokens: TokenTable;
   readonly links: LinkTable;
+  readonly sessions: SessionTable;
   readonly revocations: RevocationTable;
   readonly keys: ResealTable;
   readonly signingKeys: SigningKeyTable;
@@ -118,6 +121,32 @@ export interface TokenTable extends TokenReads {
   revoke(id: string, at: number): Promise<boolean>;
   /** Sets `revokedAt` of all the subject's that were created before and have it not. Returns how many were still good. */
   revokeOf(subject: string, createdBefore: number, at: number): Promise<number>;
+}
+
+/** A session that is to end, and why. */
+export interface DueSession {
+  readonly session: SessionRecord;
+  readonly reason: Extract<SessionEnd, "expired" | "idle" | "revoked">;
+}
+
+/** Open sessions only: what is left of one that has ended is its audit record. */
+export interface SessionReads {
+  find(id: string): Promise<SessionRecord | undefined>;
+  /** Newest first. */
+  list(): Promise<SessionRecord[]>;
+  /** The subject's, newest first. */
+  listOf(subject: string): Promise<SessionRecord[]>;
+  /**
+   * Oldest first, at most `most` of those that have expired by `now`, have not been used after `unusedSince`, or stem from
+   * what was revoked. Times in ms since the epoch.
+   */
+  due(now: number, unusedSince: number, most: number): Promise<DueSession[]>;
+}
+
+export interface SessionTable extends SessionReads {
+  create(session: SessionRecord): Promise<void>;
+  /** False when there was none. */
+  remove(id: string): Promise<boolean>;
 }
 
 /** Revocations of what may have been made elsewhere: there is no token record that could tell of them. */

@@ -928,3 +928,17 @@ describe("link", () => {
     expect(found).toBe(code);
   });
 });
+
+describe("session", () => {
+  it("lists what is open, and kills one or all of a subject", async () => {
+    const cli = fresh();
+    await cli.run("token create --sub ada --role viewer");
+    expect((await cli.run("session list")).stdout).toMatch(
+      /^ID +SUBJECT +ROLE +SANDBOXES +OPERATIONS +FROM +AGE +USED/,
+    );
+    expect(await cli.json("session kill --sub ada")).toEqual({ subject: "ada", killed: [] });
+    expect((await cli.run("session kill ses_1")).code).toBe(5);
+    expect((await cli.run("session kill")).code).toBe(2);
+    expect((await cli.run("session kill ses_1 --sub ada")).code).toBe(2);
+  });
+});

@@ -2,9 +2,12 @@ import { randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { linkText } from "../../src/auth/link-text.ts";
+import { newSessionText } from "../../src/auth/session-text.ts";
+import { tokenHash } from "../../src/auth/tokens/issue.ts";
 import { newApiKey } from "../../src/auth/api-key-text.ts";
 import { eventually } from "../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { SOMEBODY } from "../support/principal.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 /** Every kind of credential keeps these promises, whatever it is made of. */
@@ -103,7 +106,39 @@ function linkKind(name: string, show: (text: string) => Shown): Kind {
   };
 }
 
+/** A session, in its cookie; what a page of the gateway's own origin sends. */
+function sessionKind(name: string, show: (text: string) => string): Kind {
+  const shown = (text: string): Shown => ({
+    headers: { cookie: show(`sandboxgw_session=${text}`), "sec-fetch-site": "same-origin" },
+  });
+  return {
+    name,
+    async issue({ verbs, feed, keys }, lifetimeMs) {
+      const { id, text } = newSessionText();
+      const principal = { ...SOMEBODY, subject: "agent", expiresAt: Date.now() + lifetimeMs };
+      const hash = tokenHash(keys.tokenHashKey, text);
+      const own = { id, hash, principal, secure: false, replaces: null, address: "127.0.0.1" };
+      await verbs.sessions.open(ACTOR, own);
+      await feed.wake();
+      return {
+        shown: shown(text),
+        secret: text,
+        revoke: async () => {
+          await verbs.sessions.end(ACTOR, id, "killed");
+          await feed.wake();
+        },
+      };
+    },
+    forged: () => Promise.resolve(shown(newSessionText().text)),
+  };
+}
+
 const KINDS: readonly Kind[] = [
+  // An application can have set any of these.
+  sessionKind(
+    "a session in its cookie, among odd ones",
+    (pair) => `a="1; ${pair.replace(/\..*/, ".x")}; b="é"; =; ${pair}; c=2"`,
+  ),
   tokenKind("a token in Authorization", (token) => ({ headers: { authorization: `Bearer ${token}` } })),
   tokenKind("a token in X-Sandbox-Token", (token) => ({ headers: { "x-sandbox-token": token } })),
   apiKeyKind("an API key in Authorization", (key) => ({ headers: { authorization: `Bearer ${key}` } })),

@@ -10,6 +10,7 @@ export const NO_STATE: SnapshotData = {
   apiKeys: [],
   signingKeys: [],
   retiredLinkKeys: [],
+  sessions: [],
 };
 
 /** How much there is of everything in it. */

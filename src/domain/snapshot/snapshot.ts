@@ -6,6 +6,7 @@ import { revocations } from "./revocations.ts";
 import { revokedSubjects } from "./revoked-subjects.ts";
 import { routes } from "./routes.ts";
 import { sandboxes } from "./sandboxes.ts";
+import { sessions } from "./sessions.ts";
 import { signingKeys } from "./signing-keys.ts";
 
 /** Every noun of the snapshot under the name it has there: the only list of them. */
@@ -17,6 +18,7 @@ const NOUNS = {
   apiKeys,
   signingKeys,
   retiredLinkKeys,
+  sessions,
 } as const;
 
 type Nouns = typeof NOUNS;

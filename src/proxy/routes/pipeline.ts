@@ -18,6 +18,7 @@ import type { HealthPages } from "./health.ts";
 import type { HostSuffix } from "./host.ts";
 import type { Responder } from "../request/respond.ts";
 import type { Preflights } from "./preflight/preflights.ts";
+import { checkSameOrigin } from "./browser/same-origin.ts";
 import { JWKS_CACHE, jwkSet } from "./jwks.ts";
 import { JWKS_PAGE, openPage, type OpenPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
@@ -125,6 +126,7 @@ export class Pipeline {
 
   #goOn(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Promise<void> | undefined {
     exchange.standing = caller.standing;
+    if (caller.ambient) checkSameOrigin(exchange, head);
     const where = this.#route(exchange, head, caller, peer, now);
     if (head.sandboxToken === undefined) return this.#serve(exchange, head, caller, where);
     return this.#passesAuthorization(head).then((passes) => {

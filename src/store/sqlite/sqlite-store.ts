@@ -9,6 +9,7 @@ import type {
   RevocationReads,
   RouteReads,
   SandboxReads,
+  SessionReads,
   SigningKeyReads,
   StateStore,
   TokenReads,
@@ -26,7 +27,9 @@ import { prepareRoutes } from "./routes.ts";
 import { prepareRevocations } from "./credentials/revocations.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
 import { prepareSigningKeys } from "./credentials/signing-keys.ts";
+import { prepareSessions } from "./credentials/sessions.ts";
 import { prepareTokens } from "./credentials/tokens.ts";
+import { prepareUses } from "./credentials/uses.ts";
 import { Turns } from "./engine/turns.ts";
 
 /** The state store and the node's audit log in one file, so that a change and its record are one commit. */
@@ -35,6 +38,7 @@ export class SqliteStore implements StateStore {
   readonly routes: RouteReads;
   readonly tokens: TokenReads;
   readonly links: LinkReads;
+  readonly sessions: SessionReads;
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -49,6 +53,7 @@ export class SqliteStore implements StateStore {
     readonly routes: ReturnType<typeof prepareRoutes>;
     readonly tokens: ReturnType<typeof prepareTokens>;
     readonly links: ReturnType<typeof prepareLinks>;
+    readonly sessions: ReturnType<typeof prepareSessions>;
     readonly revocations: ReturnType<typeof prepareRevocations>;
     readonly keys: ReturnType<typeof prepareKeys>;
     readonly signingKeys: ReturnType<typeof prepareSigningKeys>;
@@ -64,6 +69,7 @@ export class SqliteStore implements StateStore {
       routes: prepareRoutes(connection),
       tokens: prepareTokens(connection),
       links: prepareLinks(connection),
+      sessions: prepareSessions(connection),
       revocations: prepareRevocations(connection),
       keys: prepareKeys(connection),
       signingKeys: prepareSigningKeys(connection),
@@ -77,8 +83,9 @@ export class SqliteStore implements StateStore {
     this.sandboxes = prepared.sandboxes.table(turns.alone);
     this.routes = prepared.routes.table(turns.alone);
     this.tokens = prepared.tokens.table(turns.alone);
-    this.uses = prepared.tokens.uses(turns.alone);
+    this.uses = prepareUses(connection)(turns.alone);
     this.links = prepared.links.table(turns.alone);
+    this.sessions = prepared.sessions.table(turns.alone);
     this.revocations = prepared.revocations.table(turns.alone);
     this.changes = prepared.changes.table(turns.alone);
     this.keys = prepared.keys.table(turns.alone);
@@ -88,13 +95,15 @@ export class SqliteStore implements StateStore {
   }
 
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
-    const { sandboxes, routes, tokens, links, revocations, keys, signingKeys, changes, audit } = this.#prepared;
+    const { sandboxes, routes, tokens, links, sessions, revocations, keys, signingKeys, changes, audit } =
+      this.#prepared;
     return this.#turns.transaction((access, within) =>
       work({
         sandboxes: sandboxes.table(access),
         routes: routes.table(access),
         tokens: tokens.table(access),
         links: links.table(access),
+        sessions: sessions.table(access),
         revocations: revocations.table(access),
         keys: keys.reseal(access),
         signingKeys: signingKeys.table(access),
@@ -105,7 +114,7 @@ export class SqliteStore implements StateStore {
   }
 
   snapshot(expiredBy: number): Promise<SnapshotData> {
-    const { sandboxes, routes, tokens, links, revocations, signingKeys, changes } = this.#prepared;
+    const { sandboxes, routes, tokens, links, sessions, revocations, signingKeys, changes } = this.#prepared;
     const read = (): SnapshotData => ({
       revision: changes.revision(),
       sandboxes: sandboxes.list(),
@@ -115,6 +124,7 @@ export class SqliteStore implements StateStore {
       apiKeys: tokens.apiKeys(expiredBy),
       signingKeys: signingKeys.verifying(),
       retiredLinkKeys: links.retiredKeys(),
+      sessions: sessions.open(expiredBy),
     });
     return this.#turns.alone(() => this.#connection.read(read));
   }

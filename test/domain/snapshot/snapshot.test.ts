@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ApiKey } from "../../../src/domain/credential/api-key.ts";
+import type { Session } from "../../../src/domain/credential/session.ts";
 import type { SigningKey } from "../../../src/domain/credential/signing-key.ts";
 import type { Change } from "../../../src/domain/change.ts";
 import type { CustomRoute } from "../../../src/domain/route/route.ts";
@@ -61,6 +62,21 @@ const apiKey = (hash: string, at: number): ApiKey => ({
   expiresAt: at + 1,
 });
 
+const session = (id: string, at: number): Session => ({
+  id,
+  hash: "00",
+  subject: "agent-1",
+  role: "executor",
+  sandboxes: null,
+  operations: null,
+  grantedBy: "tok_1",
+  keyId: null,
+  issuedAt: at,
+  createdAt: at,
+  expiresAt: at + 1,
+  secure: true,
+});
+
 const EMPTY = snapshotFrom(NO_STATE);
 
 const name = fc.constantFrom("a", "b", "c", "d");
@@ -88,6 +104,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     kind: fc.constant("signing-key.changed" as const),
     signingKey: fc.tuple(name, fc.option(fc.nat())).map(([id, retiredAt]) => signingKey(id, retiredAt)),
   }),
+  fc.record({
+    kind: fc.constant("session.opened" as const),
+    session: fc.tuple(name, fc.nat()).map(([id, at]) => session(id, at)),
+  }),
+  fc.record({ kind: fc.constant("session.ended" as const), sessionId: name }),
 );
 
 function after(snapshot: Snapshot, one: Change): Snapshot {
@@ -103,6 +124,7 @@ function contents({
   apiKeys,
   signingKeys,
   retiredLinkKeys,
+  sessions,
 }: Snapshot) {
   return {
     revision,
@@ -113,6 +135,7 @@ function contents({
     apiKeys: Object.fromEntries(apiKeys.entries()),
     signingKeys: Object.fromEntries(signingKeys.entries()),
     retiredLinkKeys: Object.fromEntries(retiredLinkKeys.entries()),
+    sessions: Object.fromEntries(sessions.entries()),
   };
 }
 
@@ -125,6 +148,7 @@ function worked(changes: readonly Change[]) {
   const apiKeys: Record<string, ApiKey> = {};
   const signingKeys: Record<string, SigningKey> = {};
   const retiredLinkKeys: Record<string, { keyId: string }> = {};
+  const sessions: Record<string, Session> = {};
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
@@ -134,6 +158,8 @@ function worked(changes: readonly Change[]) {
     else if (one.kind === "api-key.created") apiKeys[one.apiKey.hash] = one.apiKey;
     else if (one.kind === "signing-key.changed") signingKeys[one.signingKey.id] = one.signingKey;
     else if (one.kind === "link-key.retired") retiredLinkKeys[one.keyId] = { keyId: one.keyId };
+    else if (one.kind === "session.opened") sessions[one.session.id] = one.session;
+    else if (one.kind === "session.ended") delete sessions[one.sessionId];
     else if (one.kind === "subject.revoked") {
       const { subject, issuedBefore } = one;
       revokedSubjects[subject] = { subject, issuedBefore };
@@ -148,6 +174,7 @@ function worked(changes: readonly Change[]) {
     apiKeys,
     signingKeys,
     retiredLinkKeys,
+    sessions,
   };
 }
 
@@ -162,6 +189,7 @@ describe("a snapshot", () => {
       apiKeys: [apiKey("h", 5)],
       signingKeys: [signingKey("k", null)],
       retiredLinkKeys: [{ keyId: "k" }],
+      sessions: [session("s", 6)],
     };
     expect(contents(snapshotFrom(data))).toEqual({
       revision: 3,
@@ -172,6 +200,7 @@ describe("a snapshot", () => {
       apiKeys: { h: apiKey("h", 5) },
       signingKeys: { k: signingKey("k", null) },
       retiredLinkKeys: { k: { keyId: "k" } },
+      sessions: { s: session("s", 6) },
     });
   });
 

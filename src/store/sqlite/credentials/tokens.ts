@@ -2,7 +2,7 @@ import { type ApiKey, apiKeyOf } from "../../../domain/credential/api-key.ts";
 import { isRole } from "../../../domain/role.ts";
 import type { TokenRecord } from "../../../domain/token.ts";
 import { GatewayError } from "../../../errors.ts";
-import type { TokenTable, UseTable } from "../../store.ts";
+import type { TokenTable } from "../../store.ts";
 import type { Cell, Connection } from "../engine/connection.ts";
 import type { Access } from "../engine/turns.ts";
 
@@ -20,7 +20,6 @@ const TOKEN =
 /** The statements are prepared once; a table is one caller's view of them. `revoked` and `apiKeys` are for snapshots. */
 export function prepareTokens(connection: Connection): {
   readonly table: (access: Access) => TokenTable;
-  readonly uses: (access: Access) => UseTable;
   /** Revoked tokens that expire after `expiredBy`. */
   readonly revoked: (expiredBy: number) => { tokenId: string; expiresAt: number }[];
   /** API keys that are good after `expiredBy`. */
@@ -46,9 +45,6 @@ export function prepareTokens(connection: Connection): {
   const opaque = connection.prepare<[expiredBy: number], TokenRow>(
     `SELECT ${TOKEN} FROM tokens WHERE form = 'opaque' AND revoked_at IS NULL AND expires_at > ?`,
   );
-  const use = connection.prepare<[at: number, id: string, before: number]>(
-    "UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?",
-  );
   return {
     table: (access) => ({
       find: (id) => access(() => maybeRecordFrom(find.get(id))),
@@ -61,14 +57,6 @@ export function prepareTokens(connection: Connection): {
           const good = revokeOf.all(at, subject, createdBefore).filter(({ expiresAt }) => expiresAt > at);
           return good.length;
         }),
-    }),
-    uses: (access) => ({
-      note: (uses) =>
-        access(() =>
-          connection.write(() => {
-            for (const { tokenId, at } of uses) use.run(at, tokenId, at);
-          }),
-        ),
     }),
     revoked: (expiredBy) => revoked.all(expiredBy),
     apiKeys: (expiredBy) => opaque.all(expiredBy).map(recordFrom).map(apiKeyOf),

@@ -162,6 +162,24 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX links_key ON links (key_id);
   `,
+  `
+  CREATE TABLE sessions (
+    id           TEXT PRIMARY KEY,
+    hash         TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    role         TEXT NOT NULL,
+    sandboxes    TEXT,             -- JSON; NULL = all
+    operations   TEXT,             -- JSON; NULL = all
+    granted_by   TEXT NOT NULL,
+    key_id       TEXT,
+    issued_at    INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    secure       INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX sessions_subject ON sessions (subject);
+  `,
 ];
 
 /**

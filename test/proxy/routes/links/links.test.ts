@@ -107,7 +107,7 @@ describe("a link", () => {
     const { gateway, seen, link } = await opened();
     const { text } = await link(wanted);
     expect((await ask(gateway, `${target}?sgw_link=${text}`, asking)).code).toBe(code);
-    const fields = [`Cookie: sandboxgw_link=${text}`];
+    const fields = [`Cookie: sandboxgw_link=${text}`, "Sec-Fetch-Site: same-origin"];
     expect((await ask(gateway, target, { ...asking, fields })).code).toBe(code);
     expect(seen).toEqual([]);
   });

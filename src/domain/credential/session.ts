@@ -1,0 +1,42 @@
+import type { Role } from "../role.ts";
+
+/** What a browser goes on with in the place of the token that it showed once. Never more than that token, and never longer. */
+export interface Session {
+  /** `ses_…` */
+  readonly id: string;
+  /** HMAC-SHA-256 of what the cookie says under the data folder's own key, hex. */
+  readonly hash: string;
+  readonly subject: string;
+  readonly role: Role;
+  readonly sandboxes: readonly string[] | null;
+  readonly operations: readonly string[] | null;
+  /** Id of the token or API key it was exchanged for. */
+  readonly grantedBy: string;
+  /** The key that signed that one, and when it was issued (ms since the epoch): what takes it back takes back the session. */
+  readonly keyId: string | null;
+  readonly issuedAt: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** It was opened over HTTPS: its cookie has the name that browsers keep from everybody else. */
+  readonly secure: boolean;
+}
+
+export interface SessionRecord extends Session {
+  /** Milliseconds since the epoch, to the minute. */
+  readonly lastUsedAt: number;
+}
+
+/** Why a session has ended. */
+export type SessionEnd = "closed" | "killed" | "replaced" | "crowded out" | "expired" | "idle" | "revoked";
+
+export type SessionChange =
+  | { readonly kind: "session.opened"; readonly session: Session }
+  | { readonly kind: "session.ended"; readonly sessionId: string };
+
+/** A session as the data path has it. */
+export function sessionOf(record: SessionRecord): Session {
+  const { id, hash, subject, role, sandboxes, operations, grantedBy, keyId, issuedAt, createdAt, expiresAt, secure } =
+    record;
+  return { id, hash, subject, role, sandboxes, operations, grantedBy, keyId, issuedAt, createdAt, expiresAt, secure };
+}
