@@ -21,11 +21,13 @@ interface Sent {
 
 /**
  * The data thread's end of the audit path: gathers the records of one event-loop turn, sends them as one message, and
- * tells each receiver when its record is committed. In relaxed mode those of `submit` are told at once.
+ * tells each receiver when its record is committed. In relaxed mode those of `submit` are told at once. Where calls are served
+ * although no record can be written, all are told that theirs is: the control thread keeps it for later.
  */
 export class AuditOutbox {
   readonly #send: (batch: AuditBatch) => void;
   readonly #strict: boolean;
+  readonly #servesUnrecorded: boolean;
   readonly #onError: (error: unknown) => void;
   #lines = "";
   #submitted = 0;
@@ -43,11 +45,14 @@ export class AuditOutbox {
   constructor(options: {
     send: (batch: AuditBatch) => void;
     strict: boolean;
+    /** Calls are served while no record can be written (AUDIT_FAIL_MODE=open). */
+    servesUnrecorded?: boolean;
     /** A receiver threw. It has been told, and so will be all others. */
     onError: (error: unknown) => void;
   }) {
     this.#send = options.send;
     this.#strict = options.strict;
+    this.#servesUnrecorded = options.servesUnrecorded ?? false;
     this.#onError = options.onError;
   }
 
@@ -75,7 +80,7 @@ export class AuditOutbox {
     this.#acknowledged = last;
     for (let sent = this.#sent[0]; sent !== undefined && sent.last <= last; sent = this.#sent[0]) {
       this.#sent.shift();
-      for (const receiver of sent.receivers) this.#tell(receiver, written);
+      for (const receiver of sent.receivers) this.#tell(receiver, written || this.#servesUnrecorded);
     }
     if (this.#acknowledged !== this.#submitted) return;
     for (const resolve of this.#onSettled.splice(0)) resolve();

@@ -30,6 +30,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "EXECUTE_MAX_TIMEOUT",
   "MAX_BODY_SIZE",
   "AUDIT_MODE",
+  "AUDIT_FAIL_MODE",
   "AUDIT_DURABILITY",
   "AUDIT_RETENTION",
   "LOG_LEVEL",

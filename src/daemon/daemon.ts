@@ -138,7 +138,13 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
 
   await restoreCircuits(store, board, picture.snapshot);
 
-  const vitals = new Vitals({ memory, board, snapshot: () => picture.snapshot, threads: () => threads });
+  const vitals = new Vitals({
+    memory,
+    board,
+    failMode: config.AUDIT_FAIL_MODE,
+    snapshot: () => picture.snapshot,
+    threads: () => threads,
+  });
   const [given] = sockets?.clients ?? [];
   const shared =
     given && new SharedSockets({ fds: sockets?.clients.map(({ fd }) => fd) ?? [], threads: memory.threads });

@@ -64,7 +64,7 @@ import {
   streamLimits,
   tunnelLimits,
 } from "./limits.ts";
-import { FLAG, type SharedMemory } from "./shared-memory/layout.ts";
+import { FLAG, refusesUnrecorded, type SharedMemory } from "./shared-memory/layout.ts";
 
 /** What outlives a policy: state, connections, and the thread's place in shared memory. */
 export interface Shell {
@@ -132,6 +132,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const streams = new Streams({ cap: new Cap({ lanes: memory.streams, thread, ...streamLimits(config) }) });
   const tunnels = new Tunnels({ tally: shell.tunnels, limits: tunnelLimits(config), keyOf });
   const auditWorking = (): boolean => Atomics.load(memory.flags, FLAG.auditDown) === 0;
+  const failMode = config.AUDIT_FAIL_MODE;
   const draining = (): boolean => Atomics.load(memory.flags, FLAG.draining) === 1;
   const board = new SharedBoard({ words: memory.instances, thread, circuits: circuitLimits(config) });
   const balancer = new Balancer({
@@ -259,6 +260,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       snapshot,
       board,
       auditWorking,
+      refusesUnrecorded: () => refusesUnrecorded(memory, failMode),
       draining,
       auth: {
         enabled: config.AUTH_ENABLED,
@@ -272,7 +274,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       startedAt: shell.startedAt,
     }),
     lane,
-    auditWorking,
+    refusesUnrecorded: () => refusesUnrecorded(memory, failMode),
     draining,
   });
   return {

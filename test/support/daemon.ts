@@ -24,10 +24,12 @@ export interface DaemonProcess {
 
 /** A data folder, and the program run on it. */
 export class Installation {
-  readonly dataDir = join(temporaryFolder(), "data");
+  readonly dataDir: string;
   readonly env: Readonly<Record<string, string>>;
 
-  constructor(env: Readonly<Record<string, string>> = {}) {
+  /** `folder`: where the data folder is made. */
+  constructor(env: Readonly<Record<string, string>> = {}, folder = temporaryFolder()) {
+    this.dataDir = join(folder, "data");
     this.env = {
       PATH: process.env["PATH"] ?? "",
       HOME: "/nonexistent",

@@ -4,6 +4,11 @@ import { choice } from "../../domain/value/words.ts";
 
 export const audit = section("audit", "The record of every call.", {
   AUDIT_MODE: key(choice("strict", "relaxed"), "strict", "strict: no answer ends before its record is written."),
+  AUDIT_FAIL_MODE: key(
+    choice("closed", "open"),
+    "closed",
+    "While records cannot be written: calls are refused, or served all the same.",
+  ),
   AUDIT_INTENT: key(
     choice("execute", "all", "off"),
     "execute",

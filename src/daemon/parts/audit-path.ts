@@ -50,6 +50,7 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
     onError: (error) => log.error({ error: String(error) }, "audit records cannot be indexed: searches take longer"),
   });
   await parts.start("audit indexer", indexer);
+  const fate = config.AUDIT_FAIL_MODE === "open" ? "served without" : "refused";
   const watch = new FileWatch({
     files: [folder.database, folder.databaseLog],
     onGone(file) {
@@ -65,7 +66,7 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
     onState(working, cause) {
       setAuditDown(memory, AUDIT_DOWN.writer, !working);
       if (working) log.info({}, "audit records can be written again");
-      else log.error({ error: String(cause) }, "audit records cannot be written: calls are refused");
+      else log.error({ error: String(cause) }, `audit records cannot be written: calls are ${fate}`);
     },
     onDropped: () => log.error({}, "too many audit records wait to be written: further ones are dropped"),
   });

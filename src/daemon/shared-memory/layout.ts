@@ -56,6 +56,15 @@ export const FLAG = { draining: 0, auditDown: 1 } as const;
 /** Who says that no record can be kept; FLAG.auditDown holds a bit for each. Calls are taken while none is set. */
 export const AUDIT_DOWN = { writer: 1, file: 2 } as const;
 
+/**
+ * Whether calls are to be refused for want of a record. Where they are served without one, only a database that is not there
+ * any more has them refused: what it would say of tokens and sandboxes is gone with it.
+ */
+export function refusesUnrecorded({ flags }: Pick<SharedMemory, "flags">, failMode: "closed" | "open"): boolean {
+  const down = Atomics.load(flags, FLAG.auditDown);
+  return failMode === "open" ? (down & AUDIT_DOWN.file) !== 0 : down !== 0;
+}
+
 /** Sets or clears one verdict about the audit record; the others' stay as they are. */
 export function setAuditDown({ flags }: Pick<SharedMemory, "flags">, whose: number, down: boolean): void {
   if (down) Atomics.or(flags, FLAG.auditDown, whose);

@@ -3,7 +3,7 @@ import type { Instance } from "../../domain/sandbox.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { hasPast, isUntroubled } from "../../proxy/health/circuit-word.ts";
 import type { SharedBoard } from "../../proxy/health/board.ts";
-import { FLAG, type SharedMemory } from "../shared-memory/layout.ts";
+import { FLAG, refusesUnrecorded, type SharedMemory } from "../shared-memory/layout.ts";
 
 /** How many instances' states are written back: enough for a person to read. */
 const MAX_STATES = 1_000;
@@ -12,6 +12,8 @@ export interface VitalSources {
   readonly memory: SharedMemory;
   readonly board: SharedBoard;
   readonly snapshot: () => Snapshot;
+  /** AUDIT_FAIL_MODE */
+  readonly failMode: "closed" | "open";
   readonly threads: () => { readonly serving: number; readonly trouble: string };
 }
 
@@ -61,7 +63,7 @@ export class Vitals {
     const threads = this.#o.threads();
     if (this.draining) return "shutting down";
     if (threads.serving === 0) return `no data thread serves: ${threads.trouble || "starting"}`;
-    return this.auditWorking ? undefined : "audit records cannot be written";
+    return refusesUnrecorded(this.#o.memory, this.#o.failMode) ? "audit records cannot be written" : undefined;
   }
 
   /** What is written back for `status` and the lists. */

@@ -94,6 +94,7 @@ export class Gateway {
     this.#outbox = new AuditOutbox({
       send: options.sendAudit,
       strict: config.AUDIT_MODE === "strict",
+      servesUnrecorded: config.AUDIT_FAIL_MODE === "open",
       onError: (error) => onInternalError(asGatewayError(error), ""),
     });
     this.#reaching = readReaching(config);
@@ -191,7 +192,7 @@ export class Gateway {
    * new one, on open connections too; exchanges in flight end under the one they began with, except what has no end of its own
    * and comes from an address that may not call any more. What is counted stays counted.
    * Connections to instances that are idle are closed only when where those may be, or how they are known, has changed. The
-   * listener's address, the size of the upstream client's pools, PROXY_DNS_SERVERS, AUDIT_MODE and STREAM_AFTER stay until a restart.
+   * listener's address, the size of the upstream client's pools, PROXY_DNS_SERVERS, AUDIT_MODE, AUDIT_FAIL_MODE and STREAM_AFTER stay until a restart.
    * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
    */
   reconfigure(config: Config): void {

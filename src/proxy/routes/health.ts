@@ -8,6 +8,8 @@ export interface HealthSources {
   readonly board: SharedBoard;
   /** False while audit records cannot be written. */
   readonly auditWorking: () => boolean;
+  /** False while calls are served all the same. */
+  readonly refusesUnrecorded: () => boolean;
   readonly draining: () => boolean;
   readonly auth: { readonly enabled: boolean; readonly provider: string; readonly cachedTokens: () => number };
   readonly gate: { readonly taken: number; readonly pending: number };
@@ -70,8 +72,10 @@ export class HealthPages {
   }
 
   #proxy(): Content {
-    const { auditWorking, draining, gate, maxConcurrent, snapshot, streams, tunnels } = this.#sources;
-    const status: Verdict = draining() || !auditWorking() ? "down" : "ok";
+    const { auditWorking, refusesUnrecorded, draining, gate, maxConcurrent, snapshot, streams, tunnels } =
+      this.#sources;
+    const isDown = draining() || refusesUnrecorded();
+    const status: Verdict = isDown ? "down" : auditWorking() ? "ok" : "degraded";
     return {
       status,
       draining: draining(),

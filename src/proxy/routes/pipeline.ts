@@ -49,7 +49,8 @@ export interface PipelineOptions {
   readonly responder: Responder;
   readonly health: HealthPages;
   readonly lane: MetricLane;
-  readonly auditWorking: () => boolean;
+  /** No record can be written, and so no call is taken. */
+  readonly refusesUnrecorded: () => boolean;
   readonly draining: () => boolean;
 }
 
@@ -103,7 +104,7 @@ export class Pipeline {
       this.#show(exchange, page);
       return undefined;
     }
-    if (!this.#o.auditWorking()) throw new GatewayError("GW_003", { retryAfter: 5 });
+    if (this.#o.refusesUnrecorded()) throw new GatewayError("GW_003", { retryAfter: 5 });
     const now = process.hrtime.bigint();
     this.#o.rates?.admit(peer.rateKey, now);
     const preflight = exchange.method === "OPTIONS" ? this.#o.preflights.find(exchange, head) : null;
