@@ -6,6 +6,7 @@ import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { GatewayError, hasCode } from "../errors.ts";
 import type { AuditHead, AuditLog, AuditTable } from "../store/audit-log.ts";
+import { type LastLine, lastLineOf } from "./sink/last-line.ts";
 import type { AuditChain } from "./chain.ts";
 
 const BEAT_MS = 1_000;
@@ -51,6 +52,27 @@ export function findLoss(kept: AuditHead, table: AuditTable, chain: AuditChain):
   const link = table.after(kept.seq - 1, 1)[0];
   if (link?.seq === kept.seq && link.hash === kept.hash) return undefined;
   return `record ${kept.seq} is not the one that was there`;
+}
+
+/**
+ * What the chain lacks although a sink's file has it; undefined when it has grown from what that ends with. The file is no proof
+ * by itself: who can change it can change that. But it may lie where the chain's own files do not.
+ */
+export function findLossBeside(last: LastLine, table: AuditTable): string | undefined {
+  const end = table.head()?.seq ?? 0;
+  if (end < last.seq) return `records ${end + 1} to ${last.seq} are missing, which the sink has`;
+  const anchor = table.anchor();
+  if (last.hash === "" || (anchor !== undefined && anchor.seq >= last.seq)) return undefined;
+  const link = table.after(last.seq - 1, 1)[0];
+  return link?.hash === last.hash ? undefined : `record ${last.seq} is not the one that the sink has`;
+}
+
+/** What the sink's file ends with; undefined when there is none. @throws GatewayError GW_015 when the chain has not grown from it. */
+export function requireNoLossBeside(file: string, table: AuditTable): LastLine | undefined {
+  const last = lastLineOf(file);
+  const loss = last && findLossBeside(last, table);
+  if (loss !== undefined) throw new GatewayError("GW_015", { details: loss });
+  return last;
 }
 
 /** The head that is kept; undefined when none is. @throws GatewayError GW_015 when the chain has not grown from it. */

@@ -1,7 +1,8 @@
 import type { AuditHead, AuditTable } from "../store/audit-log.ts";
 import { AuditChain, GENESIS, reasonAgainst } from "./chain.ts";
 import type { AuditEntry } from "./entries.ts";
-import { findLoss } from "./kept-head.ts";
+import { findLoss, findLossBeside } from "./kept-head.ts";
+import type { LastLine } from "./sink/last-line.ts";
 import { lossesIn } from "./losses.ts";
 import { UnfinishedCalls } from "./unfinished.ts";
 
@@ -37,12 +38,14 @@ export function verifyChain(options: {
   hasHistory: boolean;
   /** The head kept beside the chain. */
   kept?: AuditHead | undefined;
+  /** What the sink's file ends with, read before the chain. */
+  sink?: LastLine | undefined;
 }): Verdict {
-  const { table, key, hasHistory, kept } = options;
+  const { table, key, hasHistory, kept, sink } = options;
   const chain = new AuditChain({ table, key });
   const head = table.head();
   const end = head?.seq ?? 0;
-  const loss = kept && findLoss(kept, table, chain);
+  const loss = (kept && findLoss(kept, table, chain)) ?? (sink && findLossBeside(sink, table));
   if (loss !== undefined) return broken(end + 1, loss);
   if (head !== undefined && !chain.isProven(head)) return broken(end, "the head was not written by this gateway");
   if (head === undefined && (hasHistory || table.last(1).length > 0)) return broken(1, "the whole chain is missing");

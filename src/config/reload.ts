@@ -31,6 +31,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "MAX_BODY_SIZE",
   "AUDIT_MODE",
   "AUDIT_FAIL_MODE",
+  "AUDIT_SINK_FILE",
   "AUDIT_DURABILITY",
   "AUDIT_RETENTION",
   "LOG_LEVEL",

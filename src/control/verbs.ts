@@ -34,6 +34,7 @@ export interface VerbsOptions {
     | "SESSION_IDLE_TIMEOUT"
     | "SESSION_MAX_AGE"
     | "SESSION_MAX_PER_SUBJECT"
+    | "AUDIT_SINK_FILE"
     | "TARGET_ALLOW"
     | "TARGET_DENY"
     | "GATEWAY_DOMAIN"
@@ -92,7 +93,7 @@ export function createVerbs({
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
     routes: new RouteVerbs({ control, store, gatewayDomain: config.GATEWAY_DOMAIN }),
     circuits: new CircuitVerbs({ control, store, daemon }),
-    audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead }),
+    audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead, sinkFile: config.AUDIT_SINK_FILE }),
     status: new StatusVerbs({ store, audit, daemon }),
   };
 }

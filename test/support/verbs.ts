@@ -54,6 +54,7 @@ export async function openTestVerbs({ daemon = false } = {}): Promise<{
       SESSION_IDLE_TIMEOUT: 1_800_000,
       SESSION_MAX_AGE: 43_200_000,
       SESSION_MAX_PER_SUBJECT: 3,
+      AUDIT_SINK_FILE: "",
       GATEWAY_DOMAIN: "gw.example",
       TARGET_ALLOW: [],
       TARGET_DENY: ["192.0.2.66/32"],

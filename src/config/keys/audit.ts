@@ -1,6 +1,6 @@
 import { key, section } from "../key.ts";
 import { duration, offOr } from "../../domain/value/quantities.ts";
-import { choice } from "../../domain/value/words.ts";
+import { choice, path } from "../../domain/value/words.ts";
 
 export const audit = section("audit", "The record of every call.", {
   AUDIT_MODE: key(choice("strict", "relaxed"), "strict", "strict: no answer ends before its record is written."),
@@ -19,6 +19,7 @@ export const audit = section("audit", "The record of every call.", {
     "process",
     "What a written record survives: the end of the process, or a power failure.",
   ),
+  AUDIT_SINK_FILE: key(path(), "", "A file that gets every record too, a line of JSON each; empty = none."),
   AUDIT_RETENTION: key(
     offOr(duration("1h", "36500d")),
     "off",

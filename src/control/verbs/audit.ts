@@ -2,10 +2,11 @@ import { createSecretKey } from "node:crypto";
 import { existsSync, renameSync } from "node:fs";
 import { type AuditEntry, entriesOf } from "../../audit/entries.ts";
 import { AuditChain } from "../../audit/chain.ts";
-import { findLoss, type HeadPlace, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
+import { findLoss, findLossBeside, type HeadPlace, readKeptHead, writeKeptHead } from "../../audit/kept-head.ts";
 import { ACCEPTED_LOSS } from "../../audit/record.ts";
 import type { AuditFilter } from "../../audit/search/filter.ts";
 import { type AuditPage, type Order, searchPage } from "../../audit/search/search.ts";
+import { lastLineOf } from "../../audit/sink/last-line.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
 import type { KeyRing } from "../../auth/keys/key-ring.ts";
 import { GatewayError } from "../../errors.ts";
@@ -22,6 +23,7 @@ export class AuditVerbs {
   readonly #keys: () => Promise<KeyRing>;
   readonly #control: Control;
   readonly #headPlace: HeadPlace;
+  readonly #sinkFile: string;
 
   constructor(options: {
     control: Control;
@@ -30,7 +32,10 @@ export class AuditVerbs {
     keys: () => Promise<KeyRing>;
     /** Where the chain's head is kept beside it. */
     headPlace: HeadPlace;
+    /** What every record is written to besides; empty = nothing. */
+    sinkFile: string;
   }) {
+    this.#sinkFile = options.sinkFile;
     this.#control = options.control;
     this.#headPlace = options.headPlace;
     this.#store = options.store;
@@ -68,13 +73,14 @@ export class AuditVerbs {
     const { auditKey } = await this.#keys();
     // Before the chain is looked at, for both go on. Every token and every change was written together with a record.
     const kept = readKeptHead(this.#headPlace.file);
+    const sink = this.#sinkFile === "" ? undefined : lastLineOf(this.#sinkFile);
     const hasHistory = (await this.#store.changes.revision()) > 0 || (await this.#store.tokens.list()).length > 0;
-    return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory, kept }));
+    return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory, kept, sink }));
   }
 
   /**
-   * Goes on without the records that the kept head shows to be missing, and leaves a record of that. The kept head stays
-   * under another name, as evidence. Returns what is missing; undefined when nothing is, and then nothing is changed.
+   * Goes on without the records that the kept head or the sink shows to be missing, and leaves a record of that. Kept head
+   * and sink stay under other names, as evidence. Returns what is missing; undefined when nothing is, and then nothing is changed.
    * Only while no daemon runs.
    */
   async acceptLoss(actor: Actor): Promise<string | undefined> {
@@ -87,7 +93,9 @@ export class AuditVerbs {
     await this.#control.write(actor, async (step) => step.record(ACCEPTED_LOSS, "audit", details));
     const head = await this.#audit.read((table) => table.head());
     const { file } = this.#headPlace;
-    if (existsSync(file)) renameSync(file, `${file}.before-${head?.seq ?? 0}`);
+    for (const evidence of [file, this.#sinkFile]) {
+      if (existsSync(evidence)) renameSync(evidence, `${evidence}.before-${head?.seq ?? 0}`);
+    }
     if (head !== undefined) writeKeptHead(this.#headPlace, head);
     return loss;
   }
@@ -95,7 +103,9 @@ export class AuditVerbs {
   #findLoss(chain: AuditChain, table: AuditTable): { kept?: AuditHead | undefined; loss: string | undefined } {
     try {
       const kept = readKeptHead(this.#headPlace.file);
-      if (kept !== undefined) return { kept, loss: findLoss(kept, table, chain) };
+      const sink = this.#sinkFile === "" ? undefined : lastLineOf(this.#sinkFile);
+      const loss = (kept && findLoss(kept, table, chain)) ?? (sink && findLossBeside(sink, table));
+      if (kept !== undefined || sink !== undefined) return { kept, loss };
       return { loss: table.head() === undefined ? "the whole chain is missing" : undefined };
     } catch (error) {
       if (!(error instanceof GatewayError && error.code === "GW_015")) throw error;

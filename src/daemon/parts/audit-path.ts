@@ -1,8 +1,9 @@
 import { createSecretKey } from "node:crypto";
 import { AuditChain } from "../../audit/chain.ts";
-import { HeadKeeper, requireNoLoss } from "../../audit/kept-head.ts";
+import { HeadKeeper, requireNoLoss, requireNoLossBeside } from "../../audit/kept-head.ts";
 import { Retention } from "../../audit/retention.ts";
 import { Indexer } from "../../audit/search/indexer.ts";
+import { AuditSink } from "../../audit/sink/sink.ts";
 import { AuditWriter } from "../../audit/writer.ts";
 import type { KeyRing } from "../../auth/keys/key-ring.ts";
 import type { Config } from "../../config/schema.ts";
@@ -24,6 +25,16 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
   if (kept === undefined && audit.head() !== undefined) {
     const message = "no head of the audit chain was kept: nothing tells whether its end is missing";
     log.warn({ file: folder.auditHead }, message);
+  }
+  const { AUDIT_SINK_FILE: sinkFile } = config;
+  if (sinkFile !== "") {
+    const sink = new AuditSink({
+      file: sinkFile,
+      log: audit,
+      last: requireNoLossBeside(sinkFile, audit),
+      onError: (error) => log.error({ file: sinkFile, error: String(error) }, "records cannot be written to the sink"),
+    });
+    await parts.start("audit sink", owned(sink));
   }
   const keeper = new HeadKeeper({
     place: { file: folder.auditHead, log: folder.databaseLog },
