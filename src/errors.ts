@@ -71,6 +71,7 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   AUTH_005: "few",
   AUTH_006: "summed",
   AUTH_014: "summed",
+  AUTH_009: "few",
   RATE_001: "summed",
   RATE_002: "summed",
   RATE_003: "counted",

@@ -8,6 +8,8 @@ import type { TicketCredential } from "./auth/credentials/ticket.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
 import type { ThreadKeys } from "./auth/keys/key-ring.ts";
 import { VerificationKeys } from "./auth/keys/verification-keys.ts";
+import { createProviders } from "./auth/oidc/providers.ts";
+import { TokensByIssuer } from "./auth/tokens/by-issuer.ts";
 import { TokenVerifier } from "./auth/tokens/verify.ts";
 import type { Config } from "./config/schema.ts";
 import type { Driver, InstanceReport } from "./drivers/driver.ts";
@@ -50,14 +52,19 @@ export function createCredentials(options: {
 }): CredentialKind[] {
   const { config, keys, tickets } = options;
   const { tokenHashKey } = keys;
-  const verifier = new TokenVerifier({
+  const own = new TokenVerifier({
     keys: new VerificationKeys({ keys, now: Date.now }),
     issuer: config.TOKEN_ISSUER,
     audience: config.TOKEN_AUDIENCE,
     clockSkewMs: config.TOKEN_CLOCK_SKEW,
   });
   return [
-    new TokenCredential(verifier),
+    new TokenCredential(
+      new TokensByIssuer({
+        own: config.AUTH_PROVIDER.includes("jwt") ? own : null,
+        others: config.AUTH_PROVIDER.includes("oidc") ? createProviders(config) : [],
+      }),
+    ),
     new ApiKeyCredential(tokenHashKey),
     new LinkCredential(tokenHashKey),
     tickets,

@@ -16,6 +16,7 @@ import {
   type Written,
 } from "./layers.ts";
 import { formatFinding, formatProblem, isPlaceholder, lintIni, nearestKey, valueProblem } from "./lint.ts";
+import { problemsTogether } from "./together.ts";
 import { type Config, isSecret, KEY_NAMES, type KeyName, SCHEMA } from "./schema.ts";
 
 export interface LoadOptions {
@@ -76,6 +77,7 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
     values[name] = value.parse("path" in value && text !== "" ? resolve(base, text) : text);
     origins[name] = origin;
   }
+  if (problems.length === 0 && isConfig(values)) problems.push(...problemsTogether(values));
   if (problems.length > 0 || !isConfig(values) || !hasEveryKey(origins)) {
     throw new GatewayError("GW_012", { details: problems.join("\n") });
   }

@@ -10,6 +10,7 @@ import { gateway } from "./keys/gateway.ts";
 import { health } from "./keys/upstream/health.ts";
 import { limits } from "./keys/limits.ts";
 import { log } from "./keys/log.ts";
+import { oidc } from "./keys/oidc.ts";
 import { proxy } from "./keys/upstream/proxy.ts";
 import { sandbox } from "./keys/sandbox.ts";
 import { session } from "./keys/session.ts";
@@ -25,6 +26,7 @@ export const SECTIONS = [
   health,
   execute,
   auth,
+  oidc,
   session,
   limits,
   access,
@@ -44,6 +46,7 @@ export const SCHEMA = {
   ...health.keys,
   ...execute.keys,
   ...auth.keys,
+  ...oidc.keys,
   ...session.keys,
   ...limits.keys,
   ...access.keys,

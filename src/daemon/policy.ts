@@ -264,7 +264,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       draining,
       auth: {
         enabled: config.AUTH_ENABLED,
-        provider: config.AUTH_PROVIDER,
+        provider: config.AUTH_PROVIDER.join(","),
         cachedTokens: () => authenticator?.cached ?? 0,
       },
       gate,

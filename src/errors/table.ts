@@ -43,6 +43,7 @@ export const ERRORS = {
     "Call from a page of this origin, or with a token in Authorization",
   ),
   AUTH_012: entry(403, "This cannot be exchanged for a session", "Call with a token or an API key in Authorization"),
+  AUTH_009: entry(503, "Identity provider not reachable", "Wait the seconds given in Retry-After and repeat", true),
   AUTH_014: entry(
     429,
     "Too many failed authentications from this address",

@@ -1,5 +1,6 @@
 import { sealSigningKey, type Signer } from "../../src/auth/keys/signing.ts";
 import { VerificationKeys } from "../../src/auth/keys/verification-keys.ts";
+import { readToken } from "../../src/auth/tokens/form.ts";
 import { TokenVerifier, type TokenVerifierOptions } from "../../src/auth/tokens/verify.ts";
 import type { SigningKey } from "../../src/domain/credential/signing-key.ts";
 
@@ -20,7 +21,7 @@ export function verifierWith({
   const verifier = new TokenVerifier({ ...options, keys: own, now });
   const known = new Map(keys.map((key) => [key.id, key]));
   return {
-    verify: (token: string) => verifier.verify(token, known),
+    verify: (token: string) => Promise.resolve().then(() => verifier.verify(token, readToken(token), known)),
     signed: (token: string) => verifier.signed(token, known),
   };
 }

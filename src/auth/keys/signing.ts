@@ -27,7 +27,7 @@ const PARAMETERS: Readonly<Record<SigningAlgorithm, ImportParameters>> = {
 };
 
 /** The members of a public key that are its own (RFC 7518, 6; RFC 8037, 2). */
-const PUBLIC_MEMBERS = ["kty", "crv", "x", "y", "n", "e"];
+export const PUBLIC_MEMBERS: readonly string[] = ["kty", "crv", "x", "y", "n", "e"];
 
 /** A new key that signs from `now` on (ms since the epoch), its private half sealed under `sealingKey`. */
 export async function newSigningKey(

@@ -7,7 +7,7 @@ const MOST_EXPONENT_BYTES = 4;
 const KEY_BYTES_25519 = 32;
 
 /** What a public key of each algorithm is made of; a shared secret is none. */
-const KINDS: Readonly<Record<SigningAlgorithm, { readonly kty: string; readonly crv?: string }>> = {
+export const KINDS: Readonly<Record<SigningAlgorithm, { readonly kty: string; readonly crv?: string }>> = {
   HS256: { kty: "" },
   EdDSA: { kty: "OKP", crv: "Ed25519" },
   ES256: { kty: "EC", crv: "P-256" },

@@ -4,7 +4,7 @@ import type { Principal } from "../../domain/principal.ts";
 import { isRole } from "../../domain/role.ts";
 import type { SigningKeys, VerificationKey, VerificationKeys } from "../keys/verification-keys.ts";
 import { expiryIn, issueIn, nameIn, narrowingIn } from "./claims.ts";
-import { type Members, readToken } from "./form.ts";
+import { type Members, type ReadToken, readToken } from "./form.ts";
 import { invalid, malformed, notVerified } from "./refusal.ts";
 
 export interface TokenVerifierOptions {
@@ -34,8 +34,7 @@ export class TokenVerifier {
   }
 
   /** @throws GatewayError AUTH_001; the details say why and never repeat the token. */
-  async verify(token: string, signingKeys: SigningKeys): Promise<Principal> {
-    const { header, claims } = readToken(token);
+  async verify(token: string, { header, claims }: ReadToken, signingKeys: SigningKeys): Promise<Principal> {
     const key = this.#keyFor(header, signingKeys);
     await jwtVerify(token, await key.key(), {
       algorithms: [key.algorithm],

@@ -1,10 +1,11 @@
 import { key, section } from "../key.ts";
+import { choices } from "../../domain/value/providers.ts";
 import { duration, integer } from "../../domain/value/quantities.ts";
-import { choice, flag, label, secret } from "../../domain/value/words.ts";
+import { flag, label, secret } from "../../domain/value/words.ts";
 
 export const auth = section("auth", "Who may call.", {
   AUTH_ENABLED: key(flag(), "true", "false lets everyone in as an executor: for a closed network only."),
-  AUTH_PROVIDER: key(choice("jwt"), "jwt", "How callers prove who they are."),
+  AUTH_PROVIDER: key(choices("jwt", "oidc"), "jwt", "Whose tokens are good: the gateway's own, identity providers'."),
   TOKEN_SECRET: key(secret(32), "", "Signs and checks tokens (HS256); empty = one made at first start."),
   TOKEN_ISSUER: key(label(), "sandboxgw", "The iss that tokens are made with and must carry."),
   TOKEN_AUDIENCE: key(label(), "sandboxgw", "The aud that tokens are made with and must carry."),

@@ -2,6 +2,7 @@ import { activeSigner, type KeyRing } from "../../auth/keys/key-ring.ts";
 import { VerificationKeys } from "../../auth/keys/verification-keys.ts";
 import { apiKeyPrefix, newApiKey } from "../../auth/api-key-text.ts";
 import { issueToken, tokenHash } from "../../auth/tokens/issue.ts";
+import { readToken } from "../../auth/tokens/form.ts";
 import { TokenVerifier } from "../../auth/tokens/verify.ts";
 import type { Config } from "../../config/schema.ts";
 import { newId } from "../../domain/id.ts";
@@ -97,7 +98,11 @@ export class TokenVerbs {
       operations,
       issuedAt,
       expiresAt,
-    } = await verifier.verify(token, new Map((await this.#store.signingKeys.list()).map((key) => [key.id, key])));
+    } = await verifier.verify(
+      token,
+      readToken(token),
+      new Map((await this.#store.signingKeys.list()).map((key) => [key.id, key])),
+    );
     const revokedAt = await this.#revokedAt({ id, subject, issuedAt });
     const own = { id, subject, role, sandboxes, operations, createdAt: issuedAt, expiresAt, revokedAt, hash };
     return { ...own, form: "signed", prefix: null, lastUsedAt: null };

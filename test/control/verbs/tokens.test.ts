@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { activeSigner } from "../../../src/auth/keys/key-ring.ts";
 import { VerificationKeys } from "../../../src/auth/keys/verification-keys.ts";
 import { issueToken, tokenHash } from "../../../src/auth/tokens/issue.ts";
+import { readToken } from "../../../src/auth/tokens/form.ts";
 import { TokenVerifier } from "../../../src/auth/tokens/verify.ts";
 import { isApiKey } from "../../../src/auth/api-key-text.ts";
 import { apiKeyOf } from "../../../src/domain/credential/api-key.ts";
@@ -24,7 +25,11 @@ describe("tokens.create", () => {
       now: () => NOW,
     });
     expect(
-      await verifier.verify(token, new Map((await store.signingKeys.list()).map((key) => [key.id, key]))),
+      await verifier.verify(
+        token,
+        readToken(token),
+        new Map((await store.signingKeys.list()).map((key) => [key.id, key])),
+      ),
     ).toMatchObject({
       subject: "agent-1",
       role: "executor",
