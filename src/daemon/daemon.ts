@@ -34,6 +34,7 @@ import { Picture } from "./parts/picture.ts";
 import { noteUses } from "./parts/uses.ts";
 import { Retirement } from "./parts/retirement.ts";
 import { Vitals } from "./telemetry/vitals.ts";
+import { SessionDesk } from "./parts/sessions.ts";
 import { Starting } from "./parts/starting.ts";
 import { Reloading } from "./parts/reloading.ts";
 import type { GivenSockets } from "./sockets/given.ts";
@@ -220,6 +221,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,
     onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
+    onErrand: (errand) => sessions.run(errand),
     onUses: noteUses({ table: store.uses, log }),
     onLog: (level, message, fields) => log[level](fields, message),
     onChange: () => inForce.look(),
@@ -230,13 +232,16 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     async configure(next) {
       await threads.configure(next);
       health.configure(next, picture.snapshot);
+      sessions.configure(next);
     },
     store,
     log,
   });
+  const served = (): number | undefined => lowestRevision(threads.revision, predecessor?.revision);
+  const sessions = new SessionDesk({ store, keys, limits: config, announce: () => feed.wake(), served, log });
   const inForce = new InForce({
     store,
-    served: () => lowestRevision(threads.revision, predecessor?.revision),
+    served,
     onError: (error) => log.warn({ error: String(error) }, "the revision in force could not be written"),
   });
   predecessor?.onRevision(() => inForce.look());
@@ -262,6 +267,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
       for (const { change } of changes) {
         fleet.apply(change);
         health.loop.apply(change);
+        sessions.notice(change);
         if (change.kind !== "circuit.closed") continue;
         closeCircuit(board, picture.snapshot, change);
         observer.look();
@@ -291,6 +297,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     circuitLog.look(vitals.circuits);
     health.look();
     retirement.look();
+    sessions.look();
   });
   parts.every(TIDY_MS, () => {
     if (threads.revision !== undefined) places.reclaim(threads.revision);

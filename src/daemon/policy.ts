@@ -6,6 +6,7 @@ import type { AuditOutbox } from "../audit/outbox.ts";
 import type { Refusals } from "../audit/refusals.ts";
 import { Authenticator } from "../auth/authenticate.ts";
 import { nobody } from "../auth/caller.ts";
+import { SessionCredential } from "../auth/credentials/session.ts";
 import { TicketCredential } from "../auth/credentials/ticket.ts";
 import { IpAccess } from "../auth/ip-access.ts";
 import type { ThreadKeys } from "../auth/keys/key-ring.ts";
@@ -48,6 +49,8 @@ import { HealthPages } from "../proxy/routes/health.ts";
 import { Pipeline } from "../proxy/routes/pipeline.ts";
 import { Preflights } from "../proxy/routes/preflight/preflights.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
+import type { SessionKeeper } from "../proxy/routes/browser/keeper.ts";
+import { SessionRoute } from "../proxy/routes/browser/session.ts";
 import { TicketsRoute } from "../proxy/routes/links/tickets.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
 import { Selection } from "../proxy/balance/selection.ts";
@@ -81,6 +84,7 @@ export interface Shell {
   readonly refusals: Refusals;
   readonly client: UpstreamClient;
   readonly inFlight: InFlight<Exchange>;
+  readonly sessions: SessionKeeper;
   readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
   /** Its processes outlive a policy. */
@@ -227,6 +231,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     bodyMemory,
     bodyLimits: { silenceMs: config.PROXY_SEND_TIMEOUT, rate: minimumRate(config) },
   });
+  const session = new SessionRoute({
+    credential: new SessionCredential(shell.keys.tokenHashKey),
+    keeper: shell.sessions,
+    snapshot,
+    responder,
+    idleMs: config.SESSION_IDLE_TIMEOUT,
+  });
   const preflights = new Preflights({
     snapshot,
     hostSuffix: hostSuffix(config.GATEWAY_DOMAIN),
@@ -255,6 +266,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     execute,
     sandboxes,
     tickets,
+    session,
     responder,
     health: new HealthPages({
       snapshot,

@@ -137,10 +137,10 @@ export interface SessionReads {
   /** The subject's, newest first. */
   listOf(subject: string): Promise<SessionRecord[]>;
   /**
-   * Oldest first, at most `most` of those that have expired by `now`, have not been used after `unusedSince`, or stem from
-   * what was revoked. Times in ms since the epoch.
+   * At most `most` of those that have expired by `now` or have not been used after `unusedSince` (ms since the epoch), or of
+   * those too that stem from what was revoked.
    */
-  due(now: number, unusedSince: number, most: number): Promise<DueSession[]>;
+  due(when: { now: number; unusedSince: number; revoked: boolean }, most: number): Promise<DueSession[]>;
 }
 
 export interface SessionTable extends SessionReads {

@@ -11,6 +11,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import type { Actor } from "../../src/control/control.ts";
 import { createVerbs, type Verbs } from "../../src/control/verbs.ts";
+import { SessionDesk } from "../../src/daemon/parts/sessions.ts";
+import { Errands } from "../../src/daemon/threads/errands.ts";
 import { Gateway } from "../../src/daemon/threads/gateway.ts";
 import { createSharedMemory, type SharedMemory } from "../../src/daemon/shared-memory/layout.ts";
 import { Places } from "../../src/daemon/shared-memory/places.ts";
@@ -76,6 +78,17 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
   });
   const wholeSnapshot = () => store.snapshot(lastRefusedExpiry(Date.now(), config.TOKEN_CLOCK_SKEW));
   const snapshot = places.replace(await wholeSnapshot());
+  const desk = new SessionDesk({
+    store,
+    keys,
+    limits: config,
+    announce: () => feed.wake(),
+    served: () => undefined,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  const sessions: Errands = new Errands({
+    send: (id, errand) => void desk.run(errand).then((outcome) => sessions.done(id, outcome)),
+  });
   const gateway: Gateway = new Gateway({
     config,
     memory,
@@ -84,6 +97,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     keys,
     salt: randomBytes(16).toString("hex"),
     socketFolder: folder.run,
+    sessions,
     sendUses: (uses) => void store.uses.note(uses),
     sendAudit: (batch) => writer.accept(batch, (last, written) => gateway.acknowledge(last, written)),
     onInternalError: (error) => void internalErrors.push(error),

@@ -3,7 +3,7 @@ import type { Session } from "../../domain/credential/session.ts";
 import type { Principal } from "../../domain/principal.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
-import { sessionCookies, type ShownSession, shownSessions } from "../session-text.ts";
+import { newSessionText, sessionCookies, type ShownSession, shownSessions } from "../session-text.ts";
 import { Standing } from "../standing.ts";
 import { tokenHash } from "../tokens/issue.ts";
 import type { CredentialFields, CredentialKind } from "./credential.ts";
@@ -25,11 +25,21 @@ export class SessionCredential implements CredentialKind {
     return cookie === undefined ? undefined : sessionCookies(cookie);
   }
 
+  /** A new one: what its cookie says, and what is kept of that. */
+  issue(): { readonly id: string; readonly text: string; readonly hash: string } {
+    const { id, text } = newSessionText();
+    return { id, text, hash: tokenHash(this.#hashKey, text) };
+  }
+
+  /** Whose session a request shows, whoever calls; undefined when it shows none that is good. */
+  find({ cookie }: Pick<CredentialFields, "cookie">, snapshot: Snapshot): Principal | undefined {
+    const cookies = cookie === undefined ? undefined : sessionCookies(cookie);
+    return cookies === undefined ? undefined : this.#goodOne(cookies, snapshot);
+  }
+
   async verify(cookies: string, snapshot: Snapshot): Promise<Principal> {
-    for (const shown of shownSessions(cookies)) {
-      const principal = this.#principalOf(shown, snapshot);
-      if (principal !== undefined) return principal;
-    }
+    const principal = this.#goodOne(cookies, snapshot);
+    if (principal !== undefined) return principal;
     throw new GatewayError("AUTH_001", {
       details: "Session has ended",
       remediation: "Open another one: POST /api/v1/session with a token",
@@ -39,6 +49,14 @@ export class SessionCredential implements CredentialKind {
   /** By its form alone. */
   isOurs(cookies: string): Promise<boolean> {
     return Promise.resolve(cookies !== "");
+  }
+
+  #goodOne(cookies: string, snapshot: Snapshot): Principal | undefined {
+    for (const shown of shownSessions(cookies)) {
+      const principal = this.#principalOf(shown, snapshot);
+      if (principal !== undefined) return principal;
+    }
+    return undefined;
   }
 
   #principalOf({ id, text, secure }: ShownSession, snapshot: Snapshot): Principal | undefined {

@@ -1,23 +1,9 @@
-import { type SessionEnd, type SessionRecord, sessionOf } from "../../domain/credential/session.ts";
+import { type NewSession, type SessionEnd, type SessionRecord, sessionOf } from "../../domain/credential/session.ts";
 import type { Config } from "../../config/schema.ts";
-import type { Principal } from "../../domain/principal.ts";
 import { GatewayError } from "../../errors.ts";
 import type { StateStore } from "../../store/store.ts";
 import { type Actor, type Control, check, quoted, type Step } from "../control.ts";
 import { isSubject } from "./tokens.ts";
-
-export interface NewSession {
-  /** Made by who opens it, so that the id is part of what the cookie says. */
-  readonly id: string;
-  readonly hash: string;
-  /** Of the token or API key it is exchanged for. */
-  readonly principal: Principal;
-  readonly secure: boolean;
-  /** The one that the same browser had before; null = none. */
-  readonly replaces: string | null;
-  /** Of who asks. */
-  readonly address: string;
-}
 
 export type SessionLimits = Pick<Config, "SESSION_IDLE_TIMEOUT" | "SESSION_MAX_AGE" | "SESSION_MAX_PER_SUBJECT">;
 
@@ -102,13 +88,16 @@ export class SessionVerbs {
     });
   }
 
-  /** Ends what has expired, was not used for too long, or stems from what was revoked. Returns how many. */
-  async endDue(actor: Actor): Promise<number> {
+  /**
+   * Ends what has expired or was not used for too long; `revoked`: and what stems from what was revoked, for which all of
+   * them are looked at. Returns how many.
+   */
+  async endDue(actor: Actor, { revoked }: { revoked: boolean }): Promise<number> {
     const now = this.#now();
-    const unusedSince = now - this.#limits().SESSION_IDLE_TIMEOUT - USE_TOLD_WITHIN_MS;
-    if ((await this.#store.sessions.due(now, unusedSince, 1)).length === 0) return 0;
+    const when = { now, unusedSince: now - this.#limits().SESSION_IDLE_TIMEOUT - USE_TOLD_WITHIN_MS, revoked };
+    if ((await this.#store.sessions.due(when, 1)).length === 0) return 0;
     return await this.#control.write(actor, async (step) => {
-      const due = await step.sessions.due(step.now, unusedSince, BATCH);
+      const due = await step.sessions.due(when, BATCH);
       for (const { session, reason } of due) await end(step, session, reason);
       return due.length;
     });

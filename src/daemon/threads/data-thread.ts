@@ -7,6 +7,7 @@ import { startThread } from "../../executable.ts";
 import type { PulseWords } from "../shared-memory/layout.ts";
 import { DRAIN_MARGIN_MS, type DrainOrder } from "./drain.ts";
 import { Silence } from "./heartbeat.ts";
+import type { Errand, Outcome } from "./errands.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
 import type { ListeningPlace } from "./listeners.ts";
 
@@ -36,6 +37,7 @@ export interface DataThreadOptions {
   /** Milliseconds without a sign of life after which a serving thread is replaced. */
   readonly hangMs: number;
   readonly onAudit: (batch: AuditBatch, acknowledge: (last: number, written: boolean) => void) => void;
+  readonly onErrand: (errand: Errand) => Promise<Outcome>;
   readonly onUses: (uses: readonly Use[]) => void;
   readonly onLog: (level: "warn" | "error", message: string, fields: Record<string, unknown>) => void;
   /** It serves from now on. */
@@ -192,6 +194,10 @@ export class DataThread {
       switch (message.kind) {
         case "audit":
           return this.#o.onAudit(message.batch, acknowledge);
+        case "errand":
+          return void this.#o
+            .onErrand(message.errand)
+            .then((outcome) => worker.postMessage({ kind: "done", errand: message.id, outcome } satisfies ToThread));
         case "used":
           return this.#o.onUses(message.uses);
         case "log":

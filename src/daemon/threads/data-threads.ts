@@ -7,6 +7,7 @@ import { reclaimThread } from "../shared-memory/reclaim.ts";
 import type { SharedSockets } from "../sockets/shared.ts";
 import { DataThread } from "./data-thread.ts";
 import type { DrainOrder } from "./drain.ts";
+import type { Errand, Outcome } from "./errands.ts";
 import type { ThreadStart, ToThread } from "./link.ts";
 
 type ThreadOptions = Omit<ThreadStart, "thread" | "snapshot" | "threads" | "memory">;
@@ -21,6 +22,7 @@ export interface DataThreadsOptions {
   /** Milliseconds without a sign of life after which a thread is replaced. */
   readonly hangMs: number;
   readonly onAudit: (batch: AuditBatch, acknowledge: (last: number, written: boolean) => void) => void;
+  readonly onErrand: (errand: Errand) => Promise<Outcome>;
   readonly onUses: (uses: readonly Use[]) => void;
   readonly onLog: (level: "warn" | "error", message: string, fields: Record<string, unknown>) => void;
   /** A thread has begun to serve, or has ended. */
@@ -35,7 +37,18 @@ export class DataThreads {
   readonly #lookMs: number;
   #look: NodeJS.Timeout | undefined;
 
-  constructor({ memory, thread, sockets, snapshot, hangMs, onAudit, onUses, onLog, onChange }: DataThreadsOptions) {
+  constructor({
+    memory,
+    thread,
+    sockets,
+    snapshot,
+    hangMs,
+    onAudit,
+    onErrand,
+    onUses,
+    onLog,
+    onChange,
+  }: DataThreadsOptions) {
     const { threads } = memory;
     this.#config = thread.config;
     this.#lookMs = Math.min(1000, Math.ceil(hangMs / 5));
@@ -58,6 +71,7 @@ export class DataThreads {
           },
           hangMs,
           onAudit,
+          onErrand,
           onUses,
           onLog,
           onServing: onChange,

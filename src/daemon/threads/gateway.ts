@@ -18,6 +18,7 @@ import {
   type SnapshotData,
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
+import type { SessionKeeper } from "../../proxy/routes/browser/keeper.ts";
 import type { Use } from "../../domain/token.ts";
 import { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
 import { NO_SETTINGS } from "../../domain/settings/settings.ts";
@@ -52,12 +53,13 @@ export interface GatewayOptions {
   readonly socketFolder: string;
   /** Takes a batch of audit records; answered through `acknowledge`. */
   readonly sendAudit: (batch: AuditBatch) => void;
-  /** Takes when credentials were last used, once a minute. */
+  readonly sessions: SessionKeeper;
+  /** Takes when credentials were last used, every 20 seconds. */
   readonly sendUses: (uses: readonly Use[]) => void;
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
 }
 
-const USES_EVERY_MS = 60_000;
+const USES_EVERY_MS = 20_000;
 
 /**
  * One data thread's whole data path. The gateway itself is the long-lived shell: listener, outbox, upstream client,
@@ -119,6 +121,7 @@ export class Gateway {
       refusals: this.#refusals,
       client: this.#client,
       inFlight: this.inFlight,
+      sessions: options.sessions,
       deadlines: this.#deadlines,
       heads: new HeadFlusher(),
       mappers: new Mappers(),
@@ -242,7 +245,7 @@ export class Gateway {
   #tellUses(): void {
     const since = this.#usesToldAt;
     this.#usesToldAt = Date.now();
-    const uses = this.#policy.usesSince(since);
+    const uses = [...this.#policy.usesSince(since), ...openUses(this.inFlight, this.#usesToldAt)];
     if (uses.length > 0) this.#sendUses(uses);
   }
 
@@ -252,4 +255,11 @@ export class Gateway {
     const { revision } = memory.pulses[thread] as PulseWords;
     Atomics.store(revision, 0, BigInt(this.#snapshot.revision));
   }
+}
+
+/** A session is in use as long as something of it is open. `now`: ms since the epoch. */
+function openUses(inFlight: InFlight<Exchange>, now: number): Use[] {
+  const used = new Set<string>();
+  for (const { principal } of inFlight) if (principal?.credential === "session") used.add(principal.tokenId);
+  return Array.from(used, (tokenId) => ({ tokenId, at: now }));
 }

@@ -6,6 +6,7 @@ import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
 import type { Extent, SnapshotData } from "../../domain/snapshot/snapshot.ts";
 import type { Use } from "../../domain/token.ts";
+import type { Errand, Outcome } from "./errands.ts";
 import type { DrainOrder } from "./drain.ts";
 import type { ListeningPlace } from "./listeners.ts";
 
@@ -33,6 +34,7 @@ export type ToThread =
   /** Follow this configuration from now on; answered with `configured`. */
   | { readonly kind: "config"; readonly config: Config }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
+  | { readonly kind: "done"; readonly errand: number; readonly outcome: Outcome }
   /** Finish what is in flight, and nothing else; see `drain`. */
   | { readonly kind: "drain"; readonly order: DrainOrder };
 
@@ -50,6 +52,8 @@ export type FromThread =
     }
   /** When credentials were last used, of those that were since the last message of this kind. */
   | { readonly kind: "used"; readonly uses: readonly Use[] }
+  /** Something that only the control thread can do; answered with `done`. */
+  | { readonly kind: "errand"; readonly id: number; readonly errand: Errand }
   /** Its picture of the state is another than the control thread's: it needs a whole one. */
   | { readonly kind: "astray" }
   /** `problem`: why it could not; then everything is as it was. */

@@ -5,6 +5,7 @@ import type { Config } from "../../config/schema.ts";
 import { asGatewayError } from "../../errors.ts";
 import { threadData } from "../../executable.ts";
 import { warmUp } from "../../execution/warm-up.ts";
+import { Errands } from "./errands.ts";
 import { Gateway } from "./gateway.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import type { FromThread, ThreadStart, ToThread } from "./link.ts";
@@ -17,6 +18,7 @@ const send = (message: FromThread): void => port.postMessage(message);
 
 const start = threadData<ThreadStart>();
 const memory = attachSharedMemory(start.memory, start.threads);
+const errands = new Errands({ send: (id, errand) => send({ kind: "errand", id, errand }) });
 const gateway = new Gateway({
   config: start.config,
   memory,
@@ -26,6 +28,7 @@ const gateway = new Gateway({
   salt: start.salt,
   socketFolder: start.socketFolder,
   sendAudit: (batch) => send({ kind: "audit", batch }),
+  sessions: errands,
   sendUses: (uses) => send({ kind: "used", uses }),
   onInternalError: ({ cause }, requestId) => {
     const fields = {
@@ -42,6 +45,8 @@ port.on("message", (message: ToThread) => {
       return serve(message.place);
     case "audited":
       return gateway.acknowledge(message.last, message.written);
+    case "done":
+      return errands.done(message.errand, message.outcome);
     case "changes":
       return gateway.apply(message.changes);
     case "snapshot":

@@ -1,3 +1,4 @@
+import type { Principal } from "../principal.ts";
 import type { Role } from "../role.ts";
 
 /** What a browser goes on with in the place of the token that it showed once. Never more than that token, and never longer. */
@@ -25,6 +26,20 @@ export interface Session {
 export interface SessionRecord extends Session {
   /** Milliseconds since the epoch, to the minute. */
   readonly lastUsedAt: number;
+}
+
+/** A session that is to be opened. */
+export interface NewSession {
+  /** Made by who opens it: it is part of what the cookie says. */
+  readonly id: string;
+  readonly hash: string;
+  /** Of the token or API key it is exchanged for. */
+  readonly principal: Principal;
+  readonly secure: boolean;
+  /** The one that the same browser had before; null = none. */
+  readonly replaces: string | null;
+  /** Of who asks. */
+  readonly address: string;
 }
 
 /** Why a session has ended. */

@@ -38,12 +38,12 @@ export class Responder {
   }
 
   /** Answers with a JSON text once the exchange is recorded; an unwritten record turns it into GW_003. */
-  json(exchange: Exchange, status: number, body: string, cacheControl = NOT_KEPT): void {
+  json(exchange: Exchange, status: number, body: string, fields: readonly string[] = NO_STORE): void {
     exchange.status = status;
     exchange.bytesOut = Buffer.byteLength(body);
     this.#recorder.record(exchange, {
       audited: (written) => {
-        if (written) this.#send(exchange, status, body, ["cache-control", cacheControl], false);
+        if (written) this.#send(exchange, status, body, fields, false);
         else this.unrecorded(exchange);
       },
     });
@@ -160,5 +160,4 @@ function described(details: string): string {
   return details.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, " ");
 }
 
-const NOT_KEPT = "no-store";
-const NO_STORE: readonly string[] = ["cache-control", NOT_KEPT];
+const NO_STORE: readonly string[] = ["cache-control", "no-store"];

@@ -18,9 +18,10 @@ import type { HealthPages } from "./health.ts";
 import type { HostSuffix } from "./host.ts";
 import type { Responder } from "../request/respond.ts";
 import type { Preflights } from "./preflight/preflights.ts";
+import type { SessionRoute } from "./browser/session.ts";
 import { checkSameOrigin } from "./browser/same-origin.ts";
 import { JWKS_CACHE, jwkSet } from "./jwks.ts";
-import { JWKS_PAGE, openPage, type OpenPage, type Route, route } from "./router.ts";
+import { JWKS_PAGE, openPage, opensSession, type OpenPage, type Route, route } from "./router.ts";
 import type { SandboxesRoute } from "./sandboxes.ts";
 import type { TicketsRoute } from "./links/tickets.ts";
 import type { TransparentRoute } from "./transparent.ts";
@@ -46,6 +47,7 @@ export interface PipelineOptions {
   readonly execute: ExecuteRoute;
   readonly sandboxes: SandboxesRoute;
   readonly tickets: TicketsRoute;
+  readonly session: SessionRoute;
   readonly responder: Responder;
   readonly health: HealthPages;
   readonly lane: MetricLane;
@@ -109,16 +111,19 @@ export class Pipeline {
     this.#o.rates?.admit(peer.rateKey, now);
     const preflight = exchange.method === "OPTIONS" ? this.#o.preflights.find(exchange, head) : null;
     if (preflight !== null) return this.#o.preflights.serve(exchange, head, preflight);
-    const known = this.#known(head);
+    const { hostSuffix } = this.#o;
+    const opens = opensSession(exchange.method, head, hostSuffix, this.#o.snapshot().routes);
+    const shown = opens ? { ...head, cookie: undefined } : head;
+    const known = this.#known(shown);
     if (known !== undefined) return this.#goOn(exchange, head, known, peer, now);
     this.#o.lockout?.check(peer.rateKey, now);
-    return this.#verify(head, peer).then((caller) => this.#goOn(exchange, head, caller, peer, now));
+    return this.#verify(shown, peer).then((caller) => this.#goOn(exchange, head, caller, peer, now));
   }
 
   #show(exchange: Exchange, page: OpenPage): void {
     exchange.route = "health";
     if (page === JWKS_PAGE) {
-      this.#o.responder.json(exchange, 200, jwkSet(this.#o.snapshot(), Date.now()), JWKS_CACHE);
+      this.#o.responder.json(exchange, 200, jwkSet(this.#o.snapshot(), Date.now()), ["cache-control", JWKS_CACHE]);
       return;
     }
     const { status, body } = this.#o.health.render(page);
@@ -149,6 +154,8 @@ export class Pipeline {
         return undefined;
       case "tickets":
         return this.#o.tickets.serve(exchange, head, caller);
+      case "session":
+        return this.#o.session.serve(exchange, head, caller);
       case "none":
         throw new GatewayError("ROUTE_002");
     }

@@ -15,6 +15,7 @@ export type HealthPage = (typeof HEALTH_PAGES)[number];
 /** The public keys (RFC 8414 and OpenID Connect Discovery have them there by custom, RFC 8615 the prefix). */
 export const JWKS_PAGE = "/.well-known/jwks.json";
 export type OpenPage = HealthPage | typeof JWKS_PAGE;
+export const SESSION_PAGE = "/api/v1/session";
 const OPEN_PAGES: readonly OpenPage[] = [...HEALTH_PAGES, JWKS_PAGE];
 
 /** A request for a sandbox. */
@@ -46,6 +47,7 @@ export type Route =
   | { readonly kind: "execute" }
   | { readonly kind: "sandboxes" }
   | { readonly kind: "tickets" }
+  | { readonly kind: "session" }
   | ProxyRoute
   | SelectRoute
   | { readonly kind: "none" };
@@ -53,6 +55,7 @@ export type Route =
 const EXECUTE: Route = { kind: "execute" };
 const SANDBOXES: Route = { kind: "sandboxes" };
 const TICKETS: Route = { kind: "tickets" };
+const SESSION: Route = { kind: "session" };
 const NONE: Route = { kind: "none" };
 
 const PORT_FIRST = /^\d{1,5}-/;
@@ -76,6 +79,13 @@ export function openPage(method: string, head: Head, suffix: HostSuffix, routes:
   refuseFields(head, path);
   allowOnly(method, ["GET", "HEAD"]);
   return page;
+}
+
+/** Whether a request is to open a session: then who calls is what it shows on purpose, and no session that it has. */
+export function opensSession(method: string, head: Head, suffix: HostSuffix, routes: RouteTable): boolean {
+  if (method !== "POST" || head.cookie === undefined || head.target !== SESSION_PAGE) return false;
+  if (hostLabel(head.host, suffix) !== undefined) return false;
+  return routes.isEmpty || customRoute(routes, asked(method, head, SESSION_PAGE), seenBy(null)) === null;
 }
 
 /**
@@ -117,6 +127,7 @@ export function route(
   if (page === EXECUTE) allowOnly(method, ["POST"]);
   if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
   if (page === TICKETS) allowOnly(method, ["POST"]);
+  if (page === SESSION) allowOnly(method, ["GET", "HEAD", "POST", "DELETE"]);
   if (page === NONE && !routes.isEmpty) refuseOtherMethods(routes, asked(method, head, path), seenBy(principal));
   if (sandboxPort !== undefined) throw twoDestinations("X-Sandbox-Port without a sandbox");
   return page;
@@ -130,6 +141,8 @@ function pageOf(path: string): Route {
       return SANDBOXES;
     case "/api/v1/tickets":
       return TICKETS;
+    case SESSION_PAGE:
+      return SESSION;
     default:
       return NONE;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NewSession } from "../../../src/control/verbs/sessions.ts";
+import type { NewSession } from "../../../src/domain/credential/session.ts";
 import type { SqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
 import { SOMEBODY } from "../../support/principal.ts";
 import { ADA, expectUntouched, NOW, openTestVerbs, recordsIn, refusal, TOKEN } from "../../support/verbs.ts";
@@ -107,14 +107,14 @@ describe("sessions.endDue", () => {
       { tokenId: "ses_idle", at: NOW - IDLE - 1 },
       { tokenId: "ses_gone", at: NOW },
     ]);
-    expect(await verbs.sessions.endDue(ADA)).toBe(2);
+    expect(await verbs.sessions.endDue(ADA, { revoked: true })).toBe(2);
     expect(await idsIn(store)).toEqual(["ses_good", "ses_used"]);
     const ended = recordsIn(store).map((record) => record as Record<string, unknown>);
     expect(ended.map(({ target, reason }) => `${String(target)} ${String(reason)}`).toSorted()).toEqual([
       "ses_idle idle",
       "ses_over expired",
     ]);
-    await expectUntouched(store, () => verbs.sessions.endDue(ADA));
+    await expectUntouched(store, () => verbs.sessions.endDue(ADA, { revoked: false }));
   });
 
   it.each(["its token", "its subject", "its token, made elsewhere,", "its key"])(
@@ -125,13 +125,13 @@ describe("sessions.endDue", () => {
       const [signs] = await store.signingKeys.list();
       const from = { ...PRINCIPAL, tokenId: record.id, keyId: signs?.id ?? null };
       await verbs.sessions.open(ADA, wanted("ses_1", { principal: from }));
-      expect(await verbs.sessions.endDue(ADA)).toBe(0);
+      expect(await verbs.sessions.endDue(ADA, { revoked: true })).toBe(0);
       if (what === "its token") await verbs.tokens.revoke(ADA, record.id);
       else if (what === "its subject")
         await verbs.revocations.revokeSubject(ADA, { subject: "agent-1", issuedBefore: null });
       else if (what === "its key") await verbs.keys.rotate(ADA, { algorithm: null, overlapMs: 0 });
       else await verbs.revocations.revokeForeign(ADA, { tokenId: record.id, expiresAt: null });
-      expect(await verbs.sessions.endDue(ADA)).toBe(1);
+      expect(await verbs.sessions.endDue(ADA, { revoked: true })).toBe(1);
       expect(recordsIn(store).at(-1)).toMatchObject({ action: "session.end", reason: "revoked" });
     },
   );

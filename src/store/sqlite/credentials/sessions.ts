@@ -24,10 +24,9 @@ const REVOKED =
   "OR EXISTS (SELECT 1 FROM revoked_subjects AS r WHERE r.subject = sessions.subject AND sessions.issued_at < r.issued_before) " +
   "OR EXISTS (SELECT 1 FROM signing_keys AS k WHERE k.id = sessions.key_id AND k.retired_at IS NOT NULL)";
 
-const DUE =
+const dueWhere = (condition: string): string =>
   `SELECT ${SESSION}, CASE WHEN expires_at <= now THEN 'expired' WHEN last_used_at <= unused THEN 'idle' ELSE 'revoked' END ` +
-  `AS reason FROM sessions, (SELECT ? AS now, ? AS unused) WHERE expires_at <= now OR last_used_at <= unused OR ${REVOKED} ` +
-  "ORDER BY created_at LIMIT ?";
+  `AS reason FROM sessions, (SELECT ? AS now, ? AS unused) WHERE ${condition} LIMIT ?`;
 
 /** The statements are prepared once; a table is one caller's view of them. `open` is for snapshots. */
 export function prepareSessions(connection: Connection): {
@@ -42,10 +41,12 @@ export function prepareSessions(connection: Connection): {
   const listOf = connection.prepare<[subject: string], SessionRow>(
     `SELECT ${SESSION} FROM sessions WHERE subject = ? ORDER BY created_at DESC, rowid DESC`,
   );
-  const due = connection.prepare<
-    [now: number, unusedSince: number, most: number],
-    SessionRow & Pick<DueSession, "reason">
-  >(DUE);
+  const prepareDue = (condition: string) =>
+    connection.prepare<[now: number, unused: number, most: number], SessionRow & Pick<DueSession, "reason">>(
+      dueWhere(condition),
+    );
+  const due = prepareDue("expires_at <= now OR last_used_at <= unused");
+  const dueOrRevoked = prepareDue(`expires_at <= now OR last_used_at <= unused OR ${REVOKED}`);
   const create = connection.prepare<Cell[]>(
     "INSERT INTO sessions (id, hash, subject, role, sandboxes, operations, granted_by, key_id, issued_at, created_at, " +
       "expires_at, last_used_at, secure) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -60,10 +61,11 @@ export function prepareSessions(connection: Connection): {
         }),
       list: () => access(() => list.all().map(recordFrom)),
       listOf: (subject) => access(() => listOf.all(subject).map(recordFrom)),
-      due: (now, unusedSince, most) =>
-        access(() =>
-          due.all(now, unusedSince, most).map(({ reason, ...row }) => ({ session: recordFrom(row), reason })),
-        ),
+      due: ({ now, unusedSince, revoked }, most) =>
+        access(() => {
+          const found = (revoked ? dueOrRevoked : due).all(now, unusedSince, most);
+          return found.map(({ reason, ...row }) => ({ session: recordFrom(row), reason }));
+        }),
       create: (session) => access(() => void create.run(...cellsOf(session))),
       remove: (id) => access(() => remove.run(id).changes > 0),
     }),

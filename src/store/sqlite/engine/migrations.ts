@@ -180,6 +180,10 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX sessions_subject ON sessions (subject);
   `,
+  `
+  CREATE INDEX sessions_end ON sessions (expires_at);
+  CREATE INDEX sessions_use ON sessions (last_used_at);
+  `,
 ];
 
 /**

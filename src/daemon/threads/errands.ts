@@ -1,0 +1,65 @@
+import type { NewSession, SessionRecord } from "../../domain/credential/session.ts";
+import { asGatewayError, type ErrorCode, GatewayError } from "../../errors.ts";
+import type { SessionKeeper } from "../../proxy/routes/browser/keeper.ts";
+
+/** What a data thread has the control thread do, which alone writes the state. */
+export type Errand =
+  | { readonly kind: "open-session"; readonly session: NewSession }
+  | { readonly kind: "close-session"; readonly id: string; readonly subject: string };
+
+/** What came of it, as data; `null` where there is nothing to tell. */
+export type Outcome =
+  | { readonly session: SessionRecord | null }
+  | { readonly code: ErrorCode; readonly details: string };
+
+/** A control thread that takes longer than this has something else on its mind. */
+const PATIENCE_MS = 5_000;
+
+/** The errands of one data thread that are not done yet. */
+export class Errands implements SessionKeeper {
+  readonly #send: (id: number, errand: Errand) => void;
+  readonly #waiting = new Map<number, (outcome: Outcome) => void>();
+  #last = 0;
+
+  constructor(options: { send: (id: number, errand: Errand) => void }) {
+    this.#send = options.send;
+  }
+
+  async open(session: NewSession): Promise<SessionRecord> {
+    const opened = await this.#run({ kind: "open-session", session });
+    if (opened === null) throw new GatewayError("GW_001", { details: "a session was opened, and is not there" });
+    return opened;
+  }
+
+  async close(id: string, subject: string): Promise<void> {
+    await this.#run({ kind: "close-session", id, subject });
+  }
+
+  /** The control thread says what came of an errand; nobody may wait for it any more. */
+  done(id: number, outcome: Outcome): void {
+    this.#waiting.get(id)?.(outcome);
+  }
+
+  #run(errand: Errand): Promise<SessionRecord | null> {
+    this.#last += 1;
+    const id = this.#last;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.done(id, LATE), PATIENCE_MS);
+      this.#waiting.set(id, (outcome) => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+        if ("code" in outcome) reject(new GatewayError(outcome.code, { details: outcome.details }));
+        else resolve(outcome.session);
+      });
+      this.#send(id, errand);
+    });
+  }
+}
+
+const LATE: Outcome = { code: "GW_008", details: "it was not stored in time" };
+
+/** What is told of an errand that failed. */
+export function failure(error: unknown): Outcome {
+  const { code, details, message } = asGatewayError(error);
+  return { code, details: details === "" ? message : details };
+}
