@@ -73,8 +73,10 @@ export class IpAccess {
 }
 
 /** How the client's request came to the first of us: as a trusted proxy says, one word of two; else as it came here. */
-export function schemeOf(peer: Peer, forwardedProto: string | undefined): "http" | "https" {
-  return peer.trusted && forwardedProto?.toLowerCase() === "https" ? "https" : "http";
+export function schemeOf(peer: Peer, forwardedProto: string | undefined, secure: boolean): "http" | "https" {
+  const said = peer.trusted ? forwardedProto?.toLowerCase() : undefined;
+  if (said === "https" || said === "http") return said;
+  return secure ? "https" : "http";
 }
 
 const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?$/;

@@ -8,6 +8,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "GATEWAY_HOST",
   "GATEWAY_PORT",
   "GATEWAY_WORKERS",
+  "HTTP_REDIRECT_PORT",
   "THREAD_HANG_TIMEOUT",
   "SHUTDOWN_DELAY",
   "SHUTDOWN_GRACE",

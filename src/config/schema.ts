@@ -14,11 +14,13 @@ import { oidc } from "./keys/oidc.ts";
 import { proxy } from "./keys/upstream/proxy.ts";
 import { sandbox } from "./keys/sandbox.ts";
 import { session } from "./keys/session.ts";
+import { tls } from "./keys/tls.ts";
 import { storage } from "./keys/storage.ts";
 
 /** The sections of the file, in its order. */
 export const SECTIONS = [
   gateway,
+  tls,
   admin,
   proxy,
   balancer,
@@ -39,6 +41,7 @@ export const SECTIONS = [
 /** Every configuration key, once. */
 export const SCHEMA = {
   ...gateway.keys,
+  ...tls.keys,
   ...admin.keys,
   ...proxy.keys,
   ...balancer.keys,

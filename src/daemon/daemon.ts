@@ -13,6 +13,8 @@ import { hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
 import { AdminListener } from "./admin-listener.ts";
+import { CertificateWatch } from "./front/certificate-watch.ts";
+import { exposures, startRedirect } from "./front/front.ts";
 import { Door } from "./handover/door.ts";
 import { HandOver } from "./handover/hand-over.ts";
 import { Ownership } from "./handover/ownership.ts";
@@ -151,6 +153,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     given && new SharedSockets({ fds: sockets?.clients.map(({ fd }) => fd) ?? [], threads: memory.threads });
   const host = given?.host ?? config.GATEWAY_HOST;
   const adminHost = sockets?.admin?.host ?? config.ADMIN_HOST;
+  const scheme = config.TLS_CERT_FILE === "" ? "http" : "https";
   const ports = { data: 0, admin: 0 };
   const handOver = new HandOver({
     ownership,
@@ -170,7 +173,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     look: () => ({
       pid: process.pid,
       version: VERSION,
-      url: listenerUrl(host, ports.data),
+      url: listenerUrl(host, ports.data, scheme),
       admin_url: listenerUrl(adminHost, ports.admin),
       host,
       port: ports.data,
@@ -239,6 +242,13 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   });
   const served = (): number | undefined => lowestRevision(threads.revision, predecessor?.revision);
   const sessions = new SessionDesk({ store, keys, limits: config, announce: () => feed.wake(), served, log });
+  if (config.TLS_CERT_FILE !== "") {
+    const certificates = new CertificateWatch({
+      files: () => [reloading.running.TLS_CERT_FILE, reloading.running.TLS_KEY_FILE],
+      onChange: () => void reloading.renew("the TLS certificate has changed"),
+    });
+    await parts.start("certificate watch", certificates);
+  }
   const inForce = new InForce({
     store,
     served,
@@ -334,12 +344,14 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     { limitMs: Number.POSITIVE_INFINITY },
   );
   if (predecessor !== undefined) await openAdmin();
+  const redirectPort = await startRedirect(parts, config, () => ports.data);
   await parts.start("observer", ownership.part(observer));
   await parts.start("hand-over door", ownership.part(door));
 
   const { threads: workers } = memory;
-  const urls = { url: listenerUrl(host, ports.data), admin: listenerUrl(adminHost, ports.admin) };
+  const urls = { url: listenerUrl(host, ports.data, scheme), admin: listenerUrl(adminHost, ports.admin) };
   log.info({ ...urls, workers, data_dir: folder.root }, "listening");
+  for (const warning of exposures(config, redirectPort)) log.warn({}, warning);
   if (!config.AUTH_ENABLED)
     log.warn({}, "AUTHENTICATION IS OFF: everybody who reaches this port can run code in every sandbox");
 

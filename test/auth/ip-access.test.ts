@@ -176,7 +176,17 @@ describe("behind proxies", () => {
     ["", "10.0.0.1", "http"],
     [undefined, "10.0.0.1", "http"],
   ])("X-Forwarded-Proto: %s from %s says %s", (forwardedProto, peer, scheme) => {
-    expect(schemeOf(accessWith({ trusted }).peer(peer), forwardedProto)).toBe(scheme);
+    expect(schemeOf(accessWith({ trusted }).peer(peer), forwardedProto, false)).toBe(scheme);
+  });
+
+  test.each([
+    [undefined, "203.0.113.7", "https"],
+    ["http", "203.0.113.7", "https"],
+    [undefined, "10.0.0.1", "https"],
+    ["http", "10.0.0.1", "http"],
+    ["wss", "10.0.0.1", "https"],
+  ])("over TLS, X-Forwarded-Proto: %s from %s says %s", (forwardedProto, peer, scheme) => {
+    expect(schemeOf(accessWith({ trusted }).peer(peer), forwardedProto, true)).toBe(scheme);
   });
 
   test("whatever a client writes into the field, it is taken for the address the proxy saw", () => {

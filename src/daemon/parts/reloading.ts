@@ -31,9 +31,28 @@ export class Reloading {
     this.#log = options.log;
   }
 
+  /** The configuration that is in force. */
+  get running(): Config {
+    return this.#running;
+  }
+
   /** Never rejects: what came of it is logged and written back. */
   reload(): Promise<void> {
     this.#last = this.#last.then(() => this.#reload());
+    return this.#last;
+  }
+
+  /** Reads the files that the configuration names anew, without the configuration itself. Never rejects. */
+  renew(what: string): Promise<void> {
+    this.#last = this.#last.then(async () => {
+      try {
+        await this.#configure(this.#running);
+        this.#log.info({}, `${what}: in force for new connections`);
+      } catch (error) {
+        const problem = error instanceof GatewayError ? (error.details ?? error.message) : String(error);
+        this.#log.error({ problem }, `${what}, but cannot be used: the one before stays`);
+      }
+    });
     return this.#last;
   }
 

@@ -1,5 +1,6 @@
 import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
+import type { TlsOptions } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
@@ -28,7 +29,7 @@ import { Tally } from "../../limits/tunnels/tally.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
 import { Deadlines } from "../../proxy/request/deadlines.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
-import { createGatewayServer, limitServer } from "../../proxy/listener/server.ts";
+import { createGatewayServer, limitServer, renewCertificate } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
 import { LongAnswers } from "../../proxy/routes/long-answers.ts";
 import { endDenied, recheck } from "../../proxy/routes/admit.ts";
@@ -37,6 +38,7 @@ import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
 import { Names } from "../../proxy/upstream/reach/names.ts";
 import { type DrainOrder, drain } from "./drain.ts";
 import { type ListeningPlace, Listeners } from "./listeners.ts";
+import { readFrontTls } from "./front-tls.ts";
 import { type Reaching, readReaching, trustWith } from "./trust.ts";
 import { Mappers } from "../../transform/mapper/mappers.ts";
 import { gateLimits } from "../limits.ts";
@@ -79,6 +81,7 @@ export class Gateway {
   #policy: Policy;
   readonly #longAnswers: LongAnswers;
   #reaching: Reaching;
+  readonly #tls: TlsOptions | null;
   #snapshot: Snapshot;
   #index: SandboxIndex;
   readonly #sendUses: (uses: readonly Use[]) => void;
@@ -100,6 +103,7 @@ export class Gateway {
       onError: (error) => onInternalError(asGatewayError(error), ""),
     });
     this.#reaching = readReaching(config);
+    this.#tls = readFrontTls(config, salt);
     this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
@@ -140,6 +144,7 @@ export class Gateway {
       afterMs: config.STREAM_AFTER,
     });
     this.#server = createGatewayServer({
+      tls: this.#tls,
       limits: this.#policy.serverLimits,
       policy: () => this.#policy,
       handle: (req, res) => this.#policy.pipeline.handle(req, res),
@@ -194,12 +199,18 @@ export class Gateway {
    * Builds a policy from another configuration beside the present one and swaps them: every request from now on follows the
    * new one, on open connections too; exchanges in flight end under the one they began with, except what has no end of its own
    * and comes from an address that may not call any more. What is counted stays counted.
+   * Certificates are read anew, for connections that are opened from now on.
    * Connections to instances that are idle are closed only when where those may be, or how they are known, has changed. The
    * listener's address, the size of the upstream client's pools, PROXY_DNS_SERVERS, AUDIT_MODE, AUDIT_FAIL_MODE and STREAM_AFTER stay until a restart.
    * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
    */
   reconfigure(config: Config): void {
     const reaching = readReaching(config);
+    const tls = readFrontTls(config, this.#shell.salt);
+    if ((tls === null) !== (this.#tls === null)) {
+      throw new GatewayError("GW_012", { details: "TLS is switched on and off by a restart only" });
+    }
+    if (tls !== null) renewCertificate(this.#server, tls);
     if (!isDeepStrictEqual(reaching.basis, this.#reaching.basis)) this.#client.retain(new Set());
     this.#reaching = reaching;
     this.#tellUses(); // who is known is forgotten with the policy

@@ -1,10 +1,20 @@
-import { createServer, type IncomingMessage, STATUS_CODES, type Server, ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  STATUS_CODES,
+  type Server,
+  type ServerOptions,
+  ServerResponse,
+} from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { Socket } from "node:net";
+import type { Server as SecureServer, TlsOptions } from "node:tls";
 import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import { type ErrorCode, asGatewayError, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
 import { closeBehindOffer, mayTakeUp, readOn } from "./offer.ts";
 import { ALLOW } from "../request/head.ts";
-import type { PeerSocket } from "../request/peer-socket.ts";
+import { isSecure, type PeerSocket } from "../request/peer-socket.ts";
 import { LINGER_BYTES, LINGER_MS } from "../request/linger.ts";
 
 export interface ServerLimits {
@@ -30,14 +40,16 @@ const MAX_WAITING = 100;
  * `handle` gets every request; what node:http itself refuses is answered here in the contract's envelope.
  */
 export function createGatewayServer(options: {
+  /** null: plain HTTP. */
+  tls: TlsOptions | null;
   limits: ServerLimits;
   policy: () => ListenerPolicy;
   handle: (req: IncomingMessage, res: ServerResponse) => void;
   onRefused: (code: ErrorCode) => void;
   newRequestId: () => string;
 }): Server {
-  const { limits, policy, onRefused, newRequestId } = options;
-  const server = createServer({
+  const { tls, limits, policy, onRefused, newRequestId } = options;
+  const how: ServerOptions = {
     connectionsCheckingInterval: 1000,
     insecureHTTPParser: false,
     requireHostHeader: false, // checkHead's task, with an answer in the envelope
@@ -46,7 +58,8 @@ export function createGatewayServer(options: {
     keepAlive: true, // TCP keep-alive: notices peers that vanished
     highWaterMark: 64 * 1024,
     shouldUpgradeCallback: mayTakeUp,
-  });
+  };
+  const server = tls === null ? createServer(how) : createSecureServer({ ...how, ...tls });
   server.maxHeadersCount = 0; // node:http drops surplus fields silently; checkHead counts and refuses
   limitServer(server, limits);
 
@@ -78,6 +91,7 @@ export function createGatewayServer(options: {
   const refuse = (socket: PeerSocket, error: GatewayError): void => {
     if (!socket.writable) return; // it is closing already
     onRefused(error.code);
+    if (tls !== null && !isSecure(socket)) return void socket.destroy(); // nothing can be said before the handshake
     writeRefusal(socket, error, newRequestId());
   };
 
@@ -100,6 +114,7 @@ export function createGatewayServer(options: {
       refuse(socket, asGatewayError(error));
     }
   });
+  if (tls !== null) securely(server);
   server.on("request", inTurn);
   // With listeners of their own these are requests like any other, instead of being answered before anybody is authenticated.
   server.on("checkContinue", inTurn);
@@ -133,6 +148,18 @@ export function createGatewayServer(options: {
     refuseRest(socket, parserError(error));
   });
   return server;
+}
+
+/** A handshake that fails is that client's affair, and node:http would take what went wrong for bad HTTP. */
+function securely(server: Server): void {
+  server.removeAllListeners("tlsClientError");
+  server.on("tlsClientError", (_error: Error, socket: Socket) => socket.on("error", ignore).destroy());
+  server.on("secureConnection", (socket: Socket) => void socket.on("error", ignore));
+}
+
+/** Connections that are opened from now on are met with this; the others stay as they are. `server`: one that speaks TLS. */
+export function renewCertificate(server: Server, tls: TlsOptions): void {
+  (server as unknown as SecureServer).setSecureContext(tls);
 }
 
 /** Sets a server's limits; they hold for connections that are opened from now on. */

@@ -19,3 +19,8 @@ export interface PeerSocket extends Socket {
   /** `bytesRead` when what it brought stopped to be HTTP. */
   brokenAt?: number;
 }
+
+/** Whether the client speaks TLS, and has been understood. */
+export function isSecure(socket: Socket): boolean {
+  return "encrypted" in socket;
+}

@@ -25,7 +25,7 @@ import { JWKS_PAGE, openPage, opensSession, type OpenPage, type Route, route } f
 import type { SandboxesRoute } from "./sandboxes.ts";
 import type { TicketsRoute } from "./links/tickets.ts";
 import type { TransparentRoute } from "./transparent.ts";
-import type { PeerSocket } from "../request/peer-socket.ts";
+import { isSecure, type PeerSocket } from "../request/peer-socket.ts";
 
 export interface PipelineOptions {
   readonly snapshot: () => Snapshot;
@@ -97,7 +97,7 @@ export class Pipeline {
     exchange.head = head;
     const nearest = socket.peer as Peer;
     const peer = this.#o.access.client(nearest, head.forwardedFor);
-    exchange.scheme = schemeOf(nearest, head.forwardedProto);
+    exchange.scheme = schemeOf(nearest, head.forwardedProto, isSecure(socket));
     exchange.address = peer.address;
     if (!peer.allowed) throw new GatewayError("AUTH_006");
     if (peer !== nearest) this.#o.connections.admitRequest(res, peer);
