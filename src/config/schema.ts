@@ -1,12 +1,12 @@
 import type { Key } from "./key.ts";
 import { access } from "./keys/access.ts";
-import { admin } from "./keys/admin.ts";
+import { admin } from "./keys/front/admin.ts";
 import { audit } from "./keys/audit.ts";
 import { auth } from "./keys/auth.ts";
 import { balancer } from "./keys/upstream/balancer.ts";
 import { circuit } from "./keys/upstream/circuit.ts";
 import { execute } from "./keys/execute.ts";
-import { gateway } from "./keys/gateway.ts";
+import { gateway } from "./keys/front/gateway.ts";
 import { health } from "./keys/upstream/health.ts";
 import { limits } from "./keys/limits.ts";
 import { log } from "./keys/log.ts";
@@ -14,7 +14,7 @@ import { oidc } from "./keys/oidc.ts";
 import { proxy } from "./keys/upstream/proxy.ts";
 import { sandbox } from "./keys/sandbox.ts";
 import { session } from "./keys/session.ts";
-import { tls } from "./keys/tls.ts";
+import { tls } from "./keys/front/tls.ts";
 import { storage } from "./keys/storage.ts";
 
 /** The sections of the file, in its order. */

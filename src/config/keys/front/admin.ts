@@ -1,6 +1,6 @@
-import { key, section } from "../key.ts";
-import { host } from "../../domain/value/networks.ts";
-import { integer } from "../../domain/value/quantities.ts";
+import { key, section } from "../../key.ts";
+import { host } from "../../../domain/value/networks.ts";
+import { integer } from "../../../domain/value/quantities.ts";
 
 export const admin = section("admin", "The listener for health and metrics. Keep it away from clients.", {
   ADMIN_HOST: key(host(), "127.0.0.1", "Address to listen on."),

@@ -1,6 +1,6 @@
-import { key, section } from "../key.ts";
-import { integer, offOr } from "../../domain/value/quantities.ts";
-import { choice, path } from "../../domain/value/words.ts";
+import { key, section } from "../../key.ts";
+import { integer, offOr } from "../../../domain/value/quantities.ts";
+import { choice, path } from "../../../domain/value/words.ts";
 
 export const tls = section("tls", "TLS on the listener that clients call.", {
   TLS_CERT_FILE: key(path(), "", "Certificate and its chain, PEM; empty = plain HTTP. Read again when it changes."),

@@ -1,7 +1,7 @@
-import { key, LONGEST, section } from "../key.ts";
-import { domain, host, networks, origin } from "../../domain/value/networks.ts";
-import { autoOr, duration, integer, size } from "../../domain/value/quantities.ts";
-import { choice } from "../../domain/value/words.ts";
+import { key, LONGEST, section } from "../../key.ts";
+import { domain, host, networks, origin } from "../../../domain/value/networks.ts";
+import { autoOr, duration, integer, size } from "../../../domain/value/quantities.ts";
+import { choice } from "../../../domain/value/words.ts";
 
 export const gateway = section("gateway", "The listener that clients call.", {
   GATEWAY_HOST: key(host(), "127.0.0.1", "Address to listen on."),
