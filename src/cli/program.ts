@@ -38,8 +38,8 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     load: async () => (await import("./commands/credentials/link.ts")).defineLink,
   },
   key: {
-    summary: "list, rotate and retire the keys that tokens are signed with",
-    load: async () => (await import("./commands/key.ts")).defineKey,
+    summary: "list, rotate and retire signing keys, change the master key",
+    load: async () => (await import("./commands/credentials/key.ts")).defineKey,
   },
   session: {
     summary: "list and kill the sessions of browsers",

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { GatewayError } from "../errors.ts";
@@ -119,7 +120,15 @@ function choose(name: KeyName, layers: readonly Layer[], warn?: (warning: string
   return undefined;
 }
 
+/** The master key as systemd hands it to a service (LoadCredential=secrets.key:…); empty = it does not. */
+function mountedKey(env: Texts): string {
+  const folder = env["CREDENTIALS_DIRECTORY"] ?? "";
+  const file = join(folder, "secrets.key");
+  return isAbsolute(folder) && existsSync(file) ? file : "";
+}
+
 function initial(name: KeyName, env: Texts): string {
+  if (name === "SECRETS_KEY_FILE") return mountedKey(env);
   return name === "DATA_DIR" ? defaultDataDir(env) : SCHEMA[name].initial;
 }
 

@@ -197,6 +197,8 @@ export interface KeyTable {
   find(name: string): Promise<Buffer | undefined>;
   /** Keeps what is there already: the first writer wins, and `find` tells who that was. A commit of its own. */
   createIfAbsent(name: string, sealed: Buffer, at: number): Promise<void>;
+  /** Leaves as little as can be of what was replaced in the store's files. */
+  scrub(): Promise<void>;
 }
 
 /** A secret of the data folder, sealed under the master key. */

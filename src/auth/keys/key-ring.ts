@@ -5,14 +5,16 @@ import { weaknessOf } from "../../domain/value/weak-secret.ts";
 import { GatewayError } from "../../errors.ts";
 import type { DataFolder } from "../../store/data-folder.ts";
 import type { FirstSigningKey, KeyTable, SigningKeyReads } from "../../store/store.ts";
-import { openMasterKey, readMasterKey } from "./master-key.ts";
-import { KEY_BYTES, seal, unseal } from "./seal.ts";
+import { type MasterKeyPlace, openMasterKey } from "./master-key.ts";
+import { isSealedWith, KEY_BYTES, seal, unseal } from "./seal.ts";
 import { openSigner, sealSigningKey, secretSigner, sharedSecretId, type Signer } from "./signing.ts";
 
 /** The secrets of one data folder, opened. */
 export interface KeyRing extends ThreadKeys {
   /** Proves the head of the audit chain. */
   readonly auditKey: Buffer;
+  /** What all of them are sealed with. */
+  readonly masterKey: MasterKeyPlace;
 }
 
 /** Those that a data thread needs. */
@@ -52,11 +54,16 @@ const ONLY_SIGNING_KEY = "token-signing";
 export async function openKeys({ folder, store, config, now = Date.now }: KeysOptions): Promise<KeyRing> {
   const table = store.keys;
   // Asked before the file is looked at: whoever stored a key had made the file first.
-  const stored = await Promise.all([...Object.values(NAMES), ONLY_SIGNING_KEY].map((name) => table.find(name)));
-  const mayCreate = stored.every((sealed) => sealed === undefined);
-  const master = config.SECRETS_KEY_FILE
-    ? readMasterKey(config.SECRETS_KEY_FILE)
-    : openMasterKey(folder.secretsKey, mayCreate);
+  const names = [...Object.values(NAMES), ONLY_SIGNING_KEY];
+  const stored = await Promise.all(names.map(async (name) => ({ name, sealed: await table.find(name) })));
+  const masterKey = {
+    file: config.SECRETS_KEY_FILE === "" ? folder.secretsKey : config.SECRETS_KEY_FILE,
+    isOwn: config.SECRETS_KEY_FILE === "",
+  };
+  const master = openMasterKey(masterKey, {
+    isNew: stored.every(({ sealed }) => sealed === undefined),
+    opens: (key) => stored.every(({ name, sealed }) => sealed === undefined || isSealedWith(key, name, sealed)),
+  });
   const open = async (name: string): Promise<Buffer> => {
     const known = await table.find(name);
     if (known !== undefined) return unsealKey(master, name, known);
@@ -77,6 +84,7 @@ export async function openKeys({ folder, store, config, now = Date.now }: KeysOp
   return {
     tokenHashKey,
     auditKey,
+    masterKey,
     sealingKey,
     stickyKey: createHmac("sha256", tokenHashKey).update("sticky sessions").digest(),
     tokenSecret: config.TOKEN_SECRET ? sharedSecret(config.TOKEN_SECRET) : null,

@@ -36,3 +36,12 @@ export function unseal(key: Uint8Array, name: string, sealed: Uint8Array): Buffe
     throw new GatewayError("GW_009", { details, cause: error });
   }
 }
+
+/** Whether `unseal` would open it. */
+export function isSealedWith(key: Uint8Array, name: string, sealed: Uint8Array): boolean {
+  try {
+    return unseal(key, name, sealed).length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -10,6 +10,6 @@ export const storage = section("storage", "Where state is kept.", {
   SECRETS_KEY_FILE: key(
     path(),
     "",
-    "File with the key that encrypts stored secrets; empty = secrets.key in the data folder.",
+    "File with the key that encrypts stored secrets; empty = secrets.key of systemd, or in the data folder.",
   ),
 });

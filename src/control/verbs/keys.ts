@@ -1,4 +1,6 @@
 import type { KeyRing } from "../../auth/keys/key-ring.ts";
+import { adoptMasterKey, draftMasterKey, readMasterKey } from "../../auth/keys/master-key.ts";
+import { seal, unseal } from "../../auth/keys/seal.ts";
 import { newSigningKey, sharedSecretId } from "../../auth/keys/signing.ts";
 import {
   isOverlapOver,
@@ -28,13 +30,13 @@ const MAX_OVERLAP_MS = 3650 * 86_400_000;
 /** The keys tokens are signed with. */
 export class KeyVerbs {
   readonly #control: Control;
-  readonly #store: Pick<StateStore, "signingKeys">;
+  readonly #store: Pick<StateStore, "signingKeys" | "keys">;
   readonly #keys: () => Promise<KeyRing>;
   readonly #now: () => number;
 
   constructor(options: {
     control: Control;
-    store: Pick<StateStore, "signingKeys">;
+    store: Pick<StateStore, "signingKeys" | "keys">;
     keys: () => Promise<KeyRing>;
     now: () => number;
   }) {
@@ -104,6 +106,35 @@ export class KeyVerbs {
       step.record("key.retire", id, { algorithm: key.algorithm });
       return { key: viewOf(gone, step.now), revision: await step.revision() };
     });
+  }
+
+  /**
+   * Seals all secrets anew, under another master key. `newKeyFile`: holds it, absolute; null = one is made, in the place of the
+   * data folder's own. A running gateway need not know: it has them open. Returns where the master key is from now on.
+   * @throws GatewayError GW_009 when a key cannot be read, or somebody else has just done the same; VAL_010
+   */
+  async rekey(
+    actor: Actor,
+    { newKeyFile }: { readonly newKeyFile: string | null },
+  ): Promise<{ file: string; secrets: number; revision: number }> {
+    const { masterKey } = await this.#keys();
+    const { file, isOwn } = masterKey;
+    check(isOwn || newKeyFile !== null, `the master key is in ${file}: name a file with the new one`);
+    const old = readMasterKey(masterKey);
+    const given = newKeyFile === null ? undefined : readMasterKey({ file: newKeyFile, isOwn: false });
+    check(given === undefined || !given.equals(old), "it is the same master key");
+    let draft: string | undefined;
+    const secrets = await this.#control.write(actor, async (step) => {
+      const opened = (await step.keys.list()).map(({ name, sealed }) => ({ name, secret: unseal(old, name, sealed) }));
+      let next = given;
+      if (next === undefined) ({ draft, key: next } = draftMasterKey(file));
+      for (const { name, secret } of opened) await step.keys.replace({ name, sealed: seal(next, name, secret) });
+      step.record("key.rekey", newKeyFile ?? file, { secrets: opened.length });
+      return opened.length;
+    });
+    if (draft !== undefined) adoptMasterKey(draft, file);
+    await this.#store.keys.scrub();
+    return { file: newKeyFile ?? file, secrets, revision: 0 };
   }
 
   /** Retires the keys whose overlap is over. Returns how many. */

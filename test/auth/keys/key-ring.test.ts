@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
@@ -131,17 +131,18 @@ describe("openKeys", () => {
   ])("takes the master key from SECRETS_KEY_FILE as %s", async (_, write) => {
     const key = randomBytes(32);
     const file = join(temporaryFolder(), "mounted");
-    writeFileSync(file, write(key));
+    writeFileSync(file, write(key), { mode: 0o640 });
     const options = fresh({ SECRETS_KEY_FILE: file });
     const ring = await openKeys(options);
     expect(existsSync(options.folder.secretsKey)).toBe(false);
     writeFileSync(options.folder.secretsKey, key);
-    expect(await openKeys({ ...options, config: NOTHING })).toEqual(ring);
+    chmodSync(options.folder.secretsKey, 0o600);
+    expect(await openKeys({ ...options, config: NOTHING })).toEqual({ ...ring, masterKey: expect.anything() });
   });
 
   it.each(["", "short", "z".repeat(64)])("refuses a SECRETS_KEY_FILE that holds %j", async (content) => {
     const file = join(temporaryFolder(), "mounted");
-    writeFileSync(file, content);
+    writeFileSync(file, content, { mode: 0o600 });
     await expect(openKeys(fresh({ SECRETS_KEY_FILE: file }))).rejects.toEqual(refused("GW_009", /not 32 bytes/));
   });
 
@@ -157,6 +158,19 @@ describe("openKeys", () => {
     expect(await options.store.keys.find("token-signing")).toBeUndefined();
     expect(await openKeys(options)).toEqual(ring);
     expect(await options.store.signingKeys.list()).toHaveLength(1);
+  });
+
+  it.skipIf(process.platform === "win32")("refuses a master key that others can read", async () => {
+    const options = fresh();
+    await openKeys(options);
+    for (const mode of [0o640, 0o604, 0o602]) {
+      chmodSync(options.folder.secretsKey, mode);
+      await expect(openKeys(options)).rejects.toEqual(refused("GW_009", /other users: chmod 600/));
+    }
+    const file = join(temporaryFolder(), "mounted");
+    writeFileSync(file, randomBytes(32));
+    chmodSync(file, 0o444);
+    await expect(openKeys(fresh({ SECRETS_KEY_FILE: file }))).rejects.toEqual(refused("GW_009", /chmod o=/));
   });
 
   it("signs with TOKEN_SECRET when there is one, under an id that depends on the secret alone", async () => {

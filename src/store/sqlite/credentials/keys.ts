@@ -17,10 +17,15 @@ export function prepareKeys(connection: Connection): {
     table: (access) => ({
       find: (name) => access(() => find.get(name)),
       createIfAbsent: (name, sealed, at) => access(() => void create.run(name, sealed, at)),
+      scrub: () => access(() => void connection.pragma("wal_checkpoint(TRUNCATE)")),
     }),
     reseal: (access) => ({
       list: () => access(() => list.all()),
-      replace: ({ name, sealed }) => access(() => void replace.run(sealed, name)),
+      replace: ({ name, sealed }) =>
+        access(() => {
+          connection.pragma("secure_delete = ON"); // what it was is overwritten, not only given up
+          replace.run(sealed, name);
+        }),
     }),
   };
 }

@@ -1,11 +1,12 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { SigningKeyView } from "../../control/verbs/keys.ts";
-import { SIGNING_ALGORITHMS } from "../../domain/credential/signing-key.ts";
-import { duration } from "../../domain/value/quantities.ts";
-import { choice } from "../../domain/value/words.ts";
-import type { Cli } from "../cli.ts";
-import { briefDuration, table, timestamp } from "../output/output.ts";
-import { parsed } from "../usage-error.ts";
+import type { SigningKeyView } from "../../../control/verbs/keys.ts";
+import { SIGNING_ALGORITHMS } from "../../../domain/credential/signing-key.ts";
+import { duration } from "../../../domain/value/quantities.ts";
+import { choice } from "../../../domain/value/words.ts";
+import type { Cli } from "../../cli.ts";
+import { briefDuration, table, timestamp } from "../../output/output.ts";
+import { parsed } from "../../usage-error.ts";
 
 const EXAMPLE_ID = "kid_5k2v9x0hq3r8m1t7w4c6";
 const OVERLAP = "24h";
@@ -39,12 +40,34 @@ export function defineKey(key: Command, cli: Cli): void {
     .option("--no-wait", "do not wait until a running gateway has it in force")
     .addHelpText("after", `\nExamples:\n  sandboxgw key retire ${EXAMPLE_ID}`)
     .action((id: string, options: { wait: boolean }) => retire(cli, id, options));
+  key
+    .command("rekey")
+    .summary("seal all secrets anew with another master key")
+    .description("Makes another master key and seals all secrets with it. A running gateway goes on undisturbed.")
+    .option("--new-key-file <file>", "use the key in this file, where the master key is not the data folder's own")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sandboxgw key rekey\n  sandboxgw key rekey --new-key-file /run/secrets/next.key",
+    )
+    .action((options: RekeyOptions) => rekey(cli, options));
+}
+
+interface RekeyOptions {
+  readonly newKeyFile?: string;
 }
 
 interface RotateOptions {
   readonly algorithm?: string;
   readonly overlap: string;
   readonly wait: boolean;
+}
+
+async function rekey(cli: Cli, { newKeyFile }: RekeyOptions): Promise<void> {
+  const { file, secrets } = await cli.use(({ verbs, actor }) =>
+    verbs.keys.rekey(actor, { newKeyFile: newKeyFile === undefined ? null : resolve(newKeyFile) }),
+  );
+  cli.output.print({ master_key: file, secrets }, () => `${secrets} secrets are sealed with ${file} from now on`);
+  if (newKeyFile !== undefined) cli.output.note("have SECRETS_KEY_FILE name it before the gateway is started again");
 }
 
 async function list(cli: Cli): Promise<void> {
