@@ -5,6 +5,8 @@ import { pushRateFields } from "../../limits/rate/rate-limits.ts";
 import type { Deliveries } from "./delivery.ts";
 import type { Exchange } from "./exchange.ts";
 import { linger } from "./linger.ts";
+import { errorPage, PAGE_FIELDS } from "./pages/error-page.ts";
+import { wantsPage } from "./pages/navigation.ts";
 import type { Recorder } from "./record.ts";
 
 /** After these the connection's framing cannot be trusted. */
@@ -105,16 +107,28 @@ export class Responder {
     const challenge = bearerChallenge(error);
     if (challenge !== undefined) fields.push("www-authenticate", challenge);
     for (const [name, value] of Object.entries(error.headers ?? {})) fields.push(name, value);
-    this.#send(exchange, error.status, errorBody(error, exchange.requestId), fields, CLOSING.has(error.code));
+    const closes = CLOSING.has(error.code);
+    if (wantsPage(exchange)) {
+      const page = errorPage(error, exchange.requestId);
+      return this.#send(exchange, error.status, page, [...fields, ...PAGE_FIELDS], closes, "text/html; charset=utf-8");
+    }
+    this.#send(exchange, error.status, errorBody(error, exchange.requestId), fields, closes);
   }
 
-  #send(exchange: Exchange, status: number, body: string, extra: readonly string[], close: boolean): void {
+  #send(
+    exchange: Exchange,
+    status: number,
+    body: string,
+    extra: readonly string[],
+    close: boolean,
+    type = "application/json",
+  ): void {
     const { req, res } = exchange;
     if (res.destroyed || res.headersSent) return void res.destroy();
     const { unread } = exchange;
     const fields = [
       "content-type",
-      "application/json",
+      type,
       "content-length",
       String(Buffer.byteLength(body)),
       "x-content-type-options",

@@ -16,11 +16,12 @@ import { TransformedAnswer } from "../forward/transform/transformed-answer.ts";
 import type { Transforms } from "../forward/transform/transforms.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Head } from "../request/head.ts";
+import { wantsPage } from "../request/pages/navigation.ts";
 import { checkBodyLength } from "../request/read-body.ts";
 import type { Recorder } from "../request/record.ts";
 import type { Admission } from "./admit.ts";
 import type { EffectiveSettings } from "./custom/effective-settings.ts";
-import { firstUse, isNavigation } from "./links/first-use.ts";
+import { firstUse } from "./links/first-use.ts";
 import type { ProxyRoute, SelectRoute } from "./router.ts";
 import { checkScope } from "./links/scope.ts";
 
@@ -77,7 +78,7 @@ export class TransparentRoute {
     exchange.port = findPort(sandbox, where.port);
     if (principal.scope !== null) {
       checkScope(principal.scope, { sandboxId, port: exchange.port, method: exchange.method, path: where.path });
-      if (head.link !== undefined && exchange.offer === null && isNavigation(exchange)) {
+      if (head.link !== undefined && exchange.method === "GET" && wantsPage(exchange)) {
         exchange.decision = "allow";
         exchange.rule = `role:${principal.role}`;
         this.#o.forwarding.responder.fields(exchange, 303, firstUse(exchange, head, principal.expiresAt));
@@ -86,7 +87,9 @@ export class TransparentRoute {
     }
     const settings = this.#o.settings.of(sandbox, where.route);
     if (settings.cors === "gateway") exchange.cors = policyFields(settings, exchange.field("origin"));
-    if (mount !== "" && head.target.charCodeAt(mount.length) !== SLASH && isFolder(where)) {
+    // An upgrade is never sent elsewhere: no client would follow.
+    const isAlone = mount !== "" && head.target.charCodeAt(mount.length) !== SLASH;
+    if (isAlone && exchange.offer === null && isFolder(where)) {
       exchange.decision = "allow";
       exchange.rule = `role:${principal.role}`;
       return this.#toFolder(exchange, head, mount);

@@ -2,13 +2,6 @@ import { LINK_COOKIE } from "../../../auth/link-text.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import type { Head } from "../../request/head.ts";
 
-/** Whether a browser asks for a page to show, as it says itself, or as only such a client asks. */
-export function isNavigation(exchange: Exchange): boolean {
-  if (exchange.method !== "GET") return false;
-  const mode = exchange.field("sec-fetch-mode");
-  return mode === undefined ? exchange.field("accept")?.includes("text/html") === true : mode === "navigate";
-}
-
 /**
  * What a browser is told that opens a link: to keep it as a cookie of that sandbox alone, and to come again by a URL without it,
  * which then stands in its history and in nobody's Referer. `expiresAt`: of the link, ms since the epoch.
