@@ -8,7 +8,6 @@ import type { Config } from "../config/schema.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
 import { Circuits } from "../proxy/health/circuits.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
-import { ChangeFeed } from "../store/change-feed.ts";
 import { hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
@@ -23,6 +22,7 @@ import { ownRunFolder } from "./handover/run-folder.ts";
 import { InForce, lowestRevision } from "./in-force.ts";
 import { circuitLimits } from "./limits.ts";
 import { CircuitLog, closeCircuit, restoreCircuits } from "./parts/circuits.ts";
+import { startFeed } from "./state/feed.ts";
 import { startFleet } from "./parts/fleet.ts";
 import { Health } from "./parts/health.ts";
 import { listenerUrl } from "./listener-url.ts";
@@ -32,7 +32,7 @@ import { startAuditPath } from "./parts/audit-path.ts";
 import type { Log } from "./parts/log.ts";
 import { daemonMetrics } from "./telemetry/metrics.ts";
 import { type Part, Parts } from "./parts/parts.ts";
-import { Picture } from "./parts/picture.ts";
+import { Picture } from "./state/picture.ts";
 import { noteUses } from "./parts/uses.ts";
 import { Retirement } from "./parts/retirement.ts";
 import { Vitals } from "./telemetry/vitals.ts";
@@ -267,33 +267,21 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   };
   await parts.start("revision told", ownership.part(told));
 
-  const feed = new ChangeFeed({
+  const feed = await startFeed(parts, {
     store,
-    snapshot: wholeSnapshot,
-    revision: picture.snapshot.revision,
-    onChanges(committed) {
-      const changes = picture.apply(committed);
-      threads.broadcast({ kind: "changes", changes });
-      for (const { change } of changes) {
-        fleet.apply(change);
-        health.loop.apply(change);
-        sessions.notice(change);
-        if (change.kind !== "circuit.closed") continue;
-        closeCircuit(board, picture.snapshot, change);
-        observer.look();
-      }
-      inForce.handedOut(picture.snapshot.revision);
+    wholeSnapshot,
+    picture,
+    threads,
+    keepers: [fleet, health.loop],
+    onChange(change) {
+      sessions.notice(change);
+      if (change.kind !== "circuit.closed") return;
+      closeCircuit(board, picture.snapshot, change);
+      observer.look();
     },
-    onResync(committed) {
-      const snapshot = picture.replace(committed);
-      threads.broadcast({ kind: "snapshot", snapshot });
-      fleet.replace(snapshot.sandboxes);
-      health.loop.replace(snapshot.sandboxes);
-      inForce.handedOut(snapshot.revision);
-    },
-    onError: (error) => log.error({ error: String(error) }, "the change feed cannot read the store"),
+    inForce,
+    log,
   });
-  await parts.start("change feed", feed);
   parts.every(FORGET_MS, () => {
     const expiredBy = lastRefusedExpiry(Date.now() - FORGET_MS, config.TOKEN_CLOCK_SKEW);
     threads.broadcast({ kind: "forget", expiredBy, left: picture.forgetExpired(expiredBy) });
