@@ -45,6 +45,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "list and kill the sessions of browsers",
     load: async () => (await import("./commands/credentials/session.ts")).defineSession,
   },
+  cert: {
+    summary: "make a certificate for development",
+    load: async () => (await import("./commands/credentials/cert.ts")).defineCert,
+  },
   sandbox: {
     summary: "add, list, show, update and remove sandboxes",
     load: async () => (await import("./commands/sandbox.ts")).defineSandbox,
