@@ -6,11 +6,15 @@ import { newId } from "../domain/id.ts";
  * 6265bis section 4.1.3.2); over plain HTTP they refuse it, on localhost too.
  */
 export const SESSION_COOKIE = "sandboxgw_session";
+/** The query parameter in which a session comes to a sandbox's own host. */
+export const PASS_PARAMETER = "sgw_session";
 const SECURE = "__Host-";
 
-const VALUE = "ses_[0-9a-z]{20}\\.[A-Za-z0-9_-]{43}";
+const VALUE = "ses_[0-9a-z]{20}\\.[A-Za-z0-9_-]{43}(?:\\.[a-z0-9-]{1,63})?";
 const COOKIES = new RegExp(`(?:^|;)[ \\t]*((?:${SECURE})?${SESSION_COOKIE}=${VALUE})[ \\t]*(?=;|$)`, "g");
-const COOKIE = new RegExp(`^(${SECURE})?${SESSION_COOKIE}=((ses_[0-9a-z]{20})\\.[A-Za-z0-9_-]{43})$`);
+const COOKIE = new RegExp(
+  `^(${SECURE})?${SESSION_COOKIE}=((ses_[0-9a-z]{20})\\.[A-Za-z0-9_-]{43}(?:\\.([a-z0-9-]{1,63}))?)$`,
+);
 
 /** More of that form than these an application has put there. */
 const MOST = 8;
@@ -26,6 +30,8 @@ export interface ShownSession {
   readonly id: string;
   readonly text: string;
   readonly secure: boolean;
+  /** It is the cookie of this sandbox's host; null = the session's own. */
+  readonly sandboxId: string | null;
 }
 
 /**
@@ -44,8 +50,8 @@ export function sessionCookies(field: string): string | undefined {
  */
 export function shownSessions(cookies: string): ShownSession[] {
   const shown = cookies.split(" ").flatMap((pair) => {
-    const [, prefix, text = "", id = ""] = COOKIE.exec(pair) ?? [];
-    return text === "" ? [] : [{ id, text, secure: prefix !== undefined }];
+    const [, prefix, text = "", id = "", sandboxId = null] = COOKIE.exec(pair) ?? [];
+    return text === "" ? [] : [{ id, text, secure: prefix !== undefined, sandboxId }];
   });
   return shown.toReversed().toSorted((one, other) => Number(other.secure) - Number(one.secure));
 }

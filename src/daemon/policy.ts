@@ -50,6 +50,7 @@ import { Pipeline } from "../proxy/routes/pipeline.ts";
 import { Preflights } from "../proxy/routes/preflight/preflights.ts";
 import { SandboxesRoute } from "../proxy/routes/sandboxes.ts";
 import type { SessionKeeper } from "../proxy/routes/browser/keeper.ts";
+import { HostForm } from "../proxy/routes/browser/host-form.ts";
 import { SessionRoute } from "../proxy/routes/browser/session.ts";
 import { TicketsRoute } from "../proxy/routes/links/tickets.ts";
 import { TransparentRoute } from "../proxy/routes/transparent.ts";
@@ -231,16 +232,18 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     bodyMemory,
     bodyLimits: { silenceMs: config.PROXY_SEND_TIMEOUT, rate: minimumRate(config) },
   });
+  const sessionCredential = new SessionCredential(shell.keys.tokenHashKey);
   const session = new SessionRoute({
-    credential: new SessionCredential(shell.keys.tokenHashKey),
+    credential: sessionCredential,
     keeper: shell.sessions,
     snapshot,
     responder,
     idleMs: config.SESSION_IDLE_TIMEOUT,
   });
+  const suffix = hostSuffix(config.GATEWAY_DOMAIN);
   const preflights = new Preflights({
     snapshot,
-    hostSuffix: hostSuffix(config.GATEWAY_DOMAIN),
+    hostSuffix: suffix,
     settings,
     transparent,
     responder,
@@ -255,7 +258,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
       maxUrlLength: config.MAX_URL_LENGTH,
       underscoreFields: config.UNDERSCORE_FIELDS,
     },
-    hostSuffix: hostSuffix(config.GATEWAY_DOMAIN),
+    hostSuffix: suffix,
     access,
     connections,
     authenticator,
@@ -267,6 +270,10 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     sandboxes,
     tickets,
     session,
+    hostForm:
+      config.BROWSER_HOST_FORM && config.GATEWAY_DOMAIN !== ""
+        ? new HostForm({ credential: sessionCredential, suffix, snapshot, responder })
+        : null,
     responder,
     health: new HealthPages({
       snapshot,

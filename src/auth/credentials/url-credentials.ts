@@ -1,4 +1,5 @@
 import { LINK_PARAMETER } from "../link-text.ts";
+import { PASS_PARAMETER } from "../session-text.ts";
 import { TICKET_PARAMETER } from "./ticket.ts";
 import { GatewayError } from "../../errors.ts";
 
@@ -7,6 +8,8 @@ export interface UrlCredentials {
   readonly target: string;
   readonly link: string | undefined;
   readonly ticket: string | undefined;
+  /** With which a session comes to a sandbox's own host. */
+  readonly pass: string | undefined;
 }
 
 /** With what all such parameters begin. */
@@ -19,21 +22,24 @@ const MARK = "sgw_";
  */
 export function urlCredentials(target: string): UrlCredentials {
   const query = target.indexOf("?");
-  if (query < 0 || target.indexOf(MARK, query) < 0) return { target, link: undefined, ticket: undefined };
+  if (query < 0 || target.indexOf(MARK, query) < 0)
+    return { target, link: undefined, ticket: undefined, pass: undefined };
   let link: string | undefined;
   let ticket: string | undefined;
+  let pass: string | undefined;
   const others = target
     .slice(query + 1)
     .split("&")
     .filter((pair) => {
       if (pair.startsWith(`${LINK_PARAMETER}=`)) link = only(link, pair.slice(LINK_PARAMETER.length + 1));
       else if (pair.startsWith(`${TICKET_PARAMETER}=`)) ticket = only(ticket, pair.slice(TICKET_PARAMETER.length + 1));
+      else if (pair.startsWith(`${PASS_PARAMETER}=`)) pass = only(pass, pair.slice(PASS_PARAMETER.length + 1));
       else return true;
       return false;
     });
-  if (link === undefined && ticket === undefined) return { target, link, ticket };
+  if (link === undefined && ticket === undefined && pass === undefined) return { target, link, ticket, pass };
   const rest = others.join("&");
-  return { target: target.slice(0, query) + (rest === "" ? "" : `?${rest}`), link, ticket };
+  return { target: target.slice(0, query) + (rest === "" ? "" : `?${rest}`), link, ticket, pass };
 }
 
 function only(before: string | undefined, value: string): string {

@@ -1,4 +1,5 @@
 import { duration, integer } from "../../domain/value/quantities.ts";
+import { flag } from "../../domain/value/words.ts";
 import { key, section } from "../key.ts";
 
 export const session = section("session", "What browsers go on with in the place of a token.", {
@@ -13,4 +14,9 @@ export const session = section("session", "What browsers go on with in the place
     "A session ends then whatever it is used for, or with its token.",
   ),
   SESSION_MAX_PER_SUBJECT: key(integer(1, 10_000), "20", "Open sessions of one subject; another one ends the oldest."),
+  BROWSER_HOST_FORM: key(
+    flag(),
+    "true",
+    "With GATEWAY_DOMAIN: a session by path is sent on to the sandbox's own host.",
+  ),
 });

@@ -14,6 +14,7 @@ export interface Head extends Destination {
   /** What in its URL says who calls, which is not in `target` any more. */
   readonly link: string | undefined;
   readonly ticket: string | undefined;
+  readonly pass: string | undefined;
   readonly sandboxId: string | undefined;
   readonly sandboxPort: string | undefined;
   readonly sandboxSelector: string | undefined;
@@ -211,7 +212,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
   if (upgrade !== undefined && bodyLength !== 0 && WEBSOCKET.test(upgrade)) throw malformed("a WebSocket with a body");
   if (host === undefined && req.httpVersionMinor === 1) throw malformed("no Host field");
   const destination = checkDestination(req.method as string, url, host);
-  const { target, link, ticket } = urlCredentials(destination.target);
+  const { target, link, ticket, pass } = urlCredentials(destination.target);
   const expectsContinue = expect !== undefined && req.httpVersionMinor === 1;
   if (expect !== undefined && expect.toLowerCase() !== "100-continue") throw new GatewayError("VAL_009");
   return {
@@ -222,6 +223,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
     cookie,
     link,
     ticket,
+    pass,
     sandboxId,
     sandboxPort,
     sandboxSelector,

@@ -18,6 +18,7 @@ import type { HealthPages } from "./health.ts";
 import type { HostSuffix } from "./host.ts";
 import type { Responder } from "../request/respond.ts";
 import type { Preflights } from "./preflight/preflights.ts";
+import type { HostForm } from "./browser/host-form.ts";
 import type { SessionRoute } from "./browser/session.ts";
 import { checkSameOrigin } from "./browser/same-origin.ts";
 import { JWKS_CACHE, jwkSet } from "./jwks.ts";
@@ -48,6 +49,8 @@ export interface PipelineOptions {
   readonly sandboxes: SandboxesRoute;
   readonly tickets: TicketsRoute;
   readonly session: SessionRoute;
+  /** null: sandboxes have no hosts, or browsers are not sent there. */
+  readonly hostForm: HostForm | null;
   readonly responder: Responder;
   readonly health: HealthPages;
   readonly lane: MetricLane;
@@ -111,7 +114,8 @@ export class Pipeline {
     this.#o.rates?.admit(peer.rateKey, now);
     const preflight = exchange.method === "OPTIONS" ? this.#o.preflights.find(exchange, head) : null;
     if (preflight !== null) return this.#o.preflights.serve(exchange, head, preflight);
-    const { hostSuffix } = this.#o;
+    const { hostSuffix, hostForm } = this.#o;
+    if (head.pass !== undefined && hostForm?.takes(exchange, head) === true) return undefined;
     const opens = opensSession(exchange.method, head, hostSuffix, this.#o.snapshot().routes);
     const shown = opens ? { ...head, cookie: undefined } : head;
     const known = this.#known(shown);
@@ -144,6 +148,7 @@ export class Pipeline {
   #serve(exchange: Exchange, head: Head, caller: Caller, where: Route): Promise<void> | undefined {
     switch (where.kind) {
       case "proxy":
+        if (caller.ambient && this.#o.hostForm?.sends(exchange, head, caller, where) === true) return undefined;
         return this.#o.transparent.serve(exchange, head, caller, where);
       case "select":
         return this.#o.transparent.serveSelected(exchange, head, caller, where);

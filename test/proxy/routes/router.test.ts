@@ -18,6 +18,7 @@ function head(target: string, sandboxId?: string, host = "x", sandboxPort?: stri
     cookie: undefined,
     link: undefined,
     ticket: undefined,
+    pass: undefined,
     sandboxToken: undefined,
     contentType: undefined,
     forwardedFor: undefined,
