@@ -334,6 +334,36 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     expect(found.version()).toBe(browser.version());
     await found.close();
   });
+
+  test.each(WHERE)("a link opens a page and its WebSocket by $by, and ends them when it is revoked", async ({ at }) => {
+    const all = await apps();
+    await page.context().clearCookies();
+    await page.context().setExtraHTTPHeaders({});
+    onTestFinished(async () => void (await page.goto("about:blank")));
+    const wanted = { sandboxId: "one", port: null, methods: null, path: "/", subject: "ada", expiresInMs: 60_000 };
+    const { text, link } = await all.gateway.verbs.links.create(ACTOR, wanted);
+    await page.goto(`${at(all, "one")}/app/?sgw_link=${text}`);
+    expect(page.url()).toBe(`${at(all, "one")}/app/`);
+    expect(await page.evaluate("document.cookie")).not.toContain("sandboxgw");
+    const socket = page.evaluateHandle(
+      () =>
+        new Promise<{ ended: string[] }>((resolve) => {
+          const found: { ended: string[] } = { ended: [] };
+          const opened = new WebSocket("ws", ["chat"]);
+          opened.addEventListener("open", () => resolve(found));
+          opened.addEventListener("close", ({ code, reason }) => found.ended.push(`${code} ${reason}`));
+        }),
+    );
+    const ended = async () => await (await socket).evaluate(({ ended: how }) => how);
+    expect(await ended()).toEqual([]);
+    expect((await asked(page, "whoever")).length).toBeGreaterThan(0);
+    await all.gateway.verbs.links.revoke(ACTOR, link.id);
+    await all.gateway.feed.wake();
+    await eventually("the socket has ended", async () => (await ended()).length === 1, 1_000);
+    expect(await asked(page, "whoever")).toContain("AUTH_001");
+    expect((await page.goto(`${at(all, "two")}/`))?.status()).toBe(401);
+    expect((await page.goto(`${at(all, "one")}/app/`))?.status()).toBe(401);
+  });
 });
 
 /** What a script of the page reads of an answer. */
