@@ -6,6 +6,7 @@ import type { Head } from "../request/head.ts";
 import { REALM } from "../request/respond.ts";
 import { asksForTrailers } from "./trailers.ts";
 import { type Limited, pushRateFields } from "../../limits/rate/rate-limits.ts";
+import { CookieRoom } from "./cookie-room.ts";
 import { scopedCookie, withoutOurs } from "./cookie.ts";
 import { FROM_CLIENT, FROM_SANDBOX, matcherOf, METHOD_OVERRIDES } from "../../domain/fields/dropped-fields.ts";
 import { mountedLocation, type Places } from "./location.ts";
@@ -116,6 +117,7 @@ export function responseFields(raw: readonly string[], exchange: Places & Told):
   let contentLength = -1;
   let trailer: string | null = null;
   let named: string[] | null = null;
+  let room: CookieRoom | null = null;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const value = raw[index + 1] as string;
@@ -132,7 +134,9 @@ export function responseFields(raw: readonly string[], exchange: Places & Told):
     if (name === "www-authenticate" && asksForOurs(value)) continue;
     if (name === "set-cookie") {
       const scoped = scopedCookie(value, exchange.mount, exchange.alike);
-      if (scoped !== undefined) fields.push(name, scoped);
+      if (scoped === undefined) continue;
+      if (exchange.mount !== "" && !(room ??= new CookieRoom(exchange.head?.cookie)).takes(scoped)) continue;
+      fields.push(name, scoped);
     } else if (name === "location" || name === "content-location") {
       fields.push(name, mountedLocation(value, exchange));
     } else {

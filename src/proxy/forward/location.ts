@@ -7,7 +7,7 @@ export interface Places {
   /** Both call its paths alike, the mount included. */
   readonly alike: boolean;
   /** Of it count the client's Host, empty when it gave none, and the path it asked for. */
-  readonly head: { readonly host: string; readonly target: string } | undefined;
+  readonly head: { readonly host: string; readonly target: string; readonly cookie?: string | undefined } | undefined;
   /** Who answered, and at which port of its host; null = its own. */
   readonly instance: { readonly url: string } | undefined;
   readonly port: number | null;
