@@ -8,6 +8,7 @@ import type { TicketCredential } from "./auth/credentials/ticket.ts";
 import { TokenCredential } from "./auth/credentials/token.ts";
 import type { ThreadKeys } from "./auth/keys/key-ring.ts";
 import { VerificationKeys } from "./auth/keys/verification-keys.ts";
+import type { KeySource } from "./auth/oidc/key-source.ts";
 import { createProviders } from "./auth/oidc/providers.ts";
 import { TokensByIssuer } from "./auth/tokens/by-issuer.ts";
 import { TokenVerifier } from "./auth/tokens/verify.ts";
@@ -49,8 +50,9 @@ export function createCredentials(options: {
   config: Config;
   keys: ThreadKeys;
   tickets: TicketCredential;
+  keySource: KeySource;
 }): CredentialKind[] {
-  const { config, keys, tickets } = options;
+  const { config, keys, tickets, keySource } = options;
   const { tokenHashKey } = keys;
   const own = new TokenVerifier({
     keys: new VerificationKeys({ keys, now: Date.now }),
@@ -62,7 +64,7 @@ export function createCredentials(options: {
     new TokenCredential(
       new TokensByIssuer({
         own: config.AUTH_PROVIDER.includes("jwt") ? own : null,
-        others: config.AUTH_PROVIDER.includes("oidc") ? createProviders(config) : [],
+        others: config.AUTH_PROVIDER.includes("oidc") ? createProviders(config, keySource) : [],
       }),
     ),
     new ApiKeyCredential(tokenHashKey),

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
+import { KeyDocuments } from "../auth/oidc/key-documents.ts";
 import { openKeys, threadKeys } from "../auth/keys/key-ring.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -217,6 +218,13 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   health.loop.replace(picture.data.sandboxes);
   await health.recall(store);
 
+  const providers = new KeyDocuments({
+    config,
+    onTurn: (issuer, trouble) =>
+      trouble === null
+        ? log.info({ issuer }, "identity provider answers")
+        : log.warn({ issuer, trouble }, "identity provider gives no keys: those that are known go on"),
+  });
   const threads = new DataThreads({
     memory,
     thread: { config, socketFolder: runDirectory, keys: threadKeys(keys), salt },
@@ -224,7 +232,8 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     snapshot: () => picture.data,
     hangMs: config.THREAD_HANG_TIMEOUT,
     onAudit: (batch, acknowledge) => writer.accept(batch, acknowledge),
-    onErrand: (errand) => sessions.run(errand),
+    onErrand: async (errand) =>
+      errand.kind === "read-keys" ? { keys: await providers.readKeys(errand.issuer) } : sessions.run(errand),
     onUses: noteUses({ table: store.uses, log }),
     onLog: (level, message, fields) => log[level](fields, message),
     onChange: () => inForce.look(),
@@ -236,6 +245,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
       await threads.configure(next);
       health.configure(next, picture.snapshot);
       sessions.configure(next);
+      providers.configure(next);
     },
     store,
     log,

@@ -9,6 +9,7 @@ import { nobody } from "../auth/caller.ts";
 import { SessionCredential } from "../auth/credentials/session.ts";
 import { TicketCredential } from "../auth/credentials/ticket.ts";
 import { IpAccess } from "../auth/ip-access.ts";
+import type { KeySource } from "../auth/oidc/key-source.ts";
 import type { ThreadKeys } from "../auth/keys/key-ring.ts";
 import type { Config } from "../config/schema.ts";
 import { withoutCredential } from "../domain/principal.ts";
@@ -86,6 +87,7 @@ export interface Shell {
   readonly client: UpstreamClient;
   readonly inFlight: InFlight<Exchange>;
   readonly sessions: SessionKeeper;
+  readonly keySource: KeySource;
   readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
   /** Its processes outlive a policy. */
@@ -314,13 +316,13 @@ export function createPolicy(config: Config, shell: Shell): Policy {
 
 function newAuthenticator(
   config: Config,
-  { keys }: Shell,
+  { keys, keySource }: Shell,
   tickets: TicketCredential,
   keyOf: (name: string) => bigint,
   shareKeyOf: (name: string) => SketchKey,
 ): Authenticator {
   return new Authenticator({
-    kinds: createCredentials({ config, keys, tickets }),
+    kinds: createCredentials({ config, keys, tickets, keySource }),
     cacheSize: config.TOKEN_CACHE_SIZE,
     skewMs: config.TOKEN_CLOCK_SKEW,
     rateKey: keyOf,

@@ -7,6 +7,7 @@ import { AuditChain } from "../../src/audit/chain.ts";
 import { entriesOf } from "../../src/audit/entries.ts";
 import { AuditWriter } from "../../src/audit/writer.ts";
 import { type KeyRing, openKeys } from "../../src/auth/keys/key-ring.ts";
+import { KeyDocuments } from "../../src/auth/oidc/key-documents.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import type { Actor } from "../../src/control/control.ts";
@@ -86,8 +87,14 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     served: () => undefined,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
+  const providers = new KeyDocuments({ config, onTurn: () => undefined });
   const sessions: Errands = new Errands({
-    send: (id, errand) => void desk.run(errand).then((outcome) => sessions.done(id, outcome)),
+    send: (id, errand) =>
+      void (
+        errand.kind === "read-keys"
+          ? providers.readKeys(errand.issuer).then((read) => ({ keys: read }))
+          : desk.run(errand)
+      ).then((outcome) => sessions.done(id, outcome)),
   });
   const gateway: Gateway = new Gateway({
     config,
@@ -98,6 +105,7 @@ export async function startTestGateway({ env = {}, transaction }: TestGatewayOpt
     salt: randomBytes(16).toString("hex"),
     socketFolder: folder.run,
     sessions,
+    keySource: sessions,
     sendUses: (uses) => void store.uses.note(uses),
     sendAudit: (batch) => writer.accept(batch, (last, written) => gateway.acknowledge(last, written)),
     onInternalError: (error) => void internalErrors.push(error),

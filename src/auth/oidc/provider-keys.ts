@@ -1,10 +1,11 @@
 import { GatewayError } from "../../errors.ts";
 import type { VerificationKey } from "../keys/verification-keys.ts";
 import { type KeySet, readKeySet } from "./key-set.ts";
+import type { KeyDocument } from "./key-source.ts";
 
 export interface ProviderKeysOptions {
-  /** The JWK set as it is now. Rejects when it cannot be had. */
-  readonly fetch: () => Promise<Buffer>;
+  /** What is known of them now, to the whole gateway. */
+  readonly read: () => Promise<KeyDocument>;
   readonly ttlMs: number;
   readonly staleMs: number;
   readonly cooldownMs: number;
@@ -13,12 +14,14 @@ export interface ProviderKeysOptions {
 }
 
 /**
- * The keys of an identity provider. They are asked for anew when they are old, or when a token names one that is not among
- * them, but never twice within the cooldown, whatever tokens name. While they cannot be had, those that are known go on.
+ * The keys of an identity provider, as one thread has them. They are asked for anew when they are old, or when a token names one
+ * that is not among them, but never twice within the cooldown, whatever tokens name. While they cannot be had, those that are
+ * known go on.
  */
 export class ProviderKeys {
   readonly #o: ProviderKeysOptions;
   #set: KeySet | undefined;
+  #text: string | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #askedAt = Number.NEGATIVE_INFINITY;
   /** Why they could not be had the last time. */
@@ -67,9 +70,14 @@ export class ProviderKeys {
 
   async #ask(): Promise<void> {
     try {
-      this.#set = await readKeySet(await this.#o.fetch());
-      this.#readAt = this.#o.now();
-      this.#trouble = undefined;
+      const { text, ageMs, askedMs, trouble } = await this.#o.read();
+      const now = this.#o.now();
+      this.#askedAt = now - askedMs;
+      this.#trouble = trouble ?? undefined;
+      if (text === null) return;
+      if (text !== this.#text) this.#set = await readKeySet(Buffer.from(text));
+      this.#text = text;
+      this.#readAt = now - ageMs;
     } catch (error) {
       this.#trouble = error;
     }

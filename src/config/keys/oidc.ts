@@ -19,6 +19,6 @@ export const oidc = section("oidc", "Tokens of identity providers, where AUTH_PR
   ),
   JWKS_CACHE_TTL: key(duration("1s", "1d"), "10m", "Age from which on keys are asked for anew."),
   JWKS_STALE_TTL: key(duration("0s", "30d"), "24h", "Age up to which keys are good that cannot be had anew."),
-  JWKS_COOLDOWN: key(duration("1s", "1h"), "30s", "Least time between two times of asking, per data thread."),
+  JWKS_COOLDOWN: key(duration("1s", "1h"), "30s", "Least time between two times of asking a provider."),
   JWKS_TIMEOUT: key(duration("100ms", "1m"), "5s", "Time an answer may take, its connection included."),
 });

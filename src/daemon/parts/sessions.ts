@@ -4,7 +4,7 @@ import { type SessionLimits, SessionVerbs } from "../../control/verbs/sessions.t
 import type { KeyRing } from "../../auth/keys/key-ring.ts";
 import type { Change } from "../../domain/change.ts";
 import type { StateStore } from "../../store/store.ts";
-import { type Errand, failure, type Outcome } from "../threads/errands.ts";
+import { failure, type Outcome, type SessionErrand } from "../threads/errands.ts";
 import type { Log } from "./log.ts";
 
 const ACTOR = { name: "gateway" };
@@ -56,7 +56,7 @@ export class SessionDesk {
   }
 
   /** Does what a data thread asks for; never rejects. What it did is in force on all threads by then. */
-  async run(errand: Errand): Promise<Outcome> {
+  async run(errand: SessionErrand): Promise<Outcome> {
     try {
       if (errand.kind === "open-session") {
         const { principal } = errand.session;

@@ -4,6 +4,7 @@ import type { TlsOptions } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
+import type { KeySource } from "../../auth/oidc/key-source.ts";
 import type { ThreadKeys } from "../../auth/keys/key-ring.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
@@ -56,6 +57,8 @@ export interface GatewayOptions {
   /** Takes a batch of audit records; answered through `acknowledge`. */
   readonly sendAudit: (batch: AuditBatch) => void;
   readonly sessions: SessionKeeper;
+  /** Keys of identity providers. */
+  readonly keySource: KeySource;
   /** Takes when credentials were last used, every 20 seconds. */
   readonly sendUses: (uses: readonly Use[]) => void;
   readonly onInternalError: (error: GatewayError, requestId: string) => void;
@@ -126,6 +129,7 @@ export class Gateway {
       client: this.#client,
       inFlight: this.inFlight,
       sessions: options.sessions,
+      keySource: options.keySource,
       deadlines: this.#deadlines,
       heads: new HeadFlusher(),
       mappers: new Mappers(),

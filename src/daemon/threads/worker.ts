@@ -29,6 +29,7 @@ const gateway = new Gateway({
   socketFolder: start.socketFolder,
   sendAudit: (batch) => send({ kind: "audit", batch }),
   sessions: errands,
+  keySource: errands,
   sendUses: (uses) => send({ kind: "used", uses }),
   onInternalError: ({ cause }, requestId) => {
     const fields = {

@@ -10,12 +10,21 @@ const jwk = async (kid: string) => ({ ...(await exportJWK((await generateKeyPair
 const names = (from: number) => Array.from({ length: 5_000 }, (_, index) => `unknown-${from + index}`);
 
 async function provider() {
-  const state = { at: 0, fetches: 0, down: false, keys: [await jwk("a")] as object[] };
+  const state = {
+    at: 0,
+    fetches: 0,
+    down: false,
+    text: null as string | null,
+    readAt: 0,
+    keys: [await jwk("a")] as object[],
+  };
   const keys = new ProviderKeys({
-    async fetch() {
+    async read() {
       state.fetches += 1;
-      if (state.down) throw new Error("connection refused");
-      return Buffer.from(JSON.stringify({ keys: state.keys }));
+      if (!state.down) state.text = JSON.stringify({ keys: state.keys });
+      if (!state.down) state.readAt = state.at;
+      const trouble = state.down ? "connection refused" : null;
+      return { text: state.text, ageMs: state.at - state.readAt, askedMs: 0, trouble };
     },
     ttlMs: TTL,
     staleMs: STALE,
