@@ -1,5 +1,5 @@
-import { BlockList, isIP, SocketAddress } from "node:net";
-import { GatewayError } from "../errors.ts";
+import { isIP } from "node:net";
+import { AddressRule, canonicalAddress, NetworkList } from "./addresses/network-list.ts";
 
 /** One client address: its text, whether it may call, and its key for limits. */
 export interface Peer {
@@ -17,27 +17,28 @@ export interface Peer {
  * whether that address may call at all.
  */
 export class IpAccess {
-  readonly #allow: BlockList | null;
-  readonly #deny: BlockList | null;
-  readonly #trusted: BlockList | null;
+  readonly #rule: AddressRule;
+  readonly #trusted: NetworkList;
   readonly #rateKey: (name: string) => bigint;
 
-  /** Lists hold addresses and CIDR ranges. An empty allow list allows all; an empty trusted list trusts nobody. */
+  /**
+   * Lists hold addresses and CIDR ranges. An empty allow list allows all; an empty trusted list trusts nobody.
+   * @throws GatewayError GW_012 when an entry is neither.
+   */
   constructor(options: {
     allow: readonly string[];
     deny: readonly string[];
     trusted: readonly string[];
     rateKey: (name: string) => bigint;
   }) {
-    this.#allow = blockList(options.allow);
-    this.#deny = blockList(options.deny);
-    this.#trusted = blockList(options.trusted);
+    this.#rule = new AddressRule(options);
+    this.#trusted = new NetworkList(options.trusted);
     this.#rateKey = options.rateKey;
   }
 
   /** Whether a client at this address may call. `address`: as `peer` gives it. */
   allows(address: string): boolean {
-    return !contains(this.#deny, address) && (this.#allow === null || contains(this.#allow, address));
+    return this.#rule.allows(address);
   }
 
   /** The other end of a connection. `address` as the socket gives it. */
@@ -48,7 +49,7 @@ export class IpAccess {
       address: canonical,
       network,
       allowed: this.allows(canonical),
-      trusted: contains(this.#trusted, canonical),
+      trusted: this.#trusted.has(canonical),
       rateKey: this.#rateKey(`address ${network}`),
     };
   }
@@ -66,7 +67,7 @@ export class IpAccess {
       const hop = hopAddress((hops[index] as string).trim());
       if (hop === undefined) break;
       address = hop;
-      if (!contains(this.#trusted, hop)) break;
+      if (!this.#trusted.has(hop)) break;
     }
     return this.peer(address);
   }
@@ -79,7 +80,7 @@ export function schemeOf(peer: Peer, forwardedProto: string | undefined, secure:
   return secure ? "https" : "http";
 }
 
-const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?$/;
+const WITH_PORT = /^(?:\[([0-9A-Fa-f:.]+(?:%[0-9A-Za-z._~-]+)?)\]|([0-9.]+))(?::[0-9]{1,5})?$/;
 
 /** The address of one entry of X-Forwarded-For, which some write with a port, in brackets or in quotes. */
 function hopAddress(entry: string): string | undefined {
@@ -90,17 +91,6 @@ function hopAddress(entry: string): string | undefined {
   return four !== undefined && isIP(four) === 4 ? four : undefined;
 }
 
-/** An address in one spelling: IPv4-mapped IPv6 as IPv4, no zone, shortest form. What is no address stays as it is. */
-export function canonicalAddress(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const zone = address.indexOf("%");
-  const plain = zone < 0 ? address : address.slice(0, zone);
-  const { address: canonical } = new SocketAddress({ address: plain, family: "ipv6" });
-  return MAPPED.exec(canonical)?.[1] ?? canonical;
-}
-
-const MAPPED = /^::ffff:([0-9.]+)$/;
-
 /** What a canonical address is limited by: an IPv6 customer has a whole /64 to choose from. */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return address;
@@ -109,29 +99,4 @@ export function networkOf(address: string): string {
   const tail = right === undefined || right === "" ? [] : right.split(":");
   const gap = right === undefined ? 0 : 8 - head.length - tail.length;
   return [...head, ...Array.from({ length: gap }, () => "0"), ...tail].slice(0, 4).join(":");
-}
-
-/** @throws GatewayError GW_012 when an entry is neither an address nor a CIDR range. */
-function blockList(entries: readonly string[]): BlockList | null {
-  if (entries.length === 0) return null;
-  const list = new BlockList();
-  for (const entry of entries) {
-    const [, address = "", bits] = ENTRY.exec(entry) ?? [];
-    const version = isIP(address);
-    const size = version === 4 ? 32 : 128;
-    const prefix = Number(bits ?? size);
-    if (version === 0 || prefix > size) {
-      throw new GatewayError("GW_012", { details: `${JSON.stringify(entry)} is not an address or CIDR range` });
-    }
-    list.addSubnet(address, prefix, version === 4 ? "ipv4" : "ipv6");
-  }
-  return list;
-}
-
-const ENTRY = /^([0-9A-Fa-f:.]+)(?:\/([0-9]{1,3}))?$/;
-
-function contains(list: BlockList | null, address: string): boolean {
-  if (list === null) return false;
-  const version = isIP(address);
-  return version !== 0 && list.check(address, version === 4 ? "ipv4" : "ipv6");
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { canonicalAddress } from "../auth/addresses/network-list.ts";
 import { fdOf } from "./sockets/fd-of.ts";
 import { ADMIN_LISTENER, cannotListen } from "./cannot-listen.ts";
 
@@ -13,12 +14,16 @@ export class AdminListener {
   constructor(options: {
     /** Why no traffic should be sent; undefined when it should. */
     notReady: () => string | undefined;
+    /** Whether it may be called from an address, in one spelling. */
+    allows: (address: string) => boolean;
     metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   }) {
     this.#server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 });
     this.#server.maxConnections = 256;
-    // Nothing that one connection does may end the process.
-    this.#server.on("connection", (socket) => void socket.on("error", () => undefined));
+    this.#server.on("connection", (socket) => {
+      socket.on("error", () => undefined); // nothing that one connection does may end the process
+      if (!options.allows(canonicalAddress(socket.remoteAddress ?? ""))) socket.destroy();
+    });
     this.#server.on("request", (req, res) => {
       if (req.method !== "GET" && req.method !== "HEAD") return answer(res, 405, "method not allowed\n");
       if (req.url === "/livez") return answer(res, 200, "ok\n");

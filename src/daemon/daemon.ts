@@ -12,6 +12,7 @@ import { SharedBoard } from "../proxy/health/board.ts";
 import { hasHistory, openDataFolder } from "../store/data-folder.ts";
 import { openSqliteStore } from "../store/sqlite/open.ts";
 import { VERSION } from "../version.ts";
+import { AddressRule } from "../auth/addresses/network-list.ts";
 import { AdminListener } from "./admin-listener.ts";
 import { CertificateWatch } from "./front/certificate-watch.ts";
 import { exposures, startRedirect } from "./front/front.ts";
@@ -314,6 +315,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   const metrics = daemonMetrics({ memory, board, vitals, health, writer, salt, snapshot: () => picture.snapshot });
   const admin = new AdminListener({
     notReady: () => vitals.notReady,
+    allows: (address) => new AddressRule({ allow: reloading.running.ADMIN_IP_ALLOW_LIST, deny: [] }).allows(address),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
   });
   const openAdmin = async (): Promise<void> => {

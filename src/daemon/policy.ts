@@ -8,6 +8,7 @@ import { Authenticator } from "../auth/authenticate.ts";
 import { nobody } from "../auth/caller.ts";
 import { SessionCredential } from "../auth/credentials/session.ts";
 import { TicketCredential } from "../auth/credentials/ticket.ts";
+import type { SandboxAddresses } from "../auth/addresses/sandbox-addresses.ts";
 import { IpAccess } from "../auth/ip-access.ts";
 import type { KeySource } from "../auth/oidc/key-source.ts";
 import type { ThreadKeys } from "../auth/keys/key-ring.ts";
@@ -88,6 +89,7 @@ export interface Shell {
   readonly inFlight: InFlight<Exchange>;
   readonly sessions: SessionKeeper;
   readonly keySource: KeySource;
+  readonly addresses: SandboxAddresses;
   readonly deadlines: Deadlines;
   readonly heads: HeadFlusher;
   /** Its processes outlive a policy. */
@@ -158,6 +160,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
   const selection = new Selection({ index: shell.index, board, balancer });
   const admission = new Admission({
     snapshot,
+    addresses: shell.addresses,
     gate,
     shareKey: shareKeyOf,
     skewMs: config.TOKEN_CLOCK_SKEW,

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalAddress, IpAccess, networkOf, schemeOf } from "../../src/auth/ip-access.ts";
+import { IpAccess, networkOf, schemeOf } from "../../src/auth/ip-access.ts";
+import { canonicalAddress } from "../../src/auth/addresses/network-list.ts";
 import { rateKey } from "../../src/limits/rate/rate-limit.ts";
 
 interface Lists {
@@ -77,6 +78,11 @@ describe("whether an address may call", () => {
     ["IPv6 with a zone", { deny: ["fe80::/10"] }, "fe80::1%eth0", false],
     ["an odd prefix length", { allow: ["2001:db8::/33"] }, "2001:db8:8000::1", false],
     ["IPv4 where only IPv6 is allowed", { allow: ["2001:db8::/32"] }, "10.0.0.1", false],
+    ["IPv4 where all of IPv6 is allowed", { allow: ["::/0"] }, "10.0.0.1", false],
+    ["IPv4 where all of IPv6 is denied", { deny: ["::/0"] }, "10.0.0.1", true],
+    ["mapped where all of IPv6 is allowed", { allow: ["::/0"] }, "::ffff:10.0.0.1", false],
+    ["IPv4 where all that is mapped is denied", { deny: ["::ffff:0:0/96"] }, "10.0.0.1", false],
+    ["IPv6 where all of IPv4 is allowed", { allow: ["0.0.0.0/0"] }, "2001:db8::1", false],
     ["no address at all, with an allow list", { allow: ["0.0.0.0/0", "::/0"] }, "", false],
   ])("%s", (_why, lists, address, allowed) => {
     expect(accessWith(lists).peer(address).allowed).toBe(allowed);
@@ -138,6 +144,8 @@ describe("behind proxies", () => {
     ["an IPv6 address with a port in quotes", "10.0.0.1", '"[2001:db9::1]:1"', "2001:db9::1"],
     ["an address in quotes", "10.0.0.1", '"198.51.100.4", "10.0.0.2:1"', "198.51.100.4"],
     ["a mapped address with a port", "10.0.0.1", "[::ffff:198.51.100.4]:1", "198.51.100.4"],
+    ["an address with a zone", "10.0.0.1", "fe80::1%eth0", "fe80::1"],
+    ["an address with a zone and a port", "10.0.0.1", "[fe80::1%eth0]:80", "fe80::1"],
     ["a port that is none", "10.0.0.1", "1.1.1.1, 198.51.100.4:x", "10.0.0.1"],
     ["a name", "10.0.0.1", "1.1.1.1, example.com:80", "10.0.0.1"],
     ["an IPv4 address in brackets", "10.0.0.1", "1.1.1.1, [198.51.100.4]", "10.0.0.1"],

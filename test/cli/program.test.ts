@@ -603,7 +603,11 @@ describe("audit", () => {
 async function observedDaemon(data: string) {
   const folder = openDataFolder(data);
   const daemon: { trouble: string | undefined } = { trouble: undefined };
-  const admin = new AdminListener({ notReady: () => daemon.trouble, metrics: () => Promise.reject(new Error("none")) });
+  const admin = new AdminListener({
+    allows: () => true,
+    notReady: () => daemon.trouble,
+    metrics: () => Promise.reject(new Error("none")),
+  });
   const store = openSqliteStore(folder.database);
   const instances = { ins_1: "up", ins_2: "down", ins_3: "up" };
   const admin_port = await admin.listen({ host: "127.0.0.1", port: 0 });

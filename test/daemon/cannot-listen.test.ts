@@ -30,7 +30,11 @@ test("a taken port is named, with the flag that chooses another", async () => {
 });
 
 test("a taken admin port names --admin-port, not --port", async () => {
-  const admin = new AdminListener({ notReady: () => undefined, metrics: () => Promise.reject(new Error("unused")) });
+  const admin = new AdminListener({
+    allows: () => true,
+    notReady: () => undefined,
+    metrics: () => Promise.reject(new Error("unused")),
+  });
   const { code, remediation } = await refusalOf(admin.listen({ host: "127.0.0.1", port: await takenPort() }));
   expect(code).toBe("GW_010");
   expect(remediation).toMatch(/ --admin-port /);

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
 import type { KeySource } from "../../auth/oidc/key-source.ts";
+import { SandboxAddresses } from "../../auth/addresses/sandbox-addresses.ts";
 import type { ThreadKeys } from "../../auth/keys/key-ring.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Revised } from "../../domain/change.ts";
@@ -130,6 +131,7 @@ export class Gateway {
       inFlight: this.inFlight,
       sessions: options.sessions,
       keySource: options.keySource,
+      addresses: new SandboxAddresses(),
       deadlines: this.#deadlines,
       heads: new HeadFlusher(),
       mappers: new Mappers(),
@@ -153,6 +155,7 @@ export class Gateway {
       policy: () => this.#policy,
       handle: (req, res) => this.#policy.pipeline.handle(req, res),
       onRefused: (code) => this.#shell.lane.error(code),
+      onDenied: (address) => this.#denied(address),
       newRequestId: () => this.#policy.pipeline.newRequestId(),
     });
     this.#listeners = new Listeners(this.#server);
@@ -177,7 +180,7 @@ export class Gateway {
       this.#index.apply(revised.change);
       for (const instanceId of dropped(before, revised.change).instances) this.#client.forget(instanceId);
     }
-    recheck(this.inFlight, this.#snapshot);
+    recheck(this.inFlight, this.#snapshot, this.#shell.addresses);
     this.#tellRevision();
   }
 
@@ -186,7 +189,7 @@ export class Gateway {
     this.#snapshot = snapshotFrom(snapshot);
     this.#index = new SandboxIndex(this.#snapshot.sandboxes.values());
     this.#client.retain(new Set(held(this.#snapshot).instances));
-    recheck(this.inFlight, this.#snapshot);
+    recheck(this.inFlight, this.#snapshot, this.#shell.addresses);
     this.#tellRevision();
   }
 
@@ -255,6 +258,12 @@ export class Gateway {
     this.#deadlines.close();
     this.#longAnswers.stop();
     this.#client.close();
+  }
+
+  #denied(address: string): void {
+    this.#shell.lane.error("AUTH_006");
+    this.#shell.lane.authFailure("forbidden");
+    this.#refusals.add("AUTH_006", { address, principal: undefined }, false);
   }
 
   #tellUses(): void {

@@ -1,6 +1,7 @@
 import { GatewayError } from "../../errors.ts";
 import { nearest } from "../value/nearest.ts";
 import type { Setting } from "./setting.ts";
+import { access } from "./access.ts";
 import { balancing } from "./balancing.ts";
 import { cors } from "./applications/cors.ts";
 import { forwarding } from "./forwarding.ts";
@@ -15,6 +16,7 @@ import { upstream } from "./upstream.ts";
 
 /** The groups, in the order in which people read them. */
 export const GROUPS = [
+  access,
   mounting,
   forwarding,
   cors,
@@ -30,6 +32,7 @@ export const GROUPS = [
 
 /** Every setting, once. */
 export const SETTINGS = {
+  ...access.settings,
   ...mounting.settings,
   ...forwarding.settings,
   ...cors.settings,

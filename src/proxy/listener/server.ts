@@ -46,9 +46,11 @@ export function createGatewayServer(options: {
   policy: () => ListenerPolicy;
   handle: (req: IncomingMessage, res: ServerResponse) => void;
   onRefused: (code: ErrorCode) => void;
+  /** Somebody who may not call at all has opened a connection, and was not listened to. */
+  onDenied: (address: string) => void;
   newRequestId: () => string;
 }): Server {
-  const { tls, limits, policy, onRefused, newRequestId } = options;
+  const { tls, limits, policy, onRefused, onDenied, newRequestId } = options;
   const how: ServerOptions = {
     connectionsCheckingInterval: 1000,
     insecureHTTPParser: false,
@@ -108,6 +110,11 @@ export function createGatewayServer(options: {
     socket.on("error", ignore);
     const { access, connections } = policy();
     const peer = meet(socket, access);
+    // Behind a proxy of ours there may be somebody who may.
+    if (!peer.allowed && !peer.trusted) {
+      onDenied(peer.address);
+      return void socket.destroy();
+    }
     try {
       connections.admit(socket, peer);
     } catch (error) {

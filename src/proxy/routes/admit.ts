@@ -1,4 +1,5 @@
 import type { Caller } from "../../auth/caller.ts";
+import type { SandboxAddresses } from "../../auth/addresses/sandbox-addresses.ts";
 import type { Standing } from "../../auth/standing.ts";
 import { findSandbox } from "../../auth/authorize.ts";
 import { portOf } from "../../domain/port.ts";
@@ -23,6 +24,7 @@ export class Admission {
   readonly #shareKey: (name: string) => SketchKey;
   /** Of sandboxes, made once for each. */
   readonly #shareKeys = new WeakMap<Sandbox, SketchKey>();
+  readonly #addresses: SandboxAddresses;
   readonly #skewMs: number;
   readonly #now: () => number;
 
@@ -30,6 +32,7 @@ export class Admission {
     snapshot: () => Snapshot;
     gate: ConcurrencyGate;
     shareKey: (name: string) => SketchKey;
+    addresses: SandboxAddresses;
     /** Clock difference that is tolerated in a token's end, ms. */
     skewMs: number;
     /** Milliseconds since the epoch. */
@@ -38,13 +41,17 @@ export class Admission {
     this.#snapshot = options.snapshot;
     this.#gate = options.gate;
     this.#shareKey = options.shareKey;
+    this.#addresses = options.addresses;
     this.#skewMs = options.skewMs;
     this.#now = options.now;
   }
 
-  /** @throws GatewayError ROUTE_001 when there is no such sandbox for this principal. */
-  find(principal: Principal, sandboxId: string): Sandbox {
-    return findSandbox(this.#snapshot(), principal, sandboxId);
+  /**
+   * `address`: where the call comes from.
+   * @throws GatewayError ROUTE_001 when there is no such sandbox for this principal, AUTH_006 when not from there.
+   */
+  find(principal: Principal, sandboxId: string, address: string): Sandbox {
+    return this.#findIn(this.#snapshot(), principal, sandboxId, address);
   }
 
   /**
@@ -86,7 +93,7 @@ export class Admission {
    * May the call be dispatched now? Everything before may have waited, so this is asked last, and nothing is awaited
    * between the answer and the dispatch. Returns the sandbox as it is now.
    * @throws GatewayError AUTH_001 when the token has been revoked or has expired meanwhile, ROUTE_001 when the sandbox has
-   *   gone, ROUTE_002 when the route has by which it came, and whatever the exchange was cut with.
+   *   gone, AUTH_006 when it may not be called from there any more, ROUTE_002 when the route has by which it came, and whatever the exchange was cut with.
    */
   admit(exchange: Exchange, caller: Caller, sandboxId: string, route: CustomRoute | null = null): Sandbox {
     const { principal, standing } = caller;
@@ -95,12 +102,18 @@ export class Admission {
     if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
       throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
     }
-    const sandbox = findSandbox(snapshot, principal, sandboxId);
+    const sandbox = this.#findIn(snapshot, principal, sandboxId, exchange.address);
     if (route !== null && snapshot.routes.get(route.id) === undefined) throw new GatewayError("ROUTE_002");
     exchange.decision = "allow";
     exchange.rule = `role:${principal.role}`;
     // It might have gone on, but nobody waits for it any more.
     if (exchange.cutBy !== undefined) throw exchange.cutBy;
+    return sandbox;
+  }
+
+  #findIn(snapshot: Snapshot, principal: Principal, sandboxId: string, address: string): Sandbox {
+    const sandbox = findSandbox(snapshot, principal, sandboxId);
+    this.#addresses.check(sandbox.settings, address);
     return sandbox;
   }
 
@@ -151,19 +164,31 @@ function noTimeLeft(): GatewayError {
 /**
  * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for; a call
  * to a sandbox or a port of it that has gone ends unless it is with an instance, which then answers it to the end; an upgraded connection has no end of its own.
+ * What has none ends too when the sandbox may not be called from there any more.
  */
-export function recheck(inFlight: InFlight<Exchange>, snapshot: Snapshot): void {
-  const { sandboxes } = snapshot;
+export function recheck(inFlight: InFlight<Exchange>, snapshot: Snapshot, addresses: SandboxAddresses): void {
   for (const exchange of inFlight) {
-    const { standing, sandboxId, port, sent, pausing, upgraded } = exchange;
+    const { standing } = exchange;
     if (standing === undefined) continue;
     const takenBack = takenBackIn(standing, snapshot);
     if (takenBack !== null) exchange.withdraw(takenBack);
-    else if ((!sent || pausing || upgraded) && sandboxId !== "") {
-      const sandbox = sandboxes.get(sandboxId);
-      if (sandbox === undefined) exchange.cut(new GatewayError("ROUTE_001"));
-      else if (port !== null && portOf(sandbox, port) === undefined) exchange.cut(new GatewayError("ROUTE_009"));
-    }
+    else if (exchange.sandboxId !== "") recheckPlace(exchange, snapshot, addresses);
+  }
+}
+
+function recheckPlace(exchange: Exchange, { sandboxes }: Snapshot, addresses: SandboxAddresses): void {
+  const { sandboxId, address, port, sent, pausing, upgraded } = exchange;
+  const stays = sent && !pausing && !upgraded;
+  if (stays && !isEndless(exchange)) return;
+  const sandbox = sandboxes.get(sandboxId);
+  if (sandbox !== undefined && !addresses.allows(sandbox.settings, address)) {
+    exchange.withdraw(new GatewayError("AUTH_006"));
+  } else if (stays) {
+    return;
+  } else if (sandbox === undefined) {
+    exchange.cut(new GatewayError("ROUTE_001"));
+  } else if (port !== null && portOf(sandbox, port) === undefined) {
+    exchange.cut(new GatewayError("ROUTE_009"));
   }
 }
 
@@ -177,10 +202,14 @@ function takenBackIn(standing: Standing, snapshot: Snapshot): GatewayError | nul
   }
 }
 
+/** Whether it may go on for ever. */
+function isEndless({ upgraded, slot }: Exchange): boolean {
+  return upgraded || slot instanceof Streams;
+}
+
 /** Other addresses may call from now on: ends what has no end of its own (upgraded connections, streams) and may not. */
 export function endDenied(inFlight: InFlight<Exchange>, access: IpAccess): void {
   for (const exchange of inFlight) {
-    const goesOn = exchange.upgraded || exchange.slot instanceof Streams;
-    if (goesOn && !access.allows(exchange.address)) exchange.withdraw(new GatewayError("AUTH_006"));
+    if (isEndless(exchange) && !access.allows(exchange.address)) exchange.withdraw(new GatewayError("AUTH_006"));
   }
 }

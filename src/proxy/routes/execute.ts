@@ -77,7 +77,7 @@ export class ExecuteRoute {
     exchange.sandboxId = request.sandboxId;
     exchange.execution = facts;
     authorizeOperation(principal, request.operation);
-    const found = this.#o.admission.find(principal, request.sandboxId);
+    const found = this.#o.admission.find(principal, request.sandboxId, exchange.address);
     const { totalMs } = this.#o.timeouts.of(found.settings);
     totalOf(head.requestTimeout, totalMs); // its sandbox is known only now
     if ((request.timeoutMs ?? 0) > totalMs) {

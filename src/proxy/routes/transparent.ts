@@ -74,7 +74,7 @@ export class TransparentRoute {
     exchange.mount = mount;
     authorize(principal, "sandbox:proxy");
     authorizeProxy(principal);
-    const sandbox = this.#o.admission.find(principal, sandboxId);
+    const sandbox = this.#o.admission.find(principal, sandboxId, exchange.address);
     exchange.port = findPort(sandbox, where.port);
     if (principal.scope !== null) {
       checkScope(principal.scope, { sandboxId, port: exchange.port, method: exchange.method, path: where.path });

@@ -106,24 +106,32 @@ describe("an error", () => {
 });
 
 describe("who is not admitted", () => {
-  test("because of his address gets 403, before anybody asks who he is, and leaves no record", async () => {
+  test("because of his address is dropped when he connects, and summed in the record", async () => {
     const gateway = await startTestGateway({ env: { IP_DENY_LIST: "127.0.0.2/31" } });
     let calls = 0;
     await gateway.addSandbox("box", await startUpstream((_req, res) => void res.end(String(++calls))));
     const request = `GET /s/box/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${await gateway.authorization()}\r\n\r\n`;
     for (const [localAddress, status] of [
-      ["127.0.0.2", 403],
-      ["127.0.0.3", 403],
+      ["127.0.0.2", "dropped"],
+      ["127.0.0.3", "dropped"],
       ["127.0.0.1", 200],
       ["127.0.0.4", 200],
     ] as const) {
       const connection = new RawConnection(gateway.port, { localAddress });
-      await connection.send(request).received(/\r\n\r\n./);
-      expect(connection.statuses).toEqual([status]);
-      expect(connection.text.includes('"code":"AUTH_006"')).toBe(status === 403);
+      connection.send(request);
+      await (status === 200 ? connection.received(/\r\n\r\n./) : connection.end());
+      expect(connection.text === "" ? "dropped" : connection.statuses[0]).toBe(status);
     }
     expect(calls).toBe(2);
-    expect(gateway.records().map(({ address }) => address)).toEqual(["127.0.0.1", "127.0.0.4"]);
+    const recorded = (): string[] =>
+      gateway.records().map(({ kind, address, rule }) => [kind, address, rule].join(" "));
+    await eventually("the sums are records", () => recorded().length === 4);
+    expect(recorded().toSorted()).toEqual([
+      "proxy 127.0.0.1 role:executor",
+      "proxy 127.0.0.4 role:executor",
+      "refused 127.0.0.2 AUTH_006",
+      "refused 127.0.0.3 AUTH_006",
+    ]);
   });
 
   test("cannot talk himself in with X-Forwarded-For, unless a trusted proxy says it", async () => {

@@ -1,0 +1,11 @@
+import { networks } from "../value/networks.ts";
+import { group, setting } from "./setting.ts";
+
+export const access = group(
+  "Who may call",
+  { route: false },
+  {
+    allowIp: setting(networks(), "networks that it may be called from: 10.0.0.0/8,2001:db8::/32 [all]"),
+    denyIp: setting(networks(), "networks that it may not be called from, even if allowed above [none]"),
+  },
+);
