@@ -213,7 +213,7 @@ export class Pipeline {
       this.#o.lane.authSuccess();
       return caller;
     } catch (error) {
-      if (isGuess(error)) this.#failed(peer);
+      if (isGuess(head, error)) this.#failed(peer);
       throw error;
     }
   }
@@ -225,7 +225,11 @@ export class Pipeline {
   }
 }
 
-/** Whether somebody has shown what is nobody's. What has expired or was revoked was once good: who still has it does not guess. */
-function isGuess(error: unknown): boolean {
+/**
+ * Whether somebody has shown what is nobody's, on purpose. What has expired or was revoked was once good: who still has it does
+ * not guess; nor does a browser that still has the cookie of a session that has ended.
+ */
+function isGuess({ authorization, sandboxToken, link, ticket }: Head, error: unknown): boolean {
+  if ((authorization ?? sandboxToken ?? link ?? ticket) === undefined) return false;
   return error instanceof GatewayError && error.code === "AUTH_001" && error.reason === undefined;
 }

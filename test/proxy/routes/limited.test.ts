@@ -61,7 +61,9 @@ describe("credentials that are nobody's", () => {
     await gateway.verbs.tokens.revoke(ACTOR, record?.id ?? "");
     await gateway.feed.wake();
     for (let call = 0; call < 4; call++) expect((await ask("/s/box/", revoked)).code).toBe("AUTH_001");
-    for (let call = 0; call < 4; call++) expect((await fetch(`${gateway.url}/s/box/`)).status).toBe(401);
+    for (const headers of [{}, { cookie: "sandboxgw_session=ses_00000000000000000000.ended" }]) {
+      for (let call = 0; call < 4; call++) expect((await fetch(`${gateway.url}/s/box/`, { headers })).status).toBe(401);
+    }
     expect((await ask("/s/box/", await gateway.authorization())).status).toBe(200);
   });
 
