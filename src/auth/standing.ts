@@ -1,3 +1,4 @@
+import { sessionIdOf } from "../domain/credential/session.ts";
 import type { SigningKey } from "../domain/credential/signing-key.ts";
 import type { Principal } from "../domain/principal.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
@@ -31,7 +32,8 @@ function checkStanding(principal: Principal, snapshot: Snapshot): void {
   const { tokenId, grantedBy, credential, subject, issuedAt, keyId } = principal;
   if (credential === "none") return;
   if (revoked.get(tokenId) !== undefined) throw takenBack();
-  if (credential === "session" && snapshot.sessions.get(tokenId) === undefined) throw ended();
+  const sessionId = sessionIdOf(principal);
+  if (sessionId !== null && snapshot.sessions.get(sessionId) === undefined) throw ended();
   if (grantedBy !== null && revoked.get(grantedBy) !== undefined) throw takenBack();
   if (keyId !== null && (isRetired(signingKeys.get(keyId)) || retiredLinkKeys.get(keyId) !== undefined))
     throw takenBack();

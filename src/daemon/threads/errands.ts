@@ -17,6 +17,9 @@ export type Outcome =
   | { readonly keys: KeyDocument }
   | { readonly code: ErrorCode; readonly details: string };
 
+/** While so many are under way no session is opened: the control thread has others to serve too. */
+const MOST = 64;
+
 /** A control thread that takes longer than this has something else on its mind. */
 const PATIENCE_MS = 5_000;
 /** It asks somebody else, who may take his time: see JWKS_TIMEOUT. */
@@ -33,6 +36,7 @@ export class Errands implements SessionKeeper, KeySource {
   }
 
   async open(session: NewSession): Promise<SessionRecord> {
+    if (this.#waiting.size >= MOST) throw new GatewayError("RATE_002", { details: "Too many at once", retryAfter: 1 });
     const opened = await this.#run({ kind: "open-session", session }, PATIENCE_MS);
     if (!("session" in opened) || opened.session === null)
       throw new GatewayError("GW_001", { details: "a session was opened, and is not there" });

@@ -22,6 +22,7 @@ import {
   snapshotFrom,
 } from "../../domain/snapshot/snapshot.ts";
 import type { SessionKeeper } from "../../proxy/routes/browser/keeper.ts";
+import { sessionIdOf } from "../../domain/credential/session.ts";
 import type { Use } from "../../domain/token.ts";
 import { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
 import { NO_SETTINGS } from "../../domain/settings/settings.ts";
@@ -284,6 +285,9 @@ export class Gateway {
 /** A session is in use as long as something of it is open. `now`: ms since the epoch. */
 function openUses(inFlight: InFlight<Exchange>, now: number): Use[] {
   const used = new Set<string>();
-  for (const { principal } of inFlight) if (principal?.credential === "session") used.add(principal.tokenId);
+  for (const { principal } of inFlight) {
+    const id = principal === undefined ? null : sessionIdOf(principal);
+    if (id !== null) used.add(id);
+  }
   return Array.from(used, (tokenId) => ({ tokenId, at: now }));
 }

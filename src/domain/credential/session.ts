@@ -49,6 +49,12 @@ export type SessionChange =
   | { readonly kind: "session.opened"; readonly session: Session }
   | { readonly kind: "session.ended"; readonly sessionId: string };
 
+/** The session with which a principal ends: its own, or that of who asked for its ticket; null when there is none. */
+export function sessionIdOf({ credential, tokenId }: Principal): string | null {
+  const mayBe = credential === "session" || credential === "ticket";
+  return mayBe && tokenId.startsWith("ses_") ? tokenId : null;
+}
+
 /** A session as the data path has it. */
 export function sessionOf(record: SessionRecord): Session {
   const { id, hash, subject, role, sandboxes, operations, grantedBy, keyId, issuedAt, createdAt, expiresAt, secure } =

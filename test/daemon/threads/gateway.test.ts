@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { activeSigner } from "../../../src/auth/keys/key-ring.ts";
 import { issueToken } from "../../../src/auth/tokens/issue.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
+import { startUpstream } from "../../support/upstream.ts";
 
 test("a revoked token stays revoked across a resync for as long as clocks may be off, also after it has expired", async () => {
   const { url, config, keys, store, verbs, feed } = await startTestGateway({ env: { TOKEN_CLOCK_SKEW: "60s" } });
@@ -51,4 +52,26 @@ test("when an API key was last used is written back, and before who is known is 
   await eventually("it is written", async () => (await store.tokens.find(record.id))?.lastUsedAt !== null);
   expect((await store.tokens.find(record.id))?.lastUsedAt).toBeGreaterThanOrEqual(before);
   expect((await store.tokens.find(signed.record.id))?.lastUsedAt).toBeNull();
+});
+
+test("when a session was last used is written back, and it is used as long as something of it is open", async () => {
+  const gateway = await startTestGateway();
+  const { store, url, config } = gateway;
+  await gateway.addSandbox("box", await startUpstream((_req, res) => void res.write("first")));
+  const authorization = await gateway.authorization();
+  const opened = await fetch(`${url}/api/v1/session`, { method: "POST", headers: { authorization } });
+  const { session_id: id } = (await opened.json()) as { session_id: string };
+  const cookie = opened.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const { body } = await fetch(`${url}/s/box/`, { headers: { cookie, "sec-fetch-site": "same-origin" } });
+  onTestFinished(() => body?.cancel());
+  const lastUse = async () => (await store.sessions.find(id))?.lastUsedAt ?? 0;
+  const told = async (since: number) => {
+    gateway.gateway.reconfigure(config);
+    await eventually("it is written", async () => (await lastUse()) > since);
+  };
+  await told((await lastUse()) - 1);
+  const before = Date.now();
+  await eventually("time goes by", () => Date.now() > before);
+  await told(before);
+  expect(await lastUse()).toBeLessThanOrEqual(Date.now());
 });
