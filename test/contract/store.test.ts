@@ -7,6 +7,7 @@ import type { StateStore, Transaction } from "../../src/store/store.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
 import { NO_STATE } from "../support/snapshot.ts";
+import type { SigningKey } from "../../src/domain/credential/signing-key.ts";
 import { apiKeyOf } from "../../src/domain/credential/api-key.ts";
 
 /** Every kind of state store keeps these promises. `open` opens the same store again each time it is called. */
@@ -36,6 +37,17 @@ const token = (fields: Partial<TokenRecord> = {}): TokenRecord => ({
   form: "signed",
   prefix: null,
   lastUsedAt: null,
+  ...fields,
+});
+
+const signingKey = (id: string, fields: Partial<SigningKey> = {}): SigningKey => ({
+  id,
+  algorithm: "EdDSA",
+  createdAt: 1000,
+  retiresAt: null,
+  retiredAt: null,
+  publicJwk: { kty: "OKP", crv: "Ed25519", x: "AA" },
+  sealed: "AQID",
   ...fields,
 });
 
@@ -214,6 +226,67 @@ describe.each(KINDS)("a $name store", ({ open }) => {
     await store.observed.put("daemon", '{"a":1}', 1);
     await store.observed.put("daemon", '{"a":2}', 2);
     expect(await store.observed.find("daemon")).toEqual({ json: '{"a":2}', at: 2 });
+  });
+
+  describe("signing keys", () => {
+    it("have one first, however many are offered, in the place of the one that was kept among the sealed keys", async () => {
+      const { store, again } = await fresh();
+      await store.keys.createIfAbsent("token-signing", Buffer.from("old"), 1);
+      const other = await again();
+      await Promise.all([
+        store.signingKeys.createFirst(signingKey("a")),
+        other.signingKeys.createFirst(signingKey("b")),
+      ]);
+      const kept = await store.signingKeys.list();
+      expect(kept).toHaveLength(1);
+      expect(await other.signingKeys.list()).toEqual(kept);
+      expect(await store.keys.find("token-signing")).toBeUndefined();
+    });
+
+    it("are kept as they were written, listed the newest first, and change only in their state", async () => {
+      const { store, again } = await fresh();
+      const secret = signingKey("hs", { algorithm: "HS256", publicJwk: null });
+      await store.transaction(async ({ signingKeys }) => {
+        await signingKeys.create(secret);
+        await signingKeys.create(signingKey("ed"));
+      });
+      expect(await (await again()).signingKeys.list()).toEqual([signingKey("ed"), secret]);
+      const retired = { id: "ed", retiresAt: 5, retiredAt: 6, sealed: null };
+      await store.transaction(async ({ signingKeys }) => {
+        expect(await signingKeys.update(retired)).toBe(true);
+        expect(await signingKeys.update({ ...retired, id: "none" })).toBe(false);
+      });
+      expect(await store.signingKeys.find("ed")).toEqual(signingKey("ed", retired));
+      expect(await store.signingKeys.find("none")).toBeUndefined();
+    });
+
+    it("are in the snapshot, those with a public key without the private one", async () => {
+      const { store } = await fresh();
+      const secret = signingKey("hs", { algorithm: "HS256", publicJwk: null });
+      await store.transaction(async ({ signingKeys }) => {
+        await signingKeys.create(secret);
+        await signingKeys.create(signingKey("ed"));
+      });
+      expect((await store.snapshot(0)).signingKeys).toEqual([signingKey("ed", { sealed: null }), secret]);
+    });
+  });
+
+  it("seals its keys anew in a transaction, all or none", async () => {
+    const { store } = await fresh();
+    for (const name of ["b", "a"]) await store.keys.createIfAbsent(name, Buffer.from(name), 1);
+    const replaced = store.transaction(async ({ keys }) => {
+      for (const { name } of await keys.list()) await keys.replace({ name, sealed: Buffer.from(`${name}, again`) });
+      throw new Error("broken off");
+    });
+    await expect(replaced).rejects.toThrow("broken off");
+    const list = () => store.transaction(({ keys }) => keys.list());
+    expect(await list()).toEqual([
+      { name: "a", sealed: Buffer.from("a") },
+      { name: "b", sealed: Buffer.from("b") },
+    ]);
+    await store.transaction(({ keys }) => keys.replace({ name: "a", sealed: Buffer.from("other") }));
+    await store.keys.scrub();
+    expect(await store.keys.find("a")).toEqual(Buffer.from("other"));
   });
 
   describe("changes", () => {
