@@ -1,6 +1,8 @@
 import { sessionIdOf } from "../domain/credential/session.ts";
 import type { SigningKey } from "../domain/credential/signing-key.ts";
 import type { Principal } from "../domain/principal.ts";
+import type { Rights } from "../domain/role/rights.ts";
+import { builtInRights, NO_RIGHTS } from "../domain/role/roles.ts";
 import type { Snapshot } from "../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../errors.ts";
 
@@ -12,16 +14,25 @@ export class Standing {
   readonly principal: Principal;
   /** Of the snapshot in which it was good; the snapshot itself would be kept alive. */
   #goodAt = -1;
+  #rights: Rights;
 
   constructor(principal: Principal) {
     this.principal = principal;
+    this.#rights = (principal.credential === "none" ? builtInRights(principal.role) : undefined) ?? NO_RIGHTS;
   }
 
-  /** @throws GatewayError AUTH_001 when what speaks for the principal has been taken back. */
+  /** What its role gave when that was last asked; nothing before. */
+  get rights(): Rights {
+    return this.#rights;
+  }
+
+  /** @throws GatewayError AUTH_001 when what speaks for the principal has been taken back, AUTH_003 when its role is gone. */
   check(snapshot: Snapshot): void {
     if (this.#goodAt === snapshot.revision) return;
     this.#goodAt = -1;
+    this.#rights = NO_RIGHTS;
     checkStanding(this.principal, snapshot);
+    this.#rights = rightsIn(snapshot, this.principal);
     this.#goodAt = snapshot.revision;
   }
 }
@@ -39,6 +50,15 @@ function checkStanding(principal: Principal, snapshot: Snapshot): void {
     throw takenBack();
   const subjectRevoked = revokedSubjects.get(subject);
   if (subjectRevoked !== undefined && issuedAt < subjectRevoked.issuedBefore) throw takenBack();
+}
+
+function rightsIn({ roles }: Snapshot, { role }: Principal): Rights {
+  const rights = roles.get(role);
+  if (rights !== undefined) return rights;
+  throw new GatewayError("AUTH_003", {
+    details: `There is no role ${role}`,
+    remediation: "Use a token of another role",
+  });
 }
 
 /** TOKEN_SECRET is no key of the snapshot, and never retired. */

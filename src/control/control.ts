@@ -15,7 +15,7 @@ export interface Actor {
 export interface Step
   extends Pick<
     Transaction,
-    "sandboxes" | "routes" | "tokens" | "links" | "sessions" | "revocations" | "keys" | "signingKeys"
+    "sandboxes" | "routes" | "tokens" | "links" | "sessions" | "roles" | "revocations" | "keys" | "signingKeys"
   > {
   /** Milliseconds since the epoch: one time for all that the verb writes. */
   readonly now: number;

@@ -3,6 +3,7 @@ import type { SessionChange } from "./credential/session.ts";
 import type { SigningKeyChange } from "./credential/signing-key.ts";
 import type { LinkKeyChange } from "./credential/link.ts";
 import type { CircuitChange } from "./instance/circuit.ts";
+import type { RoleChange } from "./role/role.ts";
 import type { RouteChange } from "./route/route.ts";
 import type { SandboxChange } from "./sandbox.ts";
 import type { RevocationChange, SubjectRevocationChange } from "./token.ts";
@@ -19,6 +20,7 @@ export type Change =
   | SigningKeyChange
   | SessionChange
   | LinkKeyChange
+  | RoleChange
   | CircuitChange
   | RouteChange;
 

@@ -17,6 +17,11 @@ export function withPort(url: string, port: number): string {
   return other.origin;
 }
 
+/** The ports that a sandbox's instances have of their own; none where the daemon starts them. */
+export function ownPorts({ instances }: Sandbox): number[] {
+  return instances.some(isManaged) ? [] : [...new Set(instances.map(({ url }) => ownPort(url)))];
+}
+
 /** `url`: as `parseInstanceUrl` leaves it. */
 function ownPort(url: string): number {
   const written = /:(\d+)$/.exec(url)?.[1];

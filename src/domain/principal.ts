@@ -1,5 +1,4 @@
 import type { Scope } from "./credential/link.ts";
-import type { Role } from "./role.ts";
 
 /** The kinds of what can speak for a principal; `none`: nothing has to. */
 export type CredentialName = "token" | "key" | "session" | "link" | "ticket" | "certificate" | "none";
@@ -8,7 +7,8 @@ export type CredentialName = "token" | "key" | "session" | "link" | "ticket" | "
 export interface Principal {
   /** A token's `sub`. */
   readonly subject: string;
-  readonly role: Role;
+  /** A role's name: what it gives is in the snapshot. */
+  readonly role: string;
   readonly credential: CredentialName;
   /** The credential's id: a token's `jti`; empty when there is none. */
   readonly tokenId: string;
@@ -50,7 +50,7 @@ export function maySee(principal: Principal, sandboxId: string): boolean {
 }
 
 /** A principal for whom nothing speaks and nothing has to. */
-export function withoutCredential(subject: string, role: Role): Principal {
+export function withoutCredential(subject: string, role: string): Principal {
   return {
     subject,
     role,

@@ -1,11 +1,9 @@
-import type { Role } from "./role.ts";
-
 /** What is kept of a token. The token itself is shown once and never stored. */
 export interface TokenRecord {
   /** `tok_…`, the token's `jti`. */
   readonly id: string;
   readonly subject: string;
-  readonly role: Role;
+  readonly role: string;
   readonly sandboxes: readonly string[] | null;
   readonly operations: readonly string[] | null;
   /** Milliseconds since the epoch. */

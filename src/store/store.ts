@@ -2,6 +2,7 @@ import type { Change, Revised } from "../domain/change.ts";
 import type { LinkRecord } from "../domain/credential/link.ts";
 import type { SessionEnd, SessionRecord } from "../domain/credential/session.ts";
 import type { SigningKey } from "../domain/credential/signing-key.ts";
+import type { Role } from "../domain/role/role.ts";
 import type { CustomRoute } from "../domain/route/route.ts";
 import type { Instance, Sandbox } from "../domain/sandbox.ts";
 import type { SnapshotData } from "../domain/snapshot/snapshot.ts";
@@ -36,6 +37,7 @@ export interface StateStore {
   readonly tokens: TokenReads;
   readonly links: LinkReads;
   readonly sessions: SessionReads;
+  readonly roles: RoleReads;
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -60,6 +62,7 @@ export interface Transaction {
   readonly tokens: TokenTable;
   readonly links: LinkTable;
   readonly sessions: SessionTable;
+  readonly roles: RoleTable;
   readonly revocations: RevocationTable;
   readonly keys: ResealTable;
   readonly signingKeys: SigningKeyTable;
@@ -147,6 +150,20 @@ export interface SessionTable extends SessionReads {
   create(session: SessionRecord): Promise<void>;
   /** False when there was none. */
   remove(id: string): Promise<boolean>;
+}
+
+/** Roles that somebody has made: the built-in ones are no rows. */
+export interface RoleReads {
+  find(name: string): Promise<Role | undefined>;
+  /** Ordered by name. */
+  list(): Promise<Role[]>;
+}
+
+export interface RoleTable extends RoleReads {
+  /** Takes the place of one of its name. */
+  put(role: Role): Promise<void>;
+  /** False when there was none. */
+  remove(name: string): Promise<boolean>;
 }
 
 /** Revocations of what may have been made elsewhere: there is no token record that could tell of them. */

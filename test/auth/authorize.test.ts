@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { authorize, authorizeOperation, authorizeProxy, findSandbox } from "../../src/auth/authorize.ts";
 import type { Principal } from "../../src/domain/principal.ts";
-import type { Permission, Role } from "../../src/domain/role.ts";
+import { Standing } from "../../src/auth/standing.ts";
+import { type Permission, PERMISSIONS } from "../../src/domain/role/role.ts";
 import { snapshotFrom } from "../../src/domain/snapshot/snapshot.ts";
 import type { GatewayError } from "../../src/errors.ts";
 import { PLAIN_SANDBOX } from "../support/sandboxes.ts";
@@ -9,6 +10,12 @@ import { SOMEBODY } from "../support/principal.ts";
 import { NO_STATE } from "../support/snapshot.ts";
 
 const principal = (fields: Partial<Principal> = {}): Principal => ({ ...SOMEBODY, ...fields });
+
+function standing(fields: Partial<Principal> = {}, state = snapshotFrom(NO_STATE)): Standing {
+  const made = new Standing(principal(fields));
+  made.check(state);
+  return made;
+}
 
 const sandbox = (id: string) => ({
   id,
@@ -27,19 +34,28 @@ function refusal(work: () => unknown): Pick<GatewayError, "code" | "details"> | 
 }
 
 describe("what a role may do", () => {
-  const matrix: Record<Role, Permission[]> = {
-    admin: ["sandbox:execute", "sandbox:proxy", "sandbox:read", "sandbox:write", "token:write", "audit:read"],
-    operator: ["sandbox:execute", "sandbox:proxy", "sandbox:read", "sandbox:write", "audit:read"],
+  const matrix: Record<string, readonly Permission[]> = {
+    admin: PERMISSIONS,
+    operator: [
+      "sandbox:execute",
+      "sandbox:proxy",
+      "sandbox:read",
+      "sandbox:manage",
+      "audit:read",
+      "circuit:manage",
+      "config:read",
+      "limit:manage",
+    ],
     executor: ["sandbox:execute", "sandbox:proxy", "sandbox:read"],
     viewer: ["sandbox:read"],
   };
 
-  test.each(Object.entries(matrix) as [Role, Permission[]][])("%s: %j and nothing else", (role, permissions) => {
-    for (const permission of matrix.admin) {
+  test.each(Object.entries(matrix))("%s: %j and nothing else", (role, permissions) => {
+    for (const permission of PERMISSIONS) {
       const expected = permissions.includes(permission)
         ? undefined
         : { code: "AUTH_003", details: `Role ${role} does not include ${permission}` };
-      expect(refusal(() => authorize(principal({ role }), permission))).toEqual(expected);
+      expect(refusal(() => authorize(standing({ role }), permission))).toEqual(expected);
     }
   });
 });
@@ -84,21 +100,21 @@ describe("a sandbox", () => {
 
   test("is found by whose token covers it", () => {
     for (const sandboxes of [null, ["py-*"], ["js-1", "py-1"], ["*"]]) {
-      expect(findSandbox(snapshot, principal({ sandboxes }), "py-1").id).toBe("py-1");
+      expect(findSandbox(snapshot, standing({ sandboxes }), "sandbox:proxy", "py-1").id).toBe("py-1");
     }
   });
 
   test("that is somebody else's is refused exactly as one that does not exist", () => {
-    const unknown = refusal(() => findSandbox(snapshot, principal(), "nope"));
+    const unknown = refusal(() => findSandbox(snapshot, standing(), "sandbox:proxy", "nope"));
     expect(unknown).toEqual({ code: "ROUTE_001", details: "" });
     for (const sandboxes of [["py-*"], ["js"], ["JS-1"], []]) {
-      expect(refusal(() => findSandbox(snapshot, principal({ sandboxes }), "js-1"))).toEqual(unknown);
+      expect(refusal(() => findSandbox(snapshot, standing({ sandboxes }), "sandbox:proxy", "js-1"))).toEqual(unknown);
     }
   });
 
   test("named like something of JavaScript's own is not known", () => {
     for (const id of ["__proto__", "constructor", "toString"]) {
-      expect(refusal(() => findSandbox(snapshot, principal(), id))?.code).toBe("ROUTE_001");
+      expect(refusal(() => findSandbox(snapshot, standing(), "sandbox:proxy", id))?.code).toBe("ROUTE_001");
     }
   });
 });

@@ -11,6 +11,7 @@ export const NO_STATE: SnapshotData = {
   signingKeys: [],
   retiredLinkKeys: [],
   sessions: [],
+  roles: [],
 };
 
 /** How much there is of everything in it. */

@@ -5,9 +5,12 @@ import { looksLikeApiKey } from "../api-key-text.ts";
 import type { SigningKeys } from "../keys/verification-keys.ts";
 import type { CredentialFields, CredentialKind } from "./credential.ts";
 
+/** What of the state says which tokens are good. */
+export type VerifyingState = Pick<Snapshot, "signingKeys" | "roles">;
+
 export interface Verifier {
   /** Turns a token into a principal. @throws GatewayError AUTH_001 */
-  verify(token: string, signingKeys: SigningKeys): Promise<Principal>;
+  verify(token: string, state: VerifyingState): Promise<Principal>;
   /** Whether a key of this gateway has signed the token, whatever it says and however old it is. */
   signed(token: string, signingKeys: SigningKeys): Promise<boolean>;
 }
@@ -31,9 +34,9 @@ export class TokenCredential implements CredentialKind {
     return token !== undefined && looksLikeApiKey(token) ? undefined : token;
   }
 
-  verify(token: string, { signingKeys }: Snapshot): Promise<Principal> {
+  verify(token: string, state: VerifyingState): Promise<Principal> {
     if (!TOKEN.test(token)) throw new GatewayError("AUTH_005");
-    return this.#verifier.verify(token, signingKeys);
+    return this.#verifier.verify(token, state);
   }
 
   isOurs(token: string, { signingKeys }: Snapshot): Promise<boolean> {

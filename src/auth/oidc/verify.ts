@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { jwtVerify } from "jose/jwt/verify";
 import type { Principal } from "../../domain/principal.ts";
-import { isRole, type Role } from "../../domain/role.ts";
+import type { Roles } from "../../domain/role/roles.ts";
 import type { RoleMap } from "../../domain/value/providers.ts";
 import { expiryIn, issueIn, nameIn } from "../tokens/claims.ts";
 import { isRecord, type Members, type ReadToken } from "../tokens/form.ts";
@@ -34,7 +34,7 @@ export class OidcVerifier {
   }
 
   /** @throws GatewayError AUTH_001, AUTH_009 when its keys cannot be had. */
-  async verify(token: string, { header, claims }: ReadToken): Promise<Principal> {
+  async verify(token: string, { header, claims }: ReadToken, roles: Roles): Promise<Principal> {
     const { kid, alg } = header;
     if (kid !== undefined && typeof kid !== "string") throw malformed();
     const key = await this.#o.keys.find(kid);
@@ -53,7 +53,7 @@ export class OidcVerifier {
     const id = claims["jti"] === undefined ? hash("sha256", token, "base64url") : nameIn(claims, "jti");
     return {
       subject: `${this.#o.name}:${nameIn(claims, "sub")}`,
-      role: this.#roleIn(claims),
+      role: this.#roleIn(claims, roles),
       credential: "token",
       tokenId: `${this.#o.name}:${id}`,
       grantedBy: null,
@@ -72,11 +72,12 @@ export class OidcVerifier {
     return meant.some((audience) => this.#o.audiences.includes(audience as string));
   }
 
-  #roleIn(claims: Members): Role {
+  #roleIn(claims: Members, roles: Roles): string {
     const { roleClaim, roleMap } = this.#o;
     const said = valuesAt(claims, roleClaim);
-    const role = roleMap.length === 0 ? said.find(isRole) : roleMap.find(([value]) => said.includes(value))?.[1];
-    if (!isRole(role)) throw invalid(`Claim ${roleClaim} stands for no role`);
+    const mapped = roleMap.find(([value]) => said.includes(value))?.[1];
+    const role = roleMap.length === 0 ? said.find((name) => roles.get(name) !== undefined) : mapped;
+    if (role === undefined || roles.get(role) === undefined) throw invalid(`Claim ${roleClaim} stands for no role`);
     return role;
   }
 }

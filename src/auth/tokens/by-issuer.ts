@@ -1,5 +1,5 @@
 import type { Principal } from "../../domain/principal.ts";
-import type { Verifier } from "../credentials/token.ts";
+import type { Verifier, VerifyingState } from "../credentials/token.ts";
 import type { SigningKeys } from "../keys/verification-keys.ts";
 import type { OidcVerifier } from "../oidc/verify.ts";
 import { readToken } from "./form.ts";
@@ -20,12 +20,12 @@ export class TokensByIssuer implements Verifier {
     this.#others = new Map(options.others.map((each) => [each.issuer, each]));
   }
 
-  verify(token: string, signingKeys: SigningKeys): Promise<Principal> {
+  verify(token: string, state: VerifyingState): Promise<Principal> {
     const read = readToken(token);
     const other = this.#others.get(read.claims["iss"]);
-    if (other !== undefined) return other.verify(token, read);
+    if (other !== undefined) return other.verify(token, read, state.roles);
     if (this.#own === null) throw invalid("Wrong issuer");
-    return this.#own.verify(token, read, signingKeys);
+    return this.#own.verify(token, read, state.signingKeys);
   }
 
   async signed(token: string, signingKeys: SigningKeys): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { compactVerify } from "jose/jws/compact/verify";
 import { jwtVerify } from "jose/jwt/verify";
 import type { Principal } from "../../domain/principal.ts";
-import { isRole } from "../../domain/role.ts";
+import { isRoleName } from "../../domain/role/role.ts";
 import type { SigningKeys, VerificationKey, VerificationKeys } from "../keys/verification-keys.ts";
 import { expiryIn, issueIn, nameIn, narrowingIn } from "./claims.ts";
 import { type Members, type ReadToken, readToken } from "./form.ts";
@@ -75,7 +75,7 @@ function principalFrom(claims: Members, keyId: string): Principal {
   const { role } = claims;
   const subject = nameIn(claims, "sub");
   const tokenId = nameIn(claims, "jti");
-  if (!isRole(role)) throw invalid("Claim role is not valid");
+  if (!isRoleName(role)) throw invalid("Claim role is not valid");
   return {
     subject,
     role,

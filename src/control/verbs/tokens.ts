@@ -7,7 +7,8 @@ import { TokenVerifier } from "../../auth/tokens/verify.ts";
 import type { Config } from "../../config/schema.ts";
 import { newId } from "../../domain/id.ts";
 import { apiKeyOf } from "../../domain/credential/api-key.ts";
-import { isRole, ROLES } from "../../domain/role.ts";
+import { isOperation, isSandboxPattern } from "../../domain/role/read-role.ts";
+import { BUILT_IN_NAMES } from "../../domain/role/role.ts";
 import { NEVER, type TokenForm, type TokenRecord } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { StateStore } from "../../store/store.ts";
@@ -33,8 +34,6 @@ export interface CreatedToken {
 }
 
 const SUBJECT = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,128}$/u;
-const PATTERN = /^[A-Za-z0-9*][A-Za-z0-9._*-]{0,127}$/;
-const OPERATION = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
 type TokenConfig = Pick<
   Config,
@@ -128,11 +127,11 @@ export class TokenVerbs {
     const { AUTH_TOKEN_EXPIRY, API_KEY_EXPIRY } = this.#config;
     const expiresInMs = wanted.expiresInMs ?? (form === "opaque" ? API_KEY_EXPIRY : AUTH_TOKEN_EXPIRY);
     const endless = form === "opaque" && expiresInMs === Number.POSITIVE_INFINITY;
-    check(isRole(role), `role ${quoted(role)}: expected ${ROLES.join(", ")}`);
+    check(BUILT_IN_NAMES.includes(role), `role ${quoted(role)}: expected ${BUILT_IN_NAMES.join(", ")}`);
     check(isSubject(subject), `subject ${quoted(subject)}: expected 1 to 128 printable characters`);
     check(endless || (Number.isSafeInteger(expiresInMs) && expiresInMs >= 1000), "lifetime: expected at least 1 s");
-    for (const pattern of sandboxes ?? []) check(PATTERN.test(pattern), `sandbox pattern ${quoted(pattern)}`);
-    for (const operation of operations ?? []) check(OPERATION.test(operation), `operation ${quoted(operation)}`);
+    for (const pattern of sandboxes ?? []) check(isSandboxPattern(pattern), `sandbox pattern ${quoted(pattern)}`);
+    for (const operation of operations ?? []) check(isOperation(operation), `operation ${quoted(operation)}`);
     const now = this.#now();
     // Tokens count in whole seconds; rounding up never gives less than was asked for.
     const expiresAt = endless ? NEVER : Math.ceil((now + expiresInMs) / 1000) * 1000;

@@ -1,4 +1,3 @@
-import type { Role } from "../role.ts";
 import type { TokenRecord } from "../token.ts";
 
 /** What the data path needs to know of an opaque key that is good. */
@@ -8,7 +7,7 @@ export interface ApiKey {
   /** `tok_…` */
   readonly tokenId: string;
   readonly subject: string;
-  readonly role: Role;
+  readonly role: string;
   readonly sandboxes: readonly string[] | null;
   readonly operations: readonly string[] | null;
   /** Milliseconds since the epoch. */

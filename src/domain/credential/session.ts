@@ -1,5 +1,4 @@
 import type { Principal } from "../principal.ts";
-import type { Role } from "../role.ts";
 
 /** What a browser goes on with in the place of the token that it showed once. Never more than that token, and never longer. */
 export interface Session {
@@ -8,7 +7,7 @@ export interface Session {
   /** HMAC-SHA-256 of what the cookie says under the data folder's own key, hex. */
   readonly hash: string;
   readonly subject: string;
-  readonly role: Role;
+  readonly role: string;
   readonly sandboxes: readonly string[] | null;
   readonly operations: readonly string[] | null;
   /** Id of the token or API key it was exchanged for. */

@@ -1,13 +1,13 @@
 import type { Change } from "../change.ts";
 import type { Labels } from "../labels.ts";
-import { maySee, type Principal } from "../principal.ts";
+import type { Sight } from "../role/sight.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { sample } from "./sample.ts";
 import { Slots } from "./slots.ts";
 
 /** So many changes are remembered; a view that is further behind is made anew. */
 const REMEMBERED = 4_096;
-/** So many views are kept: one for each way in which tokens are narrowed. */
+/** So many views are kept: one for each way in which callers are narrowed. */
 const MOST_VIEWS = 1_024;
 
 /** What principals see that are narrowed in one way. */
@@ -30,7 +30,7 @@ export class SandboxIndex {
   readonly #free: number[] = [];
   /** By the name of a label, and by its value. */
   readonly #labelled = new Map<string, Map<string, Slots>>();
-  /** By the patterns that a token is narrowed to; the one used last is the last. */
+  /** By the key of the sight; the one used last is the last. */
   readonly #views = new Map<string, View>();
   /** Slots that have changed, in a ring. */
   readonly #changed: number[] = [];
@@ -46,12 +46,12 @@ export class SandboxIndex {
   }
 
   /**
-   * Up to `most` of the sandboxes that have all of the labels and that the principal may use: any of them as likely as any
+   * Up to `most` of the sandboxes that have all of the labels and that can be seen: any of them as likely as any
    * other, in random order. `labels`: at least one. `random`: from 0 up to 1.
    */
-  sample(labels: Labels, principal: Principal, most: number, random: () => number): Sandbox[] {
+  sample(labels: Labels, sight: Sight | null, most: number, random: () => number): Sandbox[] {
     // The view first: whether somebody else's sandboxes have the labels is not to be learned from the time it takes.
-    const view = principal.sandboxes === null ? [] : [this.#view(principal, principal.sandboxes)];
+    const view = sight === null ? [] : [this.#view(sight)];
     const labelled = Object.entries(labels).map(([name, value]) => this.#labelled.get(name)?.get(value));
     const known = labelled.filter((slots) => slots !== undefined);
     if (known.length < labelled.length) return [];
@@ -66,10 +66,8 @@ export class SandboxIndex {
     if (entries.length === 0) return this.#remove(sandbox.id);
     const slot = known ?? this.#free.pop() ?? this.#sandboxes.length;
     this.#sandboxes[slot] = sandbox;
-    if (known === undefined) {
-      this.#slots.set(sandbox.id, slot);
-      this.#note(slot);
-    }
+    if (known === undefined) this.#slots.set(sandbox.id, slot);
+    this.#note(slot); // who may see it may depend on its labels
     for (const [name, value] of entries) this.#labelledAs(name, value).add(slot, this.#sandboxes.length);
   }
 
@@ -112,13 +110,13 @@ export class SandboxIndex {
     this.#changes += 1;
   }
 
-  /** Made by a look at every sandbox when a token so narrowed selects for the first time, and kept up from then on. */
-  #view(principal: Principal, patterns: readonly string[]): Slots {
-    const key = patterns.join("\n");
+  /** Made by a look at every sandbox when somebody who is so narrowed selects for the first time, and kept up from then on. */
+  #view(sight: Sight): Slots {
+    const { key } = sight;
     const known = this.#views.get(key);
-    const view = known !== undefined && this.#changes - known.upTo <= REMEMBERED ? known : this.#newView(principal);
+    const view = known !== undefined && this.#changes - known.upTo <= REMEMBERED ? known : this.#newView(sight);
     for (; view.upTo < this.#changes; view.upTo++) {
-      this.#look(principal, view, this.#changed[view.upTo % REMEMBERED] as number);
+      this.#look(sight, view, this.#changed[view.upTo % REMEMBERED] as number);
     }
     this.#views.delete(key);
     this.#views.set(key, view);
@@ -129,15 +127,15 @@ export class SandboxIndex {
     return view.slots;
   }
 
-  #newView(principal: Principal): View {
+  #newView(sight: Sight): View {
     const view = { slots: new Slots(), upTo: this.#changes };
-    for (const slot of this.#sandboxes.keys()) this.#look(principal, view, slot);
+    for (const slot of this.#sandboxes.keys()) this.#look(sight, view, slot);
     return view;
   }
 
-  #look(principal: Principal, { slots }: View, slot: number): void {
+  #look(sight: Sight, { slots }: View, slot: number): void {
     const sandbox = this.#sandboxes[slot];
-    if (sandbox !== undefined && maySee(principal, sandbox.id)) slots.add(slot, this.#sandboxes.length);
+    if (sandbox !== undefined && sight.sees(sandbox)) slots.add(slot, this.#sandboxes.length);
     else slots.delete(slot);
   }
 }

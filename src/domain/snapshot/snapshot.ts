@@ -1,9 +1,10 @@
 import type { Change, Revised } from "../change.ts";
 import { apiKeys } from "./api-keys.ts";
 import type { Held, Projection, Sized } from "./projection.ts";
-import { retiredLinkKeys } from "./retired-link-keys.ts";
-import { revocations } from "./revocations.ts";
-import { revokedSubjects } from "./revoked-subjects.ts";
+import { retiredLinkKeys } from "./taken-back/retired-link-keys.ts";
+import { revocations } from "./taken-back/revocations.ts";
+import { revokedSubjects } from "./taken-back/revoked-subjects.ts";
+import { roles } from "./roles.ts";
 import { routes } from "./routes.ts";
 import { sandboxes } from "./sandboxes.ts";
 import { sessions } from "./sessions.ts";
@@ -19,6 +20,7 @@ const NOUNS = {
   signingKeys,
   retiredLinkKeys,
   sessions,
+  roles,
 } as const;
 
 type Nouns = typeof NOUNS;

@@ -1,6 +1,8 @@
 import { portOf } from "../../domain/port.ts";
 import type { Labels } from "../../domain/labels.ts";
 import type { Principal } from "../../domain/principal.ts";
+import type { Rights } from "../../domain/role/rights.ts";
+import { sightOf } from "../../domain/role/sight.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import type { SandboxIndex } from "../../domain/selection/sandbox-index.ts";
 import { GatewayError } from "../../errors.ts";
@@ -11,6 +13,15 @@ import type { Balancer } from "./balancer.ts";
 const LOOKS = [16, 256];
 /** The part of the calls that one gets which could not be reached lately: nothing else would find out that it is back. */
 const TRY_AGAIN = 0.01;
+
+/** Who selects, and what for. */
+export interface Chooser {
+  readonly principal: Principal;
+  readonly rights: Rights;
+  readonly method: string;
+  /** null = the instances' own. */
+  readonly port: number | null;
+}
 
 /**
  * Which of the sandboxes with certain labels does a request: of two at random that can be used now, the one with fewer
@@ -36,16 +47,18 @@ export class Selection {
   }
 
   /**
-   * One of the sandboxes that have all of the labels, that the principal may use, and that have the port. When none of them
+   * One of the sandboxes that have all of the labels, that the caller may use, and that have the port. When none of them
    * can be used now, any of them: whoever calls it is told why not.
-   * @throws GatewayError ROUTE_010 when the principal may use none with these labels, ROUTE_009 when none of those has the port.
+   * @throws GatewayError ROUTE_010 when the caller may use none with these labels, ROUTE_009 when none of those has the port.
    */
-  choose(labels: Labels, principal: Principal, port: number | null): Sandbox {
+  choose(labels: Labels, chooser: Chooser): Sandbox {
+    const { principal, rights, method } = chooser;
+    const sight = sightOf(principal, rights, method);
     let unusable: Sandbox | undefined;
     for (const most of LOOKS) {
-      const matching = this.#index().sample(labels, principal, most, this.#random);
+      const matching = this.#index().sample(labels, sight, most, this.#random);
       if (matching.length === 0) throw new GatewayError("ROUTE_010");
-      const withPort = port === null ? matching : matching.filter((each) => portOf(each, port) !== undefined);
+      const withPort = matching.filter((each) => mayReach(each, chooser));
       const idler = this.#idlerOfTwo(withPort);
       if (idler !== undefined) return idler;
       unusable ??= withPort[0];
@@ -71,4 +84,9 @@ export class Selection {
     const isDown = instances.every((instance) => this.#board.state(instance) === "down");
     return isDown && this.#random() >= TRY_AGAIN;
   }
+}
+
+function mayReach(sandbox: Sandbox, { rights, method, port }: Chooser): boolean {
+  const found = port === null ? null : portOf(sandbox, port);
+  return found !== undefined && rights.proxying(sandbox, method, found) !== undefined;
 }

@@ -1,9 +1,9 @@
 import type { Caller } from "../../auth/caller.ts";
 import type { SandboxAddresses } from "../../auth/addresses/sandbox-addresses.ts";
 import type { Standing } from "../../auth/standing.ts";
-import { findSandbox } from "../../auth/authorize.ts";
+import { authorize, authorizeExecution, authorizeHttp, findSandbox } from "../../auth/authorize.ts";
 import { portOf } from "../../domain/port.ts";
-import type { Principal } from "../../domain/principal.ts";
+import type { Permission } from "../../domain/role/role.ts";
 import type { CustomRoute } from "../../domain/route/route.ts";
 import type { Sandbox } from "../../domain/sandbox.ts";
 import { NO_SETTINGS, type Settings } from "../../domain/settings/settings.ts";
@@ -48,10 +48,11 @@ export class Admission {
 
   /**
    * `address`: where the call comes from.
-   * @throws GatewayError ROUTE_001 when there is no such sandbox for this principal, AUTH_006 when not from there.
+   * @throws GatewayError ROUTE_001 when there is no such sandbox for this caller, AUTH_003 when there is for other things,
+   *   AUTH_006 when not from there.
    */
-  find(principal: Principal, sandboxId: string, address: string): Sandbox {
-    return this.#findIn(this.#snapshot(), principal, sandboxId, address);
+  find(standing: Standing, permission: Permission, sandboxId: string, address: string): Sandbox {
+    return this.#findIn(this.#snapshot(), standing, permission, sandboxId, address);
   }
 
   /**
@@ -91,28 +92,34 @@ export class Admission {
 
   /**
    * May the call be dispatched now? Everything before may have waited, so this is asked last, and nothing is awaited
-   * between the answer and the dispatch. Returns the sandbox as it is now.
+   * between the answer and the dispatch. Returns the sandbox as it is now;
+   * whether its caller may do with it just what it wants is the next question.
    * @throws GatewayError AUTH_001 when the token has been revoked or has expired meanwhile, ROUTE_001 when the sandbox has
    *   gone, AUTH_006 when it may not be called from there any more, ROUTE_002 when the route has by which it came, and whatever the exchange was cut with.
    */
-  admit(exchange: Exchange, caller: Caller, sandboxId: string, route: CustomRoute | null = null): Sandbox {
+  admit(
+    exchange: Exchange,
+    caller: Caller,
+    permission: Permission,
+    sandboxId: string,
+    route: CustomRoute | null = null,
+  ): Sandbox {
     const { principal, standing } = caller;
     const snapshot = this.#snapshot();
     standing.check(snapshot);
     if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
       throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
     }
-    const sandbox = this.#findIn(snapshot, principal, sandboxId, exchange.address);
+    const sandbox = this.#findIn(snapshot, standing, permission, sandboxId, exchange.address);
     if (route !== null && snapshot.routes.get(route.id) === undefined) throw new GatewayError("ROUTE_002");
     exchange.decision = "allow";
-    exchange.rule = `role:${principal.role}`;
     // It might have gone on, but nobody waits for it any more.
     if (exchange.cutBy !== undefined) throw exchange.cutBy;
     return sandbox;
   }
 
-  #findIn(snapshot: Snapshot, principal: Principal, sandboxId: string, address: string): Sandbox {
-    const sandbox = findSandbox(snapshot, principal, sandboxId);
+  #findIn(snapshot: Snapshot, standing: Standing, permission: Permission, sandboxId: string, address: string): Sandbox {
+    const sandbox = findSandbox(snapshot, standing, permission, sandboxId);
     this.#addresses.check(sandbox.settings, address);
     return sandbox;
   }
@@ -162,7 +169,8 @@ function noTimeLeft(): GatewayError {
 }
 
 /**
- * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for; a call
+ * Asks again of everything in flight, when state has changed: a revoked token's calls end whatever they wait for, and so
+ * do those that a role does not give any more; a call
  * to a sandbox or a port of it that has gone ends unless it is with an instance, which then answers it to the end; an upgraded connection has no end of its own.
  * What has none ends too when the sandbox may not be called from there any more.
  */
@@ -171,7 +179,8 @@ export function recheck(inFlight: InFlight<Exchange>, snapshot: Snapshot, addres
     const { standing } = exchange;
     if (standing === undefined) continue;
     const takenBack = takenBackIn(standing, snapshot);
-    if (takenBack !== null) exchange.withdraw(takenBack);
+    const refused = takenBack ?? refusedIn(standing, snapshot, exchange);
+    if (refused !== null) exchange.withdraw(refused);
     else if (exchange.sandboxId !== "") recheckPlace(exchange, snapshot, addresses);
   }
 }
@@ -193,8 +202,27 @@ function recheckPlace(exchange: Exchange, { sandboxes }: Snapshot, addresses: Sa
 }
 
 function takenBackIn(standing: Standing, snapshot: Snapshot): GatewayError | null {
+  return errorOf(() => standing.check(snapshot));
+}
+
+/** Why its role does not give any more what the exchange is for; null where it does, or the sandbox has gone. */
+function refusedIn(standing: Standing, snapshot: Snapshot, exchange: Exchange): GatewayError | null {
+  const { kind, sandboxId, execution, method, port } = exchange;
+  const permission = kind === "execute" ? "sandbox:execute" : "sandbox:proxy";
+  if (kind === "api" || standing.rights.wide(permission) !== undefined) return null;
+  const isGone = snapshot.sandboxes.get(sandboxId) === undefined;
+  return errorOf(() => {
+    authorize(standing, permission);
+    if (isGone) return;
+    const sandbox = findSandbox(snapshot, standing, permission, sandboxId);
+    if (kind === "proxy") authorizeHttp(standing, sandbox, method, port);
+    else if (execution !== undefined) authorizeExecution(standing, sandbox, execution.operation);
+  });
+}
+
+function errorOf(question: () => void): GatewayError | null {
   try {
-    standing.check(snapshot);
+    question();
     return null;
   } catch (error) {
     if (error instanceof GatewayError) return error;

@@ -1,5 +1,5 @@
 import type { Caller } from "../../auth/caller.ts";
-import { authorize, authorizeOperation } from "../../auth/authorize.ts";
+import { authorize, authorizeExecution, authorizeOperation } from "../../auth/authorize.ts";
 import type { DriverName, Sandbox } from "../../domain/sandbox.ts";
 import { resultText } from "../../domain/execution.ts";
 import { GatewayError } from "../../errors.ts";
@@ -58,9 +58,9 @@ export class ExecuteRoute {
   }
 
   async serve(exchange: Exchange, head: Head, caller: Caller): Promise<void> {
-    const { principal } = caller;
+    const { principal, standing } = caller;
     exchange.route = "execute";
-    authorize(principal, "sandbox:execute");
+    authorize(standing, "sandbox:execute");
     checkContentType(head.contentType);
     checkBodyLength(head.bodyLength, this.#o.bodyLimits.size);
     const asked = totalOf(head.requestTimeout, this.#o.limits.maxTimeoutMs);
@@ -77,7 +77,8 @@ export class ExecuteRoute {
     exchange.sandboxId = request.sandboxId;
     exchange.execution = facts;
     authorizeOperation(principal, request.operation);
-    const found = this.#o.admission.find(principal, request.sandboxId, exchange.address);
+    const found = this.#o.admission.find(standing, "sandbox:execute", request.sandboxId, exchange.address);
+    authorizeExecution(standing, found, request.operation);
     const { totalMs } = this.#o.timeouts.of(found.settings);
     totalOf(head.requestTimeout, totalMs); // its sandbox is known only now
     if ((request.timeoutMs ?? 0) > totalMs) {
@@ -86,7 +87,8 @@ export class ExecuteRoute {
     exchange.endBy = Math.min(exchange.endBy, exchange.startedAt + totalMs);
     await this.#o.admission.enterSandbox(exchange, found);
     await this.#o.recorder.begin(exchange);
-    const sandbox = this.#o.admission.admit(exchange, caller, request.sandboxId);
+    const sandbox = this.#o.admission.admit(exchange, caller, "sandbox:execute", request.sandboxId);
+    exchange.rule = authorizeExecution(standing, sandbox, request.operation);
     exchange.bond = this.#o.stickiness.bind(sandbox, exchange);
     const result = await execute({
       request,

@@ -174,7 +174,7 @@ export class Pipeline {
   #route(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Route {
     let where: Route | undefined;
     try {
-      where = route(exchange.method, head, this.#o.hostSuffix, this.#o.snapshot().routes, caller.principal);
+      where = route(exchange.method, head, this.#o.hostSuffix, this.#o.snapshot(), caller.standing);
       return where;
     } finally {
       if (caller !== this.#o.anonymous) {

@@ -1,12 +1,13 @@
 import { type Labels, parseLabels } from "../../domain/labels.ts";
-import type { Principal } from "../../domain/principal.ts";
 import type { CustomRoute } from "../../domain/route/route.ts";
 import { isHostLabel, isSandboxId } from "../../domain/sandbox.ts";
+import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
+import type { Standing } from "../../auth/standing.ts";
 import type { RouteTable } from "../../domain/snapshot/route-table.ts";
 import { portFrom } from "../../domain/value/ports.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Head } from "../request/head.ts";
-import { asked, customRoute, refuseOtherMethods, seenBy } from "./custom/match.ts";
+import { asked, customRoute, EVERY_ROUTE, refuseOtherMethods, seenBy } from "./custom/match.ts";
 import { hostLabel, type HostSuffix } from "./host.ts";
 
 export const HEALTH_PAGES = ["/health", "/health/auth", "/health/proxy", "/health/sandboxes"] as const;
@@ -75,7 +76,7 @@ export function openPage(method: string, head: Head, suffix: HostSuffix, routes:
   const path = withoutQuery(target);
   const page = OPEN_PAGES.find((known) => known === path);
   if (page === undefined) return undefined;
-  if (!routes.isEmpty && customRoute(routes, asked(method, head, path), seenBy(null)) !== null) return undefined;
+  if (!routes.isEmpty && customRoute(routes, asked(method, head, path), EVERY_ROUTE) !== null) return undefined;
   refuseFields(head, path);
   allowOnly(method, ["GET", "HEAD"]);
   return page;
@@ -85,7 +86,7 @@ export function openPage(method: string, head: Head, suffix: HostSuffix, routes:
 export function opensSession(method: string, head: Head, suffix: HostSuffix, routes: RouteTable): boolean {
   if (method !== "POST" || head.cookie === undefined || head.target !== SESSION_PAGE) return false;
   if (hostLabel(head.host, suffix) !== undefined) return false;
-  return routes.isEmpty || customRoute(routes, asked(method, head, SESSION_PAGE), seenBy(null)) === null;
+  return routes.isEmpty || customRoute(routes, asked(method, head, SESSION_PAGE), EVERY_ROUTE) === null;
 }
 
 /**
@@ -100,14 +101,19 @@ export function route(
   method: string,
   head: Head,
   suffix: HostSuffix,
-  routes: RouteTable,
-  principal: Principal | null,
+  snapshot: Pick<Snapshot, "routes" | "sandboxes">,
+  standing: Standing | null,
 ): Route {
+  const { routes } = snapshot;
   const { target, sandboxId, sandboxPort, sandboxSelector } = head;
   const label = hostLabel(head.host, suffix);
   if (label !== undefined) return agreed(byHost(label, target), head, `the host ${label}${suffix}`);
   if (!routes.isEmpty) {
-    const custom = customRoute(routes, asked(method, head, withoutQuery(target)), seenBy(principal));
+    const custom = customRoute(
+      routes,
+      asked(method, head, withoutQuery(target)),
+      standing === null ? EVERY_ROUTE : seenBy(standing, snapshot),
+    );
     if (custom !== null) return agreed(byRoute(custom, target), head, `the route of ${withoutQuery(target)}`);
   }
   if (target.startsWith("/s/")) {
@@ -128,7 +134,8 @@ export function route(
   if (page === SANDBOXES) allowOnly(method, ["GET", "HEAD"]);
   if (page === TICKETS) allowOnly(method, ["POST"]);
   if (page === SESSION) allowOnly(method, ["GET", "HEAD", "POST", "DELETE"]);
-  if (page === NONE && !routes.isEmpty) refuseOtherMethods(routes, asked(method, head, path), seenBy(principal));
+  if (page === NONE && !routes.isEmpty)
+    refuseOtherMethods(routes, asked(method, head, path), standing === null ? EVERY_ROUTE : seenBy(standing, snapshot));
   if (sandboxPort !== undefined) throw twoDestinations("X-Sandbox-Port without a sandbox");
   return page;
 }

@@ -20,15 +20,15 @@ export class SandboxesRoute {
     this.#o = options;
   }
 
-  serve(exchange: Exchange, { principal }: Caller): void {
+  serve(exchange: Exchange, { principal, standing }: Caller): void {
     exchange.route = "api";
-    authorize(principal, "sandbox:read");
+    authorize(standing, "sandbox:read");
     exchange.decision = "allow";
     exchange.rule = `role:${principal.role}`;
     const sandboxes = [];
     for (const sandbox of this.#o.snapshot().sandboxes.values()) {
       const { id } = sandbox;
-      if (!maySee(principal, id)) continue;
+      if (!maySee(principal, id) || standing.rights.over("sandbox:read", sandbox) === undefined) continue;
       const instances = sandbox.instances.map((instance) => ({
         id: instance.id,
         state: this.#o.board.state(instance),

@@ -1,5 +1,5 @@
 import type { Caller } from "../../auth/caller.ts";
-import { authorize, authorizeProxy, findPort } from "../../auth/authorize.ts";
+import { authorize, authorizeHttp, authorizeProxy, findPort } from "../../auth/authorize.ts";
 import type { Transformation } from "../../domain/transform/transformation.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Selection } from "../balance/selection.ts";
@@ -66,21 +66,22 @@ export class TransparentRoute {
     where: ProxyRoute,
     preflight: Receiver | null = null,
   ): Promise<void> | undefined {
-    const { principal } = caller;
+    const { principal, standing } = caller;
     const { sandboxId, mount } = where;
     exchange.route = "proxy";
     exchange.sandboxId = sandboxId;
     exchange.port = where.port;
     exchange.mount = mount;
-    authorize(principal, "sandbox:proxy");
+    authorize(standing, "sandbox:proxy");
     authorizeProxy(principal);
-    const sandbox = this.#o.admission.find(principal, sandboxId, exchange.address);
+    const sandbox = this.#o.admission.find(standing, "sandbox:proxy", sandboxId, exchange.address);
     exchange.port = findPort(sandbox, where.port);
+    const rule = authorizeHttp(standing, sandbox, exchange.method, exchange.port);
     if (principal.scope !== null) {
       checkScope(principal.scope, { sandboxId, port: exchange.port, method: exchange.method, path: where.path });
       if (head.link !== undefined && exchange.method === "GET" && wantsPage(exchange)) {
         exchange.decision = "allow";
-        exchange.rule = `role:${principal.role}`;
+        exchange.rule = rule;
         this.#o.forwarding.responder.fields(exchange, 303, firstUse(exchange, head, principal.expiresAt));
         return undefined;
       }
@@ -91,7 +92,7 @@ export class TransparentRoute {
     const isAlone = mount !== "" && head.target.charCodeAt(mount.length) !== SLASH;
     if (isAlone && exchange.offer === null && isFolder(where)) {
       exchange.decision = "allow";
-      exchange.rule = `role:${principal.role}`;
+      exchange.rule = rule;
       return this.#toFolder(exchange, head, mount);
     }
     checkBodyLength(head.bodyLength, this.#o.maxBodySize);
@@ -113,12 +114,17 @@ export class TransparentRoute {
 
   /** The same for whichever sandbox has the labels: the answer tells which one it was. */
   serveSelected(exchange: Exchange, head: Head, caller: Caller, where: SelectRoute): Promise<void> | undefined {
-    const { principal } = caller;
+    const { principal, standing } = caller;
     const { path, port } = where;
     exchange.route = "proxy";
-    authorize(principal, "sandbox:proxy");
+    authorize(standing, "sandbox:proxy");
     authorizeProxy(principal);
-    const { id: sandboxId } = this.#o.selection.choose(where.labels, principal, port);
+    const { id: sandboxId } = this.#o.selection.choose(where.labels, {
+      principal,
+      rights: standing.rights,
+      method: exchange.method,
+      port,
+    });
     exchange.selected = true;
     return this.serve(exchange, head, caller, { kind: "proxy", sandboxId, path, mount: "", port, route: null });
   }
@@ -166,8 +172,9 @@ export class TransparentRoute {
     const transformation = change === null ? null : change.transformation;
     const prepared = change === null ? null : change.prepared;
     const { path, port, route } = where;
-    const sandbox = this.#o.admission.admit(exchange, caller, exchange.sandboxId, route);
+    const sandbox = this.#o.admission.admit(exchange, caller, "sandbox:proxy", exchange.sandboxId, route);
     exchange.port = findPort(sandbox, port);
+    exchange.rule = authorizeHttp(caller.standing, sandbox, exchange.method, exchange.port);
     const settings = this.#o.settings.of(sandbox, route);
     if (preflight !== null && settings.cors !== "passed") throw new GatewayError("AUTH_002");
     exchange.alike = route !== null && !route.stripPrefix;

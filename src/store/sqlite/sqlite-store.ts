@@ -7,6 +7,7 @@ import type {
   LinkReads,
   ObservedTable,
   RevocationReads,
+  RoleReads,
   RouteReads,
   SandboxReads,
   SessionReads,
@@ -23,6 +24,7 @@ import type { Connection, Query } from "./engine/connection.ts";
 import { prepareKeys } from "./credentials/keys.ts";
 import { prepareLinks } from "./credentials/links.ts";
 import { observedTable } from "./observed.ts";
+import { prepareRoles } from "./roles.ts";
 import { prepareRoutes } from "./routes.ts";
 import { prepareRevocations } from "./credentials/revocations.ts";
 import { prepareSandboxes } from "./sandboxes.ts";
@@ -39,6 +41,7 @@ export class SqliteStore implements StateStore {
   readonly tokens: TokenReads;
   readonly links: LinkReads;
   readonly sessions: SessionReads;
+  readonly roles: RoleReads;
   readonly revocations: RevocationReads;
   readonly changes: ChangeReads;
   readonly keys: KeyTable;
@@ -54,6 +57,7 @@ export class SqliteStore implements StateStore {
     readonly tokens: ReturnType<typeof prepareTokens>;
     readonly links: ReturnType<typeof prepareLinks>;
     readonly sessions: ReturnType<typeof prepareSessions>;
+    readonly roles: ReturnType<typeof prepareRoles>;
     readonly revocations: ReturnType<typeof prepareRevocations>;
     readonly keys: ReturnType<typeof prepareKeys>;
     readonly signingKeys: ReturnType<typeof prepareSigningKeys>;
@@ -70,6 +74,7 @@ export class SqliteStore implements StateStore {
       tokens: prepareTokens(connection),
       links: prepareLinks(connection),
       sessions: prepareSessions(connection),
+      roles: prepareRoles(connection),
       revocations: prepareRevocations(connection),
       keys: prepareKeys(connection),
       signingKeys: prepareSigningKeys(connection),
@@ -86,6 +91,7 @@ export class SqliteStore implements StateStore {
     this.uses = prepareUses(connection)(turns.alone);
     this.links = prepared.links.table(turns.alone);
     this.sessions = prepared.sessions.table(turns.alone);
+    this.roles = prepared.roles.table(turns.alone);
     this.revocations = prepared.revocations.table(turns.alone);
     this.changes = prepared.changes.table(turns.alone);
     this.keys = prepared.keys.table(turns.alone);
@@ -95,7 +101,7 @@ export class SqliteStore implements StateStore {
   }
 
   transaction<T>(work: (tables: Transaction) => Promise<T>): Promise<T> {
-    const { sandboxes, routes, tokens, links, sessions, revocations, keys, signingKeys, changes, audit } =
+    const { sandboxes, routes, tokens, links, sessions, roles, revocations, keys, signingKeys, changes, audit } =
       this.#prepared;
     return this.#turns.transaction((access, within) =>
       work({
@@ -104,6 +110,7 @@ export class SqliteStore implements StateStore {
         tokens: tokens.table(access),
         links: links.table(access),
         sessions: sessions.table(access),
+        roles: roles.table(access),
         revocations: revocations.table(access),
         keys: keys.reseal(access),
         signingKeys: signingKeys.table(access),
@@ -114,7 +121,7 @@ export class SqliteStore implements StateStore {
   }
 
   snapshot(expiredBy: number): Promise<SnapshotData> {
-    const { sandboxes, routes, tokens, links, sessions, revocations, signingKeys, changes } = this.#prepared;
+    const { sandboxes, routes, tokens, links, sessions, roles, revocations, signingKeys, changes } = this.#prepared;
     const read = (): SnapshotData => ({
       revision: changes.revision(),
       sandboxes: sandboxes.list(),
@@ -125,6 +132,7 @@ export class SqliteStore implements StateStore {
       signingKeys: signingKeys.verifying(),
       retiredLinkKeys: links.retiredKeys(),
       sessions: sessions.open(expiredBy),
+      roles: roles.list(),
     });
     return this.#turns.alone(() => this.#connection.read(read));
   }

@@ -2,16 +2,20 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Labels } from "../../../src/domain/labels.ts";
 import { maySee, type Principal } from "../../../src/domain/principal.ts";
+import type { Rights } from "../../../src/domain/role/rights.ts";
+import { builtInRights } from "../../../src/domain/role/roles.ts";
+import { sightOf } from "../../../src/domain/role/sight.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
 import { SandboxIndex } from "../../../src/domain/selection/sandbox-index.ts";
 import { SOME_SANDBOX } from "../../support/sandboxes.ts";
 import { SOMEBODY } from "../../support/principal.ts";
 
 const sandbox = (id: string, labels: Labels): Sandbox => ({ ...SOME_SANDBOX, id, labels });
+const EXECUTOR = builtInRights("executor") as Rights;
 const narrowed = (...sandboxes: string[]): Principal => ({ ...SOMEBODY, sandboxes });
 const found = (index: SandboxIndex, labels: Labels, principal = SOMEBODY): string[] =>
   index
-    .sample(labels, principal, 10_000, Math.random)
+    .sample(labels, sightOf(principal, EXECUTOR, "GET"), 10_000, Math.random)
     .map(({ id }) => id)
     .toSorted();
 

@@ -4,6 +4,7 @@ import type { ApiKey } from "../../../src/domain/credential/api-key.ts";
 import type { Session } from "../../../src/domain/credential/session.ts";
 import type { SigningKey } from "../../../src/domain/credential/signing-key.ts";
 import type { Change } from "../../../src/domain/change.ts";
+import { type Role, wideGrant } from "../../../src/domain/role/role.ts";
 import type { CustomRoute } from "../../../src/domain/route/route.ts";
 import type { Sandbox } from "../../../src/domain/sandbox.ts";
 import {
@@ -30,6 +31,8 @@ const sandbox = (id: string, createdAt: number, instances: readonly string[] = [
     ...PLAIN_INSTANCE,
   })),
 });
+
+const role = (name: string): Role => ({ name, grants: [wideGrant("sandbox:read")] });
 
 const route = (id: string, sandboxId: string, at: number): CustomRoute => ({
   id,
@@ -190,6 +193,7 @@ describe("a snapshot", () => {
       signingKeys: [signingKey("k", null)],
       retiredLinkKeys: [{ keyId: "k" }],
       sessions: [session("s", 6)],
+      roles: [role("ci")],
     };
     expect(contents(snapshotFrom(data))).toEqual({
       revision: 3,
@@ -201,6 +205,7 @@ describe("a snapshot", () => {
       signingKeys: { k: signingKey("k", null) },
       retiredLinkKeys: { k: { keyId: "k" } },
       sessions: { s: session("s", 6) },
+      roles: { ci: role("ci") },
     });
   });
 

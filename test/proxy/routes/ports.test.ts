@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { ROLES } from "../../../src/domain/role.ts";
+import { BUILT_IN_NAMES } from "../../../src/domain/role/role.ts";
 import { createAuthority } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../../support/gateway.ts";
@@ -190,11 +190,11 @@ describe("no port is reached", () => {
   test("by those who may not use the proxy", async () => {
     const { gateway, seen, other } = await twoServers();
     const codes: string[] = [];
-    for (const role of ROLES) {
+    for (const role of BUILT_IN_NAMES) {
       const narrowed = await gateway.authorization(role, { operations: ["run_code"] });
       codes.push(codeIn(await ask(gateway, `/s/box:${other}/`, `Authorization: ${narrowed}`)));
     }
-    expect(codes).toEqual(ROLES.map((role) => (role === "viewer" ? "AUTH_003" : "AUTH_004")));
+    expect(codes).toEqual(BUILT_IN_NAMES.map((role) => (role === "viewer" ? "AUTH_003" : "AUTH_004")));
     expect(seen).toEqual([]);
   });
 

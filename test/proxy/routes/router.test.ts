@@ -1,6 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { RouteTable } from "../../../src/domain/snapshot/route-table.ts";
+import { snapshotFrom } from "../../../src/domain/snapshot/snapshot.ts";
+import { Standing } from "../../../src/auth/standing.ts";
+import { NO_STATE } from "../../support/snapshot.ts";
 import type { Head } from "../../../src/proxy/request/head.ts";
 import { HEALTH_PAGES, JWKS_PAGE, openPage as openPageOf, route as routeOf } from "../../../src/proxy/routes/router.ts";
 import { SOMEBODY } from "../../support/principal.ts";
@@ -30,8 +32,10 @@ function head(target: string, sandboxId?: string, host = "x", sandboxPort?: stri
   };
 }
 
-const NO_ROUTES = RouteTable.from([]);
-const route = (method: string, of: Head) => routeOf(method, of, ".gw.example", NO_ROUTES, SOMEBODY);
+const NOTHING = snapshotFrom(NO_STATE);
+const NO_ROUTES = NOTHING.routes;
+const CALLER = new Standing(SOMEBODY);
+const route = (method: string, of: Head) => routeOf(method, of, ".gw.example", NOTHING, CALLER);
 const openPage = (method: string, of: Head) => openPageOf(method, of, ".gw.example", NO_ROUTES);
 const proxy = (sandboxId: string, path: string, mount = `/s/${sandboxId}`, port: number | null = null) => ({
   kind: "proxy",
@@ -241,7 +245,7 @@ describe("a sandbox's own host", () => {
   });
 
   test("is none without a domain", () => {
-    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "", NO_ROUTES, SOMEBODY)).toEqual(
+    expect(routeOf("GET", head("/s/box/", undefined, "other.gw.example"), "", NOTHING, CALLER)).toEqual(
       proxy("box", "/"),
     );
   });

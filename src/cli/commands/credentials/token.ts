@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { duration } from "../../../domain/value/quantities.ts";
-import { ROLES } from "../../../domain/role.ts";
+import { BUILT_IN_NAMES } from "../../../domain/role/role.ts";
 import { NEVER, type TokenForm, type TokenRecord } from "../../../domain/token.ts";
 import { moment } from "../../../domain/value/moment.ts";
 import type { Cli } from "../../cli.ts";
@@ -19,7 +19,7 @@ export function defineToken(token: Command, cli: Cli): void {
     .summary("create a token and print it, once")
     .description("Creates a token and prints it. It is not stored and cannot be shown again.")
     .option("--sub <subject>", "who the token is for (required)")
-    .option("--role <role>", `what it may do: ${ROLES.join(", ")} (required)`)
+    .option("--role <role>", `what it may do: ${BUILT_IN_NAMES.join(", ")} (required)`)
     .option("--api-key", "an API key (sgw_…): opaque, to be found by its beginning, without an end if wanted")
     .option(
       "--expires <duration>",

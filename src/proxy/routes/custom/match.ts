@@ -1,6 +1,8 @@
-import { maySee, type Principal } from "../../../domain/principal.ts";
+import { maySee } from "../../../domain/principal.ts";
 import { type CustomRoute, OWN_SEGMENTS } from "../../../domain/route/route.ts";
 import type { RouteTable, Seen } from "../../../domain/snapshot/route-table.ts";
+import type { Snapshot } from "../../../domain/snapshot/snapshot.ts";
+import type { Standing } from "../../../auth/standing.ts";
 import { GatewayError } from "../../../errors.ts";
 import type { Head } from "../../request/head.ts";
 import { bareHost } from "../host.ts";
@@ -21,13 +23,18 @@ export function asked(method: string, { host, sandboxId, sandboxSelector }: Head
   return { method, host: bareHost(host), path, named };
 }
 
-/** The routes that there are for a caller: it notices nothing of those to sandboxes that are not its own. null = all. */
-export function seenBy(principal: Principal | null): Seen {
-  if (principal === null) return EVERY_ROUTE;
-  return ({ sandboxId }) => maySee(principal, sandboxId);
+/** The routes that there are for a caller: it notices nothing of those to sandboxes that are not its own. */
+export function seenBy({ principal, rights }: Standing, { sandboxes }: Pick<Snapshot, "sandboxes">): Seen {
+  return ({ sandboxId }) => {
+    if (!maySee(principal, sandboxId)) return false;
+    if (rights.seesAll) return true;
+    const sandbox = sandboxes.get(sandboxId);
+    return sandbox !== undefined && rights.sees(sandbox);
+  };
 }
 
-const EVERY_ROUTE: Seen = () => true;
+/** The routes that there are. */
+export const EVERY_ROUTE: Seen = () => true;
 
 /**
  * The custom route that a call takes; null when there is none for it. Routes of its host go before the gateway's own pages,

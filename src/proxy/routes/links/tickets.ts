@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Caller } from "../../../auth/caller.ts";
-import { authorize, authorizeProxy, findPort } from "../../../auth/authorize.ts";
+import { authorize, authorizeHttp, authorizeProxy, findPort } from "../../../auth/authorize.ts";
 import { TICKET_MS, TICKET_PARAMETER, type TicketCredential } from "../../../auth/credentials/ticket.ts";
 import { type JsonNode, JsonRefusal, scanJson, valueOf } from "../../../domain/json-scan.ts";
 import { isSandboxId } from "../../../domain/sandbox.ts";
@@ -44,10 +44,10 @@ export class TicketsRoute {
   }
 
   async serve(exchange: Exchange, head: Head, caller: Caller): Promise<void> {
-    const { principal } = caller;
+    const { principal, standing } = caller;
     const { tickets, admission, responder, bodyMemory, bodyLimits } = this.#o;
     exchange.route = "api";
-    authorize(principal, "sandbox:proxy");
+    authorize(standing, "sandbox:proxy");
     authorizeProxy(principal);
     if (principal.credential === "ticket") {
       throw new GatewayError("AUTH_007", { details: "A ticket is for what it was asked for, not for another one" });
@@ -61,8 +61,9 @@ export class TicketsRoute {
     exchange.bytesIn = body.length;
     const { sandbox_id: sandboxId, port = null, path } = parsed(body);
     exchange.sandboxId = sandboxId;
-    const sandbox = admission.admit(exchange, caller, sandboxId);
+    const sandbox = admission.admit(exchange, caller, "sandbox:proxy", sandboxId);
     const scope = { sandboxId, port: findPort(sandbox, port), methods: ["GET"], path };
+    exchange.rule = authorizeHttp(standing, sandbox, "GET", scope.port);
     if (principal.scope !== null) checkScope(principal.scope, { ...scope, method: "GET" });
     const ticket = tickets.issue(principal, scope);
     const answer = { ticket, parameter: TICKET_PARAMETER, expires_in_ms: TICKET_MS };

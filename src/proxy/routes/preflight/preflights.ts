@@ -83,10 +83,10 @@ export class Preflights {
 
   /** Where the call would go that is asked about, whoever may make it; null when that is no sandbox's. */
   #target(head: Head, method: string): { where: ProxyRoute; settings: Settings } | null {
-    const { sandboxes, routes } = this.#snapshot();
+    const snapshot = this.#snapshot();
     try {
-      const where = route(method, head, this.#hostSuffix, routes, null);
-      const sandbox = where.kind === "proxy" ? sandboxes.get(where.sandboxId) : undefined;
+      const where = route(method, head, this.#hostSuffix, snapshot, null);
+      const sandbox = where.kind === "proxy" ? snapshot.sandboxes.get(where.sandboxId) : undefined;
       if (where.kind !== "proxy" || sandbox === undefined) return null;
       findPort(sandbox, where.port);
       return { where, settings: this.#settings.of(sandbox, where.route) };

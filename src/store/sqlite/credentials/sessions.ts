@@ -1,5 +1,5 @@
 import { type Session, type SessionRecord, sessionOf } from "../../../domain/credential/session.ts";
-import { isRole } from "../../../domain/role.ts";
+import { isRoleName } from "../../../domain/role/role.ts";
 import { GatewayError } from "../../../errors.ts";
 import type { DueSession, SessionTable } from "../../store.ts";
 import type { Cell, Connection } from "../engine/connection.ts";
@@ -88,7 +88,7 @@ function cellsOf(session: SessionRecord): Cell[] {
 
 function recordFrom(row: SessionRow): SessionRecord {
   const { role } = row;
-  if (!isRole(role)) throw new GatewayError("GW_005", { details: `session ${row.id} has no valid role` });
+  if (!isRoleName(role)) throw new GatewayError("GW_005", { details: `session ${row.id} has no valid role` });
   const narrowed = { sandboxes: textsFrom(row, row.sandboxes), operations: textsFrom(row, row.operations) };
   return { ...row, role, ...narrowed, secure: row.secure === 1 };
 }

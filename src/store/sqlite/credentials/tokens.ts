@@ -1,5 +1,5 @@
 import { type ApiKey, apiKeyOf } from "../../../domain/credential/api-key.ts";
-import { isRole } from "../../../domain/role.ts";
+import { isRoleName } from "../../../domain/role/role.ts";
 import type { TokenRecord } from "../../../domain/token.ts";
 import { GatewayError } from "../../../errors.ts";
 import type { TokenTable } from "../../store.ts";
@@ -77,7 +77,7 @@ function maybeRecordFrom(row: TokenRow | undefined): TokenRecord | undefined {
 
 function recordFrom(row: TokenRow): TokenRecord {
   const { role } = row;
-  if (!isRole(role)) throw new GatewayError("GW_005", { details: `token ${row.id} has no valid role` });
+  if (!isRoleName(role)) throw new GatewayError("GW_005", { details: `token ${row.id} has no valid role` });
   return { ...row, role, sandboxes: textsFrom(row, row.sandboxes), operations: textsFrom(row, row.operations) };
 }
 

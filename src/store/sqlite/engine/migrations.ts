@@ -184,6 +184,12 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX sessions_end ON sessions (expires_at);
   CREATE INDEX sessions_use ON sessions (last_used_at);
   `,
+  `
+  CREATE TABLE roles (
+    name   TEXT PRIMARY KEY,
+    grants TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

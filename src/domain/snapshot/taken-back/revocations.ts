@@ -1,6 +1,6 @@
-import type { Revocation, RevocationRow } from "../token.ts";
-import { LayeredMap } from "./layered-map.ts";
-import { NOTHING_HELD, type Projection } from "./projection.ts";
+import type { Revocation, RevocationRow } from "../../token.ts";
+import { LayeredMap } from "../layered-map.ts";
+import { NOTHING_HELD, type Projection } from "../projection.ts";
 
 /** Revoked tokens that would still be accepted, by token id. */
 export const revocations: Projection<RevocationRow, LayeredMap<Revocation>> = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { revocations } from "../../../src/domain/snapshot/revocations.ts";
+import { revocations } from "../../../../src/domain/snapshot/taken-back/revocations.ts";
 
 const ONE = revocations.from([{ tokenId: "t", expiresAt: 5 }]);
 

@@ -1,6 +1,6 @@
-import type { SubjectRevocation } from "../token.ts";
-import { LayeredMap } from "./layered-map.ts";
-import { NOTHING_HELD, type Projection } from "./projection.ts";
+import type { SubjectRevocation } from "../../token.ts";
+import { LayeredMap } from "../layered-map.ts";
+import { NOTHING_HELD, type Projection } from "../projection.ts";
 
 /** Subjects whose older credentials are revoked, all of them. Never forgotten: nobody knows how long those made elsewhere live. */
 export const revokedSubjects: Projection<SubjectRevocation, LayeredMap<SubjectRevocation>> = {

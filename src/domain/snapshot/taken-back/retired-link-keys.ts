@@ -1,6 +1,6 @@
-import type { RetiredLinkKey } from "../credential/link.ts";
-import { LayeredMap } from "./layered-map.ts";
-import { NOTHING_HELD, type Projection } from "./projection.ts";
+import type { RetiredLinkKey } from "../../credential/link.ts";
+import { LayeredMap } from "../layered-map.ts";
+import { NOTHING_HELD, type Projection } from "../projection.ts";
 
 /** Keys of links that are good no more. Somebody retires one by hand now and then: they are never forgotten. */
 export const retiredLinkKeys: Projection<RetiredLinkKey, LayeredMap<RetiredLinkKey>> = {
