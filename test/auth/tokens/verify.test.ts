@@ -199,7 +199,7 @@ describe("a token that is wrong", () => {
     ["sub with a line end", made({ claims: { ...CLAIMS, sub: "a\nb" } }), "Claim sub is not valid"],
     ["sub too long", made({ claims: { ...CLAIMS, sub: "a".repeat(257) } }), "Claim sub is not valid"],
     ["role missing", made({ claims: without("role") }), "Claim role is missing"],
-    ["role unknown", made({ claims: { ...CLAIMS, role: "root" } }), "Claim role is not valid"],
+    ["role no name", made({ claims: { ...CLAIMS, role: "Root" } }), "Claim role is not valid"],
     ["role a list", made({ claims: { ...CLAIMS, role: ["admin"] } }), "Claim role is not valid"],
     ["sandboxes a string", made({ claims: { ...CLAIMS, sandboxes: "py" } }), "Claim sandboxes is not valid"],
     ["sandboxes null", made({ claims: { ...CLAIMS, sandboxes: null } }), "Claim sandboxes is not valid"],

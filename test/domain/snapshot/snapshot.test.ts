@@ -112,6 +112,8 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     session: fc.tuple(name, fc.nat()).map(([id, at]) => session(id, at)),
   }),
   fc.record({ kind: fc.constant("session.ended" as const), sessionId: name }),
+  fc.record({ kind: fc.constant("role.put" as const), role: name.map(role) }),
+  fc.record({ kind: fc.constant("role.removed" as const), name }),
 );
 
 function after(snapshot: Snapshot, one: Change): Snapshot {
@@ -128,6 +130,7 @@ function contents({
   signingKeys,
   retiredLinkKeys,
   sessions,
+  roles,
 }: Snapshot) {
   return {
     revision,
@@ -139,6 +142,7 @@ function contents({
     signingKeys: Object.fromEntries(signingKeys.entries()),
     retiredLinkKeys: Object.fromEntries(retiredLinkKeys.entries()),
     sessions: Object.fromEntries(sessions.entries()),
+    roles: Object.fromEntries(roles.own().map((each) => [each.name, each])),
   };
 }
 
@@ -152,6 +156,7 @@ function worked(changes: readonly Change[]) {
   const signingKeys: Record<string, SigningKey> = {};
   const retiredLinkKeys: Record<string, { keyId: string }> = {};
   const sessions: Record<string, Session> = {};
+  const roles: Record<string, Role> = {};
   for (const one of changes) {
     if (one.kind === "sandbox.put") sandboxes[one.sandbox.id] = one.sandbox;
     else if (one.kind === "sandbox.removed") delete sandboxes[one.sandboxId];
@@ -163,6 +168,8 @@ function worked(changes: readonly Change[]) {
     else if (one.kind === "link-key.retired") retiredLinkKeys[one.keyId] = { keyId: one.keyId };
     else if (one.kind === "session.opened") sessions[one.session.id] = one.session;
     else if (one.kind === "session.ended") delete sessions[one.sessionId];
+    else if (one.kind === "role.put") roles[one.role.name] = one.role;
+    else if (one.kind === "role.removed") delete roles[one.name];
     else if (one.kind === "subject.revoked") {
       const { subject, issuedBefore } = one;
       revokedSubjects[subject] = { subject, issuedBefore };
@@ -178,6 +185,7 @@ function worked(changes: readonly Change[]) {
     signingKeys,
     retiredLinkKeys,
     sessions,
+    roles,
   };
 }
 
