@@ -55,16 +55,17 @@ export function findLoss(kept: AuditHead, table: AuditTable, chain: AuditChain):
 }
 
 /**
- * What the chain lacks although a sink's file has it; undefined when it has grown from what that ends with. The file is no proof
- * by itself: who can change it can change that. But it may lie where the chain's own files do not.
+ * What the chain lacks although a sink's file has it, or somebody noted it; undefined when it has grown from that. A file is no
+ * proof by itself: who can change it can change that. But it may lie where the chain's own files do not.
+ * @param whose Ends the sentence: `the sink has`.
  */
-export function findLossBeside(last: LastLine, table: AuditTable): string | undefined {
+export function findLossBeside(last: LastLine, table: AuditTable, whose = "the sink has"): string | undefined {
   const end = table.head()?.seq ?? 0;
-  if (end < last.seq) return `records ${end + 1} to ${last.seq} are missing, which the sink has`;
+  if (end < last.seq) return `records ${end + 1} to ${last.seq} are missing, which ${whose}`;
   const anchor = table.anchor();
   if (last.hash === "" || (anchor !== undefined && anchor.seq >= last.seq)) return undefined;
   const link = table.after(last.seq - 1, 1)[0];
-  return link?.hash === last.hash ? undefined : `record ${last.seq} is not the one that the sink has`;
+  return link?.hash === last.hash ? undefined : `record ${last.seq} is not the one that ${whose}`;
 }
 
 /** What the sink's file ends with; undefined when there is none. @throws GatewayError GW_015 when the chain has not grown from it. */

@@ -34,6 +34,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "AUDIT_FAIL_MODE",
   "AUDIT_SINK_FILE",
   "AUDIT_DURABILITY",
+  "AUDIT_CHECKPOINT_INTERVAL",
   "AUDIT_RETENTION",
   "LOG_LEVEL",
   "LOG_FORMAT",

@@ -4,6 +4,7 @@ import { printable, timestamp } from "./output.ts";
 /** Which fields stand on the line of a record of this kind, after the time. Of `a|b`, the first that is there. */
 const FIELDS: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["admin", ["actor", "action", "target"]],
+  ["checkpoint", ["kind", "head_seq", "head_hash"]],
   ["loss", ["kind", "records"]],
   ["refused", ["subject|address", "decision", "rule", "count"]],
   ["start", ["subject|address", "method", "path", "kind", "sandbox", "operation", "language", "execution_id"]],

@@ -20,6 +20,11 @@ export const audit = section("audit", "The record of every call.", {
     "What a written record survives: the end of the process, or a power failure.",
   ),
   AUDIT_SINK_FILE: key(path(), "", "A file that gets every record too, a line of JSON each; empty = none."),
+  AUDIT_CHECKPOINT_INTERVAL: key(
+    offOr(duration("1s", "365d")),
+    "1h",
+    "How often what is new in the chain is signed: a record, and a line of the log.",
+  ),
   AUDIT_RETENTION: key(
     offOr(duration("1h", "36500d")),
     "off",

@@ -6,7 +6,7 @@ import { findLoss, findLossBeside, type HeadPlace, readKeptHead, writeKeptHead }
 import { ACCEPTED_LOSS } from "../../audit/record.ts";
 import type { AuditFilter } from "../../audit/search/filter.ts";
 import { type AuditPage, type Order, searchPage } from "../../audit/search/search.ts";
-import { lastLineOf } from "../../audit/sink/last-line.ts";
+import { type LastLine, lastLineOf } from "../../audit/sink/last-line.ts";
 import { type Verdict, verifyChain } from "../../audit/verify.ts";
 import type { KeyRing } from "../../auth/keys/key-ring.ts";
 import { GatewayError } from "../../errors.ts";
@@ -68,14 +68,14 @@ export class AuditVerbs {
     return entry;
   }
 
-  /** Walks the whole chain. */
-  async verify(_actor: Actor): Promise<Verdict> {
+  /** Walks the whole chain. `noted`: a record that somebody wrote down elsewhere, with its hash. */
+  async verify(_actor: Actor, noted?: LastLine): Promise<Verdict> {
     const { auditKey } = await this.#keys();
     // Before the chain is looked at, for both go on. Every token and every change was written together with a record.
     const kept = readKeptHead(this.#headPlace.file);
     const sink = this.#sinkFile === "" ? undefined : lastLineOf(this.#sinkFile);
     const hasHistory = (await this.#store.changes.revision()) > 0 || (await this.#store.tokens.list()).length > 0;
-    return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory, kept, sink }));
+    return await this.#audit.read((table) => verifyChain({ table, key: auditKey, hasHistory, kept, sink, noted }));
   }
 
   /**

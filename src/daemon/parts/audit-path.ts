@@ -1,5 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import { AuditChain } from "../../audit/chain.ts";
+import { checkpointSigner } from "../../audit/checkpoint/checkpoint.ts";
+import { Checkpoints } from "../../audit/checkpoint/checkpoints.ts";
 import { HeadKeeper, requireNoLoss, requireNoLossBeside } from "../../audit/kept-head.ts";
 import { Retention } from "../../audit/retention.ts";
 import { Indexer } from "../../audit/search/indexer.ts";
@@ -44,6 +46,19 @@ export async function startAuditPath(parts: Parts, options: AuditPathOptions): P
     onError: (error) => log.error({ error: String(error) }, "the head of the audit chain cannot be kept"),
   });
   await parts.start("head keeper", owned(keeper));
+  if (config.AUDIT_CHECKPOINT_INTERVAL !== "off") {
+    const checkpoints = new Checkpoints({
+      log: audit,
+      chain,
+      signer: checkpointSigner(keys.auditKey),
+      everyMs: config.AUDIT_CHECKPOINT_INTERVAL,
+      onCheckpoint: ({ seq, hash, records }, signature) =>
+        log.info({ seq, hash, records, signature }, "audit checkpoint"),
+      onError: (error) => log.error({ error: String(error) }, "the audit chain cannot be signed"),
+      now: Date.now,
+    });
+    await parts.start("audit checkpoints", owned(checkpoints));
+  }
   if (config.AUDIT_RETENTION !== "off") {
     const retention = new Retention({
       log: audit,

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { AuditEntry } from "../../../audit/entries.ts";
+import type { LastLine } from "../../../audit/sink/last-line.ts";
 import { integer } from "../../../domain/value/quantities.ts";
+import { type Value, wrong } from "../../../domain/value/value.ts";
 import { GatewayError } from "../../../errors.ts";
 import { auditJson, auditLine, auditView } from "../../output/audit-line.ts";
 import type { Cli } from "../../cli.ts";
@@ -30,8 +32,15 @@ export function defineAudit(audit: Command, cli: Cli): void {
       "Walks the whole chain of records and says where it is broken, if it is (exit code 8). " +
         "Also lists the calls that were started and have no record of their end, and the losses that are on record.",
     )
-    .addHelpText("after", "\nExamples:\n  sandboxgw audit verify\n  sandboxgw audit verify -o json")
-    .action(() => verify(cli));
+    .option(
+      "--noted <seq:hash>",
+      "a record that must be in it, as a checkpoint in the log or a printed record named it",
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  sandboxgw audit verify\n  sandboxgw audit verify --noted 1207:9f86d081…0a08 -o json",
+    )
+    .action((options: { noted?: string }) => verify(cli, options));
   audit
     .command("accept-loss")
     .summary("go on although records are missing")
@@ -76,20 +85,37 @@ async function followFrom(cli: Cli, { verbs, actor }: Access, start: number): Pr
   }
 }
 
-async function verify(cli: Cli): Promise<void> {
-  const verdict = await cli.use(({ verbs, actor }) => verbs.audit.verify(actor));
+const NOTED: Value<LastLine> = {
+  hint: "number of a record, a colon, and the hash it was committed with",
+  parse(text) {
+    const [, seq, hash] = /^([1-9]\d{0,14}):([0-9a-f]{64})$/.exec(text) ?? [];
+    if (seq === undefined || hash === undefined) throw wrong("must be a number, a colon and 64 hexadecimal digits");
+    return { seq: Number(seq), hash };
+  },
+  format: ({ seq, hash }) => `${seq}:${hash}`,
+};
+
+async function verify(cli: Cli, options: { noted?: string }): Promise<void> {
+  const noted = options.noted === undefined ? undefined : parsed(NOTED, options.noted, "--noted");
+  const verdict = await cli.use(({ verbs, actor }) => verbs.audit.verify(actor, noted));
   if (!verdict.intact) throw new GatewayError("GW_011", { details: `record ${verdict.seq}: ${verdict.reason}` });
-  const { records, first, head, unfinished, losses } = verdict;
+  const { records, first, head, unfinished, losses, checkpoints } = verdict;
   const view = {
     intact: true,
     records,
     first_record: first,
     head: head?.hash ?? null,
+    checkpoints: checkpoints.count,
+    checkpoint_of: checkpoints.seq ?? null,
+    checkpoint_key: checkpoints.key,
     unfinished: unfinished.map(auditView),
     losses: losses.map(auditView),
   };
   cli.output.print(view, () => [
     `ok: ${records} ${records === 1 ? "record" : "records"}${first > 1 ? ` from number ${first} on` : ""}, chain intact`,
+    ...(checkpoints.seq === undefined
+      ? []
+      : [`signed up to record ${checkpoints.seq}, ${checkpoints.count} checkpoints, with key ${checkpoints.key}`]),
     ...listed("losses that are on record", losses),
     ...listed("calls that were started and have no end (yet)", unfinished),
   ]);
