@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { ACTOR, startTestGateway, type TestGateway } from "../../../support/gateway.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { RawConnection } from "../../../support/raw-connection.ts";
 import { startUpstream } from "../../../support/upstream.ts";
 
 const SAME_ORIGIN = { "sec-fetch-site": "same-origin" };
@@ -164,6 +166,24 @@ describe("a session", () => {
       expect(await called(gateway, cookie)).toBe(401);
     }
     server.close();
+  });
+
+  test("that nobody waits for any more, because the connection was reset at some moment, harms nobody", async () => {
+    const { gateway } = await opened({ SESSION_MAX_PER_SUBJECT: "5" });
+    const authorization = await gateway.authorization();
+    const { port } = gateway;
+    const asking = `POST /api/v1/session HTTP/1.1\r\nHost: gw\r\nAuthorization: ${authorization}\r\nContent-Length: 2\r\n\r\n{}`;
+    for (let n = 0; n < 40; n += 1) {
+      const connection = await RawConnection.open(port);
+      connection.send(asking.slice(0, n % 4 === 0 ? -1 : undefined));
+      for (let turns = 0; turns < n; turns += 1) await new Promise((resolve) => void setImmediate(resolve));
+      connection.socket.resetAndDestroy();
+    }
+    await eventually("all are over", () => gateway.gateway.inFlight.size === 0);
+    const { response, cookie } = await open(gateway, { authorization });
+    expect([response.status, await called(gateway, cookie)]).toEqual([201, 200]);
+    expect(gateway.internalErrors).toEqual([]);
+    expect(await gateway.verbs.sessions.list(ACTOR, { subject: null })).toHaveLength(5);
   });
 
   test("does not open a socket for a page of another origin, which is told so and not sent elsewhere", async () => {
