@@ -1,13 +1,17 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { WebSocketServer } from "ws";
 import { CHROMIUM } from "../support/browser.ts";
+import { createAuthority } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { ACTOR, startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const DOMAIN = "boxes.localhost"; // Chromium takes all that ends so for this machine
 
@@ -68,14 +72,37 @@ async function startApp(): Promise<App> {
   return app;
 }
 
-const WHERE = [
-  {
-    by: "path",
-    env: { BROWSER_HOST_FORM: "false" },
-    at: (port: number, id: string) => `http://${DOMAIN}:${port}/s/${id}/`,
-  },
-  { by: "host", env: {}, at: (port: number, id: string) => `http://${id}.${DOMAIN}:${port}/` },
-] as const;
+interface Where {
+  readonly by: string;
+  readonly scheme: "http" | "https";
+  readonly env: Record<string, string>;
+  readonly at: (port: number, id: string) => string;
+}
+
+const BY_PATH: Where = {
+  by: "path",
+  scheme: "http",
+  env: { BROWSER_HOST_FORM: "false" },
+  at: (port, id) => `http://${DOMAIN}:${port}/s/${id}/`,
+};
+const BY_HOST: Where = { by: "host", scheme: "http", env: {}, at: (port, id) => `http://${id}.${DOMAIN}:${port}/` };
+/** There its cookies have the names that browsers keep for one host. */
+const OVER_HTTPS: Where = {
+  by: "host over HTTPS",
+  scheme: "https",
+  env: {},
+  at: (port, id) => `https://${id}.${DOMAIN}:${port}/`,
+};
+
+/** A certificate for all hosts; the browser is told to believe any. */
+function certificate(): Record<string, string> {
+  const folder = temporaryFolder();
+  const env = { TLS_CERT_FILE: join(folder, "cert.pem"), TLS_KEY_FILE: join(folder, "key.pem") };
+  const issued = createAuthority().issue([DOMAIN, `*.${DOMAIN}`]);
+  writeFileSync(env.TLS_CERT_FILE, issued.certificate);
+  writeFileSync(env.TLS_KEY_FILE, issued.key);
+  return env;
+}
 
 describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's package chromium is missing)", () => {
   let browser: Browser;
@@ -85,11 +112,11 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
   afterAll(() => browser?.close());
 
   /** A browser whose user has signed in, and nothing else. */
-  async function signedIn({ port, authorization }: { port: number; authorization: string }) {
-    const context: BrowserContext = await browser.newContext();
+  async function signedIn(scheme: string, port: number, authorization: string) {
+    const context: BrowserContext = await browser.newContext({ ignoreHTTPSErrors: true });
     onTestFinished(() => context.close());
     const page: Page = await context.newPage();
-    await page.goto(`http://${DOMAIN}:${port}/health`);
+    await page.goto(`${scheme}://${DOMAIN}:${port}/health`);
     const id: unknown = await page.evaluate(
       `fetch("/api/v1/session", { method: "POST", headers: { authorization: ${JSON.stringify(authorization)} } })
         .then((r) => r.json()).then(({ session_id }) => session_id)`,
@@ -98,24 +125,22 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     return { page, id: String(id) };
   }
 
-  async function start(env: Record<string, string>) {
-    const gateway: TestGateway = await startTestGateway({ env: { GATEWAY_DOMAIN: DOMAIN, ...env } });
+  async function start({ scheme, env }: Where) {
+    const tls = scheme === "https" ? certificate() : {};
+    const gateway: TestGateway = await startTestGateway({ env: { GATEWAY_DOMAIN: DOMAIN, ...tls, ...env } });
     const [one, two] = await Promise.all([startApp(), startApp()]);
     await gateway.addSandbox("one", one.url);
     await gateway.addSandbox("two", two.url);
-    return {
-      gateway,
-      one,
-      two,
-      ...(await signedIn({ port: gateway.port, authorization: await gateway.authorization() })),
-    };
+    const signed = await signedIn(scheme, gateway.port, await gateway.authorization());
+    return { gateway, one, two, ...signed };
   }
 
-  test.each(WHERE)(
+  test.each([BY_PATH, OVER_HTTPS])(
     "a session by $by opens a page with its fetches, events and sockets, which end when it is killed",
-    async ({ env, at }) => {
-      const { gateway, page, id, one } = await start(env);
-      await page.goto(`http://${DOMAIN}:${gateway.port}/s/one/`);
+    async (where) => {
+      const { at, scheme } = where;
+      const { gateway, page, id, one } = await start(where);
+      await page.goto(`${scheme}://${DOMAIN}:${gateway.port}/s/one/`);
       expect(page.url()).toBe(at(gateway.port, "one"));
       const told = async () => await page.evaluate<{ closed: boolean }>("told");
       await eventually("all of it works", async () => {
@@ -123,6 +148,9 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
         return JSON.stringify(now) === '{"events":["1"],"socket":"echo hello","posted":"200 own","closed":false}';
       });
       expect(one.acts.toSorted()).toEqual(["own", "socket"]);
+      const names = (await page.context().cookies()).map((cookie) => cookie.name);
+      const name = `${scheme === "https" ? "__Host-" : ""}sandboxgw_session`;
+      expect(new Set(names)).toEqual(new Set([name]));
       await gateway.verbs.sessions.end(ACTOR, id, "killed");
       await gateway.feed.wake();
       await eventually("the socket is closed", async () => (await told()).closed);
@@ -131,11 +159,11 @@ describe.skipIf(CHROMIUM === undefined)("in Chromium (skipped where Debian's pac
     },
   );
 
-  test.each(WHERE)(
+  test.each([BY_PATH, BY_HOST])(
     "a page of another site, or of the same, cannot act by $by with the session of its visitor",
-    async ({ env, at }) => {
-      const { gateway, page, one, two } = await start(env);
-      const victim = at(gateway.port, "one");
+    async (where) => {
+      const { gateway, page, one, two } = await start(where);
+      const victim = where.at(gateway.port, "one");
       await page.goto(`http://${DOMAIN}:${gateway.port}/s/one/`); // the browser has all the cookies that there are
       await eventually("its own are through", () => one.acts.length === 2);
       one.acts.length = 0;
