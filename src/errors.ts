@@ -79,6 +79,7 @@ const AUDITED: Partial<Record<ErrorCode, Audited>> = {
   RATE_004: "summed",
   RATE_005: "summed",
   RATE_007: "summed",
+  RATE_008: "summed",
   VAL_001: "counted",
   VAL_006: "counted",
   VAL_007: "counted",

@@ -7,7 +7,8 @@ import type { HealthLimits } from "../proxy/health/loop/health-loop.ts";
 import { BODY_UNIT } from "../limits/body-memory.ts";
 import type { GateLimits } from "../limits/concurrency.ts";
 import type { TunnelLimits } from "../limits/tunnels/tunnels.ts";
-import type { Rate, RateKind } from "../limits/rate/rate-limits.ts";
+import type { Rate } from "../domain/value/quantities.ts";
+import type { RateKind } from "../limits/rate/rate-limits.ts";
 import type { MinimumRate } from "../proxy/request/transfer-rate.ts";
 
 export function gateLimits(config: Config): GateLimits {

@@ -22,6 +22,7 @@ import { Cap } from "../limits/cap.ts";
 import { ConcurrencyGate } from "../limits/concurrency.ts";
 import { ConnectionCap } from "../limits/connections.ts";
 import { type Cells, rateKey } from "../limits/rate/rate-limit.ts";
+import { NarrowLimits } from "../limits/rate/narrow-limits.ts";
 import { Lockout } from "../limits/rate/lockout.ts";
 import { RateLimits } from "../limits/rate/rate-limits.ts";
 import { type SketchKey, sketchKey } from "../limits/sketch.ts";
@@ -158,9 +159,18 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     now: Date.now,
   });
   const selection = new Selection({ index: shell.index, board, balancer });
+  const narrow = config.RATE_LIMIT_ENABLED
+    ? new NarrowLimits({
+        cells: memory.rate,
+        roles: config.ROLE_RATE_LIMITS,
+        operations: config.OPERATION_RATE_LIMITS,
+        rateKey: keyOf,
+      })
+    : null;
   const admission = new Admission({
     snapshot,
     addresses: shell.addresses,
+    narrow,
     gate,
     shareKey: shareKeyOf,
     skewMs: config.TOKEN_CLOCK_SKEW,
@@ -269,6 +279,7 @@ export function createPolicy(config: Config, shell: Shell): Policy {
     authenticator,
     anonymous: nobody(withoutCredential("anonymous", "executor"), null),
     lockout: newLockout(config, memory.rate),
+    narrow,
     rates: config.RATE_LIMIT_ENABLED ? new RateLimits({ cells: memory.rate, rates: ratesOf(config) }) : null,
     transparent,
     execute,

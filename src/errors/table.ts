@@ -63,6 +63,12 @@ export const ERRORS = {
     "Close some that are not needed, or raise MAX_TUNNELS, MAX_TUNNELS_PER_CALLER or --max-tunnels",
     true,
   ),
+  RATE_008: entry(
+    429,
+    "Rate limit of the sandbox exceeded",
+    "Wait the seconds given in Retry-After; others call it too. Its limit is its --rate-limit",
+    true,
+  ),
   RATE_009: entry(503, "Too many tickets are out", "Wait the seconds given in Retry-After and repeat", true),
 
   // The request itself.

@@ -1,5 +1,5 @@
 import { key, section } from "../key.ts";
-import { autoOr, duration, integer, offOr } from "../../domain/value/quantities.ts";
+import { autoOr, duration, integer, namedRates, offOr } from "../../domain/value/quantities.ts";
 import { flag } from "../../domain/value/words.ts";
 
 const requests = integer(1, 10_000_000);
@@ -18,6 +18,8 @@ export const limits = section("limits", "How much one caller may have.", {
     "auto",
     "Requests per RATE_LIMIT_WINDOW from each address; auto = ten callers' of both kinds.",
   ),
+  ROLE_RATE_LIMITS: key(namedRates(), "", "Requests of any kind for each caller of a role: executor=1000/60s:100."),
+  OPERATION_RATE_LIMITS: key(namedRates(), "", "Execute calls of an operation for each caller: run_code=60/60s."),
   AUTH_LOCKOUT_ATTEMPTS: key(
     offOr(integer(2, 1_000_000)),
     "10",

@@ -56,6 +56,57 @@ function wordOr<const W extends string>(word: W, value: Value<number>): Value<W 
   };
 }
 
+/** So many requests per window, of which `burst` may come at once. */
+export interface Rate {
+  readonly requests: number;
+  readonly windowMs: number;
+  readonly burst: number;
+}
+
+/** `100/60s`, or `100/60s:20` where only 20 may come at once. */
+export function rate(): Value<Rate> {
+  const count = integer(1, 10_000_000);
+  const window = duration("1ms", "30d");
+  return {
+    hint: "REQUESTS/WINDOW[:BURST] as in 100/60s:20",
+    parse(text) {
+      const [, requests, over, burst = requests] = /^(\d+)\/([^:/]+)(?::(\d+))?$/.exec(text) ?? [];
+      if (requests === undefined || over === undefined || burst === undefined) {
+        throw wrong(`${shown(text)} is no rate such as 100/60s, or 100/60s:20 where only 20 may come at once`);
+      }
+      return { requests: count.parse(requests), windowMs: window.parse(over.trim()), burst: count.parse(burst) };
+    },
+    format: ({ requests, windowMs, burst }) =>
+      `${requests}/${window.format(windowMs)}${burst === requests ? "" : `:${burst}`}`,
+  };
+}
+
+/** A list of rates by name: `run_code=100/60s, run_command=10/60s`. */
+export function namedRates(): Value<Readonly<Record<string, Rate>>> {
+  const one = rate();
+  return {
+    hint: "list of NAME=REQUESTS/WINDOW[:BURST]",
+    parse(list) {
+      const entries = list.split(",").map((entry) => entry.trim());
+      const pairs = entries
+        .filter((entry) => entry !== "")
+        .map((entry): [string, Rate] => {
+          const [, name, text] = /^([A-Za-z][A-Za-z0-9._-]{0,63})\s*=\s*(\S+)$/.exec(entry) ?? [];
+          if (name === undefined || text === undefined)
+            throw wrong(`${shown(entry)} is not NAME=RATE as in run_code=100/60s`);
+          return [name, one.parse(text)];
+        });
+      const twice = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) !== index);
+      if (twice !== undefined) throw wrong(`${shown(twice[0])} is named twice`);
+      return Object.fromEntries(pairs);
+    },
+    format: (rates) =>
+      Object.entries(rates)
+        .map(([name, each]) => `${name}=${one.format(each)}`)
+        .join(", "),
+  };
+}
+
 interface Quantity {
   readonly noun: string;
   /** How it is written. */

@@ -1,15 +1,12 @@
-import { GatewayError } from "../../errors.ts";
+import type { Rate } from "../../domain/value/quantities.ts";
+import { type ErrorCode, GatewayError } from "../../errors.ts";
 import { type Cells, RateLimiter } from "./rate-limit.ts";
-
-/** So many requests per window, of which `burst` may come at once. */
-export interface Rate {
-  readonly requests: number;
-  readonly windowMs: number;
-  readonly burst: number;
-}
 
 /** What a limit is asked for: running code and the API, what is proxied to a sandbox, everything from one address. */
 export type RateKind = "api" | "proxy" | "address";
+
+/** Every limit that an answer may tell of. */
+export type LimitKind = RateKind | "role" | "operation" | "sandbox";
 
 /** What an answer tells of the limit that its request was counted by. */
 export interface Limited {
@@ -24,7 +21,7 @@ const FAILURE_WEIGHT = 9;
 
 /** One limit with its name, as the answer tells it. */
 export interface Limit {
-  readonly kind: RateKind;
+  readonly kind: LimitKind;
   readonly limiter: RateLimiter;
   /** For RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers). */
   readonly policy: string;
@@ -47,7 +44,7 @@ export class RateLimits {
 
   constructor(options: { cells: Cells; rates: Readonly<Record<RateKind, Rate>> }) {
     const { cells, rates } = options;
-    const limit = (kind: RateKind): Limit => newLimit(kind, cells, rates[kind]);
+    const limit = (kind: RateKind): Limit => newLimit(kind, cells, rates[kind], WHOSE[kind]);
     this.#limits = { api: limit("api"), proxy: limit("proxy"), address: limit("address") };
   }
 
@@ -91,18 +88,28 @@ export function pushRateFields(fields: string[], { limit, taken }: Limited): voi
   fields.push("ratelimit-policy", policy, "ratelimit", `"${kind}";r=${limiter.remaining(taken)};t=${seconds}`);
 }
 
-function newLimit(kind: RateKind, cells: Cells, rate: Rate): Limit {
+/** Of several limits an answer tells of the one of which least is left. */
+export function tell(told: Limited, limit: Limit, taken: number): void {
+  const { limit: other } = told;
+  if (other !== null && other.limiter.remaining(told.taken) <= limit.limiter.remaining(taken)) return;
+  told.limit = limit;
+  told.taken = taken;
+}
+
+/** `whose`: what a refusal says of it. */
+export function newLimit(kind: LimitKind, cells: Cells, rate: Rate, whose: string): Limit {
   const window = Math.ceil(rate.windowMs / 1000);
   return {
     kind,
     limiter: new RateLimiter({ cells, ...rate }),
     policy: `"${kind}";q=${rate.requests};w=${window}`,
-    details: `${WHOSE[kind]}: ${rate.requests} in ${rate.windowMs / 1000} s`,
+    details: `${whose}: ${rate.requests} in ${rate.windowMs / 1000} s`,
   };
 }
 
-function over({ kind, policy, details }: Limit, waitNs: number): GatewayError {
+/** What a request is refused with that would have to wait so long. */
+export function over({ kind, policy, details }: Limit, waitNs: number, code: ErrorCode = "RATE_001"): GatewayError {
   const seconds = Math.max(1, Math.ceil(waitNs / 1e9));
   const headers = { "ratelimit-policy": policy, ratelimit: `"${kind}";r=0;t=${seconds}` };
-  return new GatewayError("RATE_001", { details, retryAfter: seconds, headers });
+  return new GatewayError(code, { details, retryAfter: seconds, headers });
 }

@@ -12,6 +12,7 @@ import type { IpAccess } from "../../auth/ip-access.ts";
 import { lastRefusedExpiry } from "../../domain/token.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ConcurrencyGate } from "../../limits/concurrency.ts";
+import type { NarrowLimits } from "../../limits/rate/narrow-limits.ts";
 import type { SketchKey } from "../../limits/sketch.ts";
 import { Streams } from "../../limits/streams.ts";
 import type { Exchange } from "../request/exchange.ts";
@@ -24,6 +25,7 @@ export class Admission {
   readonly #shareKey: (name: string) => SketchKey;
   /** Of sandboxes, made once for each. */
   readonly #shareKeys = new WeakMap<Sandbox, SketchKey>();
+  readonly #narrow: NarrowLimits | null;
   readonly #addresses: SandboxAddresses;
   readonly #skewMs: number;
   readonly #now: () => number;
@@ -33,6 +35,8 @@ export class Admission {
     gate: ConcurrencyGate;
     shareKey: (name: string) => SketchKey;
     addresses: SandboxAddresses;
+    /** null: nothing is limited in how often it comes. */
+    narrow: NarrowLimits | null;
     /** Clock difference that is tolerated in a token's end, ms. */
     skewMs: number;
     /** Milliseconds since the epoch. */
@@ -41,6 +45,7 @@ export class Admission {
     this.#snapshot = options.snapshot;
     this.#gate = options.gate;
     this.#shareKey = options.shareKey;
+    this.#narrow = options.narrow;
     this.#addresses = options.addresses;
     this.#skewMs = options.skewMs;
     this.#now = options.now;
@@ -53,6 +58,18 @@ export class Admission {
    */
   find(standing: Standing, permission: Permission, sandboxId: string, address: string): Sandbox {
     return this.#findIn(this.#snapshot(), standing, permission, sandboxId, address);
+  }
+
+  /**
+   * Counts a call to a sandbox that has a limit of its own, and of an operation that has one.
+   * @throws GatewayError RATE_008, RATE_001
+   */
+  count(exchange: Exchange, caller: Caller, sandbox: Sandbox, operation: string | null): void {
+    if (this.#narrow === null) return;
+    if (operation === null && sandbox.settings.rateLimit === undefined) return;
+    const now = process.hrtime.bigint();
+    if (operation !== null) this.#narrow.admitOperation(operation, caller.rateKey, now, exchange);
+    this.#narrow.admitSandbox(sandbox, now, exchange);
   }
 
   /**

@@ -79,6 +79,7 @@ export class ExecuteRoute {
     authorizeOperation(principal, request.operation);
     const found = this.#o.admission.find(standing, "sandbox:execute", request.sandboxId, exchange.address);
     authorizeExecution(standing, found, request.operation);
+    this.#o.admission.count(exchange, caller, found, request.operation);
     const { totalMs } = this.#o.timeouts.of(found.settings);
     totalOf(head.requestTimeout, totalMs); // its sandbox is known only now
     if ((request.timeoutMs ?? 0) > totalMs) {

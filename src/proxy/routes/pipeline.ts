@@ -6,6 +6,7 @@ import { repeatsToken } from "../../auth/credentials/token.ts";
 import { type IpAccess, type Peer, schemeOf } from "../../auth/ip-access.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
 import type { Lockout } from "../../limits/rate/lockout.ts";
+import type { NarrowLimits } from "../../limits/rate/narrow-limits.ts";
 import type { RateLimits } from "../../limits/rate/rate-limits.ts";
 import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../errors.ts";
@@ -41,6 +42,7 @@ export interface PipelineOptions {
   readonly anonymous: Caller;
   /** null: no rate limits. */
   readonly rates: RateLimits | null;
+  readonly narrow: NarrowLimits | null;
   /** null: nobody is locked out. */
   readonly lockout: Lockout | null;
   readonly transparent: TransparentRoute;
@@ -181,6 +183,7 @@ export class Pipeline {
         const proxied = where?.kind === "proxy" || where?.kind === "select";
         const key = proxied ? caller.proxyRateKey : caller.rateKey;
         this.#o.rates?.admitCaller(proxied ? "proxy" : "api", key, peer.rateKey, now, exchange);
+        this.#o.narrow?.admitRole(caller.principal.role, caller.rateKey, now, exchange);
       }
     }
   }

@@ -77,6 +77,7 @@ export class TransparentRoute {
     const sandbox = this.#o.admission.find(standing, "sandbox:proxy", sandboxId, exchange.address);
     exchange.port = findPort(sandbox, where.port);
     const rule = authorizeHttp(standing, sandbox, exchange.method, exchange.port);
+    this.#o.admission.count(exchange, caller, sandbox, null);
     if (principal.scope !== null) {
       checkScope(principal.scope, { sandboxId, port: exchange.port, method: exchange.method, path: where.path });
       if (head.link !== undefined && exchange.method === "GET" && wantsPage(exchange)) {

@@ -76,3 +76,57 @@ describe("credentials that are nobody's", () => {
     expect((await ask("/s/box/", known)).code).toBe("RATE_001");
   });
 });
+
+describe("limits that only some calls meet", () => {
+  test("are a sandbox's, whoever calls it, with a code of their own", async () => {
+    const { gateway, ask } = await limited();
+    const one = await gateway.authorization("executor");
+    const other = await gateway.authorization("operator");
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: { "rate-limit": "3/1h:2" } });
+    await gateway.feed.wake();
+    const answers = [await ask("/s/box/", one), await ask("/s/box/", other), await ask("/s/box/", other)];
+    expect(answers.map(({ status, code }) => [status, code])).toEqual([
+      [200, undefined],
+      [200, undefined],
+      [429, "RATE_008"],
+    ]);
+    const [first, , last] = answers;
+    expect(first?.field("ratelimit-policy")).toBe('"sandbox";q=3;w=3600');
+    expect(first?.field("ratelimit")).toBe('"sandbox";r=1;t=1200');
+    expect(Number(last?.field("retry-after"))).toBeGreaterThan(1190);
+    expect((await ask("/s/none/", one)).code).toBe("ROUTE_001");
+    await gateway.verbs.sandboxes.update(ACTOR, "box", { settings: { "rate-limit": null } });
+    await gateway.feed.wake();
+    expect((await ask("/s/box/", one)).status).toBe(200);
+  });
+
+  test("are a role's, of each of its callers, and an operation's", async () => {
+    const { gateway, ask } = await limited({
+      ROLE_RATE_LIMITS: "executor=3/1h",
+      OPERATION_RATE_LIMITS: "run_code=1/1h",
+    });
+    const executor = await gateway.authorization("executor");
+    const operator = await gateway.authorization("operator");
+    const execute = async (operation: string) => {
+      const headers = { authorization: operator, "content-type": "application/json" };
+      const response = await fetch(`${gateway.url}/api/v1/sandbox/execute`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ sandbox_id: "box", operation, payload: { code: "1", command: "1" } }),
+      });
+      const { error } = (await response.json()) as { error?: { code: string; details?: string } };
+      return [error?.code, error?.details];
+    };
+    const codes = [];
+    for (let call = 0; call < 4; call++)
+      codes.push((await ask(call % 2 ? "/api/v1/sandboxes" : "/s/box/", executor)).code);
+    expect(codes).toEqual([undefined, undefined, undefined, "RATE_001"]);
+    expect((await ask("/s/box/", operator)).status).toBe(200);
+    expect((await execute("run_code"))[0]).not.toBe("RATE_001");
+    expect(await execute("run_code")).toEqual([
+      "RATE_001",
+      "The limit of each caller's calls of run_code (OPERATION_RATE_LIMITS): 1 in 3600 s",
+    ]);
+    expect((await execute("run_command"))[0]).not.toBe("RATE_001");
+  });
+});
