@@ -5,6 +5,12 @@ import type { Caller } from "./caller.ts";
 const SHARE = 1 / 4;
 
 /**
+ * The texts of one cookie that are kept: each other cookie of its name beside it makes another text of it, and whoever sends
+ * them can invent those without end, as long as a header may be.
+ */
+const TEXTS_OF_COOKIE = 16;
+
+/**
  * Callers by the credential that was verified, whichever field it came in. Bounded: a subject that has more than its share
  * loses its own oldest entry, not somebody else's.
  */
@@ -44,6 +50,7 @@ export class KnownCallers {
     if (!this.#callers.has(credential)) own.push(credential);
     this.#bySubject.set(subject, own);
     this.#callers.set(credential, caller);
+    if (caller.ambient) this.#forgetOldestText(own, caller.principal.tokenId);
     if (own.length > Math.ceil(this.#most * SHARE)) this.forget(own[0] as string);
     for (const oldest of this.#callers.keys()) {
       if (this.#callers.size > this.#most) this.forget(oldest);
@@ -57,5 +64,10 @@ export class KnownCallers {
     const own = this.#bySubject.get(subject) ?? [];
     own.splice(own.indexOf(credential), 1);
     if (own.length === 0) this.#bySubject.delete(subject);
+  }
+
+  #forgetOldestText(own: readonly string[], tokenId: string): void {
+    const texts = own.filter((text) => this.#callers.get(text)?.principal.tokenId === tokenId);
+    if (texts.length > TEXTS_OF_COOKIE) this.forget(texts[0] as string);
   }
 }
