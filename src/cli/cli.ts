@@ -115,7 +115,12 @@ export class Cli {
   async use<T>(work: (access: Access) => Promise<T>, { create = false, acceptLoss = false } = {}): Promise<T> {
     const { config } = await this.loadConfig();
     const { Workspace } = await import("./workspace.ts");
-    await using access: Access = new Workspace({ config, actor: { name: currentUser() }, create, acceptLoss });
+    await using access: Access = new Workspace({
+      config,
+      actor: { name: currentUser(), holding: null },
+      create,
+      acceptLoss,
+    });
     if (access.isNew) this.output.warn(`made a new data folder ${access.place}; no gateway uses it`);
     else if (!access.isServed) this.output.note(`note: no gateway runs on ${access.place}`);
     return await work(access);

@@ -41,6 +41,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "list, rotate and retire signing keys, change the master key",
     load: async () => (await import("./commands/credentials/key.ts")).defineKey,
   },
+  role: {
+    summary: "create, list, show, update and remove roles",
+    load: async () => (await import("./commands/credentials/role.ts")).defineRole,
+  },
   session: {
     summary: "list and kill the sessions of browsers",
     load: async () => (await import("./commands/credentials/session.ts")).defineSession,

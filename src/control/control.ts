@@ -2,6 +2,8 @@ import { AuditChain } from "../audit/chain.ts";
 import { adminRecord } from "../audit/record.ts";
 import type { KeyRing } from "../auth/keys/key-ring.ts";
 import type { Change } from "../domain/change.ts";
+import type { Holding } from "../domain/role/holds.ts";
+import type { Permission } from "../domain/role/role.ts";
 import { GatewayError } from "../errors.ts";
 import type { StateStore, Transaction } from "../store/store.ts";
 
@@ -9,6 +11,8 @@ import type { StateStore, Transaction } from "../store/store.ts";
 export interface Actor {
   /** `cli:<user>` for the command line, the subject for a remote call: as the audit record names it. */
   readonly name: string;
+  /** What it may do, and pass on; null = everything: the data folder is its own. */
+  readonly holding: Holding | null;
 }
 
 /** One verb's transaction. */
@@ -62,6 +66,12 @@ export class Control {
       });
     });
   }
+}
+
+/** @throws GatewayError AUTH_003 */
+export function requirePermission({ holding }: Actor, permission: Permission): void {
+  if (holding === null || holding.rights.has(permission)) return;
+  throw new GatewayError("AUTH_003", { details: `Role ${holding.rights.role.name} does not include ${permission}` });
 }
 
 /** @throws GatewayError VAL_010 */

@@ -11,6 +11,7 @@ import { InstanceVerbs } from "./verbs/instances.ts";
 import { KeyVerbs } from "./verbs/keys.ts";
 import { LinkVerbs } from "./verbs/links.ts";
 import { RevocationVerbs } from "./verbs/revocations.ts";
+import { RoleVerbs } from "./verbs/roles.ts";
 import { RouteVerbs } from "./verbs/routes.ts";
 import { type Catalogue, SandboxVerbs } from "./verbs/sandboxes.ts";
 import { SessionVerbs } from "./verbs/sessions.ts";
@@ -58,6 +59,7 @@ export interface Verbs {
   readonly tokens: VerbsOf<TokenVerbs>;
   readonly links: VerbsOf<LinkVerbs>;
   readonly sessions: VerbsOf<SessionVerbs>;
+  readonly roles: VerbsOf<RoleVerbs>;
   readonly revocations: VerbsOf<RevocationVerbs>;
   readonly keys: VerbsOf<KeyVerbs>;
   readonly sandboxes: VerbsOf<SandboxVerbs>;
@@ -87,6 +89,7 @@ export function createVerbs({
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     links: new LinkVerbs({ control, store, keys, now }),
     sessions: new SessionVerbs({ control, store, limits: () => config, now }),
+    roles: new RoleVerbs({ control, store }),
     revocations: new RevocationVerbs({ control }),
     keys: new KeyVerbs({ control, store, keys, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),

@@ -44,6 +44,7 @@ export const ERRORS = {
   ),
   AUTH_012: entry(403, "This cannot be exchanged for a session", "Call with a token or an API key in Authorization"),
   AUTH_009: entry(503, "Identity provider not reachable", "Wait the seconds given in Retry-After and repeat", true),
+  AUTH_010: entry(403, "More than you hold yourself", "Ask for less, or have somebody do it who holds it"),
   AUTH_014: entry(
     429,
     "Too many failed authentications from this address",
@@ -109,7 +110,9 @@ export const ERRORS = {
   ROUTE_014: entry(404, "Unknown link", "List them with: sandboxgw link list --all"),
 
   ROUTE_015: entry(404, "Unknown signing key", "List what exists: sandboxgw key list"),
+  ROUTE_016: entry(404, "Unknown role", "List what exists: sandboxgw role list"),
   ROUTE_017: entry(404, "Unknown session", "List what is open: sandboxgw session list"),
+  ROUTE_018: entry(409, "The role has tokens", "Revoke them first, or remove the role all the same: --force"),
 
   // The way to the instance.
   PROXY_001: entry(503, "No instance could be reached", "Start the sandbox's instances, then repeat", true),

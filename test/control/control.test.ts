@@ -23,8 +23,8 @@ describe("every verb", () => {
 
   it("is recorded with who did it", async () => {
     const { store, verbs } = await openTestVerbs();
-    await verbs.sandboxes.create({ name: "grace" }, SANDBOX);
-    await verbs.sandboxes.remove({ name: "cli:root" }, "py");
+    await verbs.sandboxes.create({ name: "grace", holding: null }, SANDBOX);
+    await verbs.sandboxes.remove({ name: "cli:root", holding: null }, "py");
     expect(recordsIn(store)).toMatchObject([{ actor: "grace" }, { actor: "cli:root" }]);
   });
 

@@ -57,7 +57,7 @@ export interface TestGatewayOptions {
 }
 
 /** Who changes the state in tests. */
-export const ACTOR: Actor = { name: "test" };
+export const ACTOR: Actor = { name: "test", holding: null };
 
 export async function startTestGateway({ env = {}, transaction }: TestGatewayOptions = {}): Promise<TestGateway> {
   const folder = openDataFolder(join(temporaryFolder(), "data"));

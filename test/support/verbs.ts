@@ -13,7 +13,7 @@ import { temporaryFolder } from "./temporary-folder.ts";
 /** The clock of `openTestVerbs`. */
 export const NOW = 1_800_000_000_123;
 
-export const ADA: Actor = { name: "cli:ada" };
+export const ADA: Actor = { name: "cli:ada", holding: null };
 
 export const TOKEN: NewToken = {
   subject: "agent-1",

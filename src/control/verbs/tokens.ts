@@ -8,11 +8,14 @@ import type { Config } from "../../config/schema.ts";
 import { newId } from "../../domain/id.ts";
 import { apiKeyOf } from "../../domain/credential/api-key.ts";
 import { isOperation, isSandboxPattern } from "../../domain/role/read-role.ts";
-import { BUILT_IN_NAMES } from "../../domain/role/role.ts";
+import { lacking } from "../../domain/role/holds.ts";
+import { nearest } from "../../domain/value/nearest.ts";
 import { NEVER, type TokenForm, type TokenRecord } from "../../domain/token.ts";
+import type { Rights } from "../../domain/role/rights.ts";
 import { GatewayError } from "../../errors.ts";
 import type { StateStore } from "../../store/store.ts";
-import { type Actor, type Control, check, quoted } from "../control.ts";
+import { type Actor, type Control, check, quoted, requirePermission } from "../control.ts";
+import { rightsOf, roleNames } from "./roles.ts";
 
 export interface NewToken {
   readonly subject: string;
@@ -47,14 +50,14 @@ export function isSubject(text: string): boolean {
 
 export class TokenVerbs {
   readonly #control: Control;
-  readonly #store: Pick<StateStore, "tokens" | "revocations" | "signingKeys">;
+  readonly #store: Pick<StateStore, "tokens" | "roles" | "revocations" | "signingKeys">;
   readonly #keys: () => Promise<KeyRing>;
   readonly #config: TokenConfig;
   readonly #now: () => number;
 
   constructor(options: {
     control: Control;
-    store: Pick<StateStore, "tokens" | "revocations" | "signingKeys">;
+    store: Pick<StateStore, "tokens" | "roles" | "revocations" | "signingKeys">;
     keys: () => Promise<KeyRing>;
     config: TokenConfig;
     now: () => number;
@@ -127,11 +130,14 @@ export class TokenVerbs {
     const { AUTH_TOKEN_EXPIRY, API_KEY_EXPIRY } = this.#config;
     const expiresInMs = wanted.expiresInMs ?? (form === "opaque" ? API_KEY_EXPIRY : AUTH_TOKEN_EXPIRY);
     const endless = form === "opaque" && expiresInMs === Number.POSITIVE_INFINITY;
-    check(BUILT_IN_NAMES.includes(role), `role ${quoted(role)}: expected ${BUILT_IN_NAMES.join(", ")}`);
+    requirePermission(actor, "token:manage");
+    const rights = await this.#rightsOf(role);
     check(isSubject(subject), `subject ${quoted(subject)}: expected 1 to 128 printable characters`);
     check(endless || (Number.isSafeInteger(expiresInMs) && expiresInMs >= 1000), "lifetime: expected at least 1 s");
     for (const pattern of sandboxes ?? []) check(isSandboxPattern(pattern), `sandbox pattern ${quoted(pattern)}`);
     for (const operation of operations ?? []) check(isOperation(operation), `operation ${quoted(operation)}`);
+    const more = actor.holding && lacking(actor.holding, { rights, sandboxes, operations });
+    if (more) throw new GatewayError("AUTH_010", { details: more });
     const now = this.#now();
     // Tokens count in whole seconds; rounding up never gives less than was asked for.
     const expiresAt = endless ? NEVER : Math.ceil((now + expiresInMs) / 1000) * 1000;
@@ -177,6 +183,15 @@ export class TokenVerbs {
           : await step.revision();
       return { token, record, revision };
     });
+  }
+
+  async #rightsOf(role: string): Promise<Rights> {
+    const rights = await rightsOf(this.#store.roles, role);
+    if (rights !== undefined) return rights;
+    const names = await roleNames(this.#store.roles);
+    const near = nearest(role, names);
+    const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
+    throw new GatewayError("VAL_010", { details: `role ${quoted(role)}: expected ${names.join(", ")}${meant}` });
   }
 
   /** Revoking twice is no error. @throws GatewayError ROUTE_005 */

@@ -6,7 +6,7 @@ import type { Snapshot } from "../../domain/snapshot/snapshot.ts";
 import type { StateStore } from "../../store/store.ts";
 import type { Log } from "./log.ts";
 
-const ACTOR = { name: "gateway" };
+const ACTOR = { name: "gateway", holding: null };
 
 /** Retires signing keys whose overlap is over. From then on no thread verifies with them anyway; this ends what is still open. */
 export class Retirement {

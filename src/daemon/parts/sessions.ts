@@ -1,3 +1,5 @@
+import type { Actor } from "../../control/control.ts";
+import { NO_RIGHTS } from "../../domain/role/roles.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { Control } from "../../control/control.ts";
 import { type SessionLimits, SessionVerbs } from "../../control/verbs/sessions.ts";
@@ -7,7 +9,7 @@ import type { StateStore } from "../../store/store.ts";
 import { failure, type Outcome, type SessionErrand } from "../threads/errands.ts";
 import type { Log } from "./log.ts";
 
-const ACTOR = { name: "gateway" };
+const ACTOR = { name: "gateway", holding: null };
 
 /** Threads take a change over in a millisecond or two; one that hangs is waited for no longer than this. */
 const IN_FORCE_MS = 1_000;
@@ -60,11 +62,11 @@ export class SessionDesk {
     try {
       if (errand.kind === "open-session") {
         const { principal } = errand.session;
-        const { session, revision } = await this.#verbs.open({ name: principal.subject }, errand.session);
+        const { session, revision } = await this.#verbs.open(callerNamed(principal.subject), errand.session);
         await this.#inForce(revision);
         return { session };
       }
-      const { revision } = await this.#verbs.end({ name: errand.subject }, errand.id, "closed");
+      const { revision } = await this.#verbs.end(callerNamed(errand.subject), errand.id, "closed");
       await this.#inForce(revision);
       return { session: null };
     } catch (error) {
@@ -104,4 +106,9 @@ export class SessionDesk {
     const until = performance.now() + IN_FORCE_MS;
     while ((this.#served() ?? revision) < revision && performance.now() < until) await pause(1);
   }
+}
+
+/** Whose own session it is, and who may do nothing else here. */
+function callerNamed(name: string): Actor {
+  return { name, holding: { rights: NO_RIGHTS, sandboxes: null, operations: null } };
 }

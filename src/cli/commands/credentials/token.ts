@@ -19,7 +19,7 @@ export function defineToken(token: Command, cli: Cli): void {
     .summary("create a token and print it, once")
     .description("Creates a token and prints it. It is not stored and cannot be shown again.")
     .option("--sub <subject>", "who the token is for (required)")
-    .option("--role <role>", `what it may do: ${BUILT_IN_NAMES.join(", ")} (required)`)
+    .option("--role <role>", `what it may do: ${BUILT_IN_NAMES.join(", ")}, or one of your own (required)`)
     .option("--api-key", "an API key (sgw_…): opaque, to be found by its beginning, without an end if wanted")
     .option(
       "--expires <duration>",
