@@ -133,7 +133,8 @@ export class DataThreads {
     const problem = problems.find((one) => one !== null);
     if (problem === undefined) return;
     this.#config = before;
-    await Promise.all(this.#threads.map((thread) => thread.configure(before)));
+    for (const [place, thread] of this.#threads.entries())
+      if (problems[place] === null) thread.post({ kind: "revert" });
     throw new GatewayError("GW_012", { details: problem ?? "" });
   }
 

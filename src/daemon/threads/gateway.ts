@@ -85,8 +85,9 @@ export class Gateway {
   readonly #deadlines = new Deadlines();
   #policy: Policy;
   readonly #longAnswers: LongAnswers;
-  #reaching: Reaching;
-  readonly #tls: TlsOptions | null;
+  /** What it follows, and what it did before that. */
+  #rules: Rules;
+  #rulesBefore: Rules | undefined;
   #snapshot: Snapshot;
   #index: SandboxIndex;
   readonly #sendUses: (uses: readonly Use[]) => void;
@@ -107,16 +108,15 @@ export class Gateway {
       servesUnrecorded: config.AUDIT_FAIL_MODE === "open",
       onError: (error) => onInternalError(asGatewayError(error), ""),
     });
-    this.#reaching = readReaching(config);
-    this.#tls = readFrontTls(config, salt);
+    this.#rules = readRules(config, salt);
     this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
       socketFolder: options.socketFolder,
       names: new Names(createLookup({ servers: config.PROXY_DNS_SERVERS })),
-      targets: () => this.#reaching.targets,
+      targets: () => this.#rules.reaching.targets,
       trust: ({ sandboxId }) =>
-        trustWith(this.#reaching.trust, this.#snapshot.sandboxes.get(sandboxId)?.settings ?? NO_SETTINGS),
+        trustWith(this.#rules.reaching.trust, this.#snapshot.sandboxes.get(sandboxId)?.settings ?? NO_SETTINGS),
     });
     this.#shell = {
       memory,
@@ -149,9 +149,10 @@ export class Gateway {
       inFlight: this.inFlight,
       streams: () => this.#policy.streams,
       afterMs: config.STREAM_AFTER,
+      skewMs: config.TOKEN_CLOCK_SKEW,
     });
     this.#server = createGatewayServer({
-      tls: this.#tls,
+      tls: this.#rules.tls,
       limits: this.#policy.serverLimits,
       policy: () => this.#policy,
       handle: (req, res) => this.#policy.pipeline.handle(req, res),
@@ -213,14 +214,26 @@ export class Gateway {
    * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
    */
   reconfigure(config: Config): void {
-    const reaching = readReaching(config);
-    const tls = readFrontTls(config, this.#shell.salt);
-    if ((tls === null) !== (this.#tls === null)) {
+    const rules = readRules(config, this.#shell.salt);
+    if ((rules.tls === null) !== (this.#rules.tls === null)) {
       throw new GatewayError("GW_012", { details: "TLS is switched on and off by a restart only" });
     }
+    const before = this.#rules;
+    this.#follow(rules);
+    this.#rulesBefore = before;
+  }
+
+  /** Follows what it did before `reconfigure`, since another thread cannot follow: reads no file, which could have changed. */
+  revert(): void {
+    if (this.#rulesBefore !== undefined) this.#follow(this.#rulesBefore);
+    this.#rulesBefore = undefined;
+  }
+
+  #follow(rules: Rules): void {
+    const { config, reaching, tls } = rules;
     if (tls !== null) renewCertificate(this.#server, tls);
-    if (!isDeepStrictEqual(reaching.basis, this.#reaching.basis)) this.#client.retain(new Set());
-    this.#reaching = reaching;
+    if (!isDeepStrictEqual(reaching.basis, this.#rules.reaching.basis)) this.#client.retain(new Set());
+    this.#rules = rules;
     this.#tellUses(); // who is known is forgotten with the policy
     this.#policy = createPolicy(config, this.#shell);
     this.#shell.gate.configure(gateLimits(config));
@@ -280,6 +293,19 @@ export class Gateway {
     const { revision } = memory.pulses[thread] as PulseWords;
     Atomics.store(revision, 0, BigInt(this.#snapshot.revision));
   }
+}
+
+/** A configuration, and what the files say that it names. */
+interface Rules {
+  readonly config: Config;
+  readonly reaching: Reaching;
+  /** Null = clients are spoken to plainly. */
+  readonly tls: TlsOptions | null;
+}
+
+/** @throws GatewayError GW_012 when a file is not what it should be. */
+function readRules(config: Config, salt: string): Rules {
+  return { config, reaching: readReaching(config), tls: readFrontTls(config, salt) };
 }
 
 /** A session is in use as long as something of it is open. `now`: ms since the epoch. */

@@ -33,6 +33,8 @@ export type ToThread =
   | { readonly kind: "forget"; readonly expiredBy: number; readonly left: Extent }
   /** Follow this configuration from now on; answered with `configured`. */
   | { readonly kind: "config"; readonly config: Config }
+  /** Follow what was followed before that again. */
+  | { readonly kind: "revert" }
   | { readonly kind: "audited"; readonly last: number; readonly written: boolean }
   | { readonly kind: "done"; readonly errand: number; readonly outcome: Outcome }
   /** Finish what is in flight, and nothing else; see `drain`. */

@@ -57,6 +57,8 @@ port.on("message", (message: ToThread) => {
       return;
     case "config":
       return configure(message.config);
+    case "revert":
+      return gateway.revert();
     case "drain":
       void gateway.drain(message.order).then(() => send({ kind: "drained" }));
   }

@@ -124,9 +124,7 @@ export class Admission {
     const { principal, standing } = caller;
     const snapshot = this.#snapshot();
     standing.check(snapshot);
-    if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) {
-      throw new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
-    }
+    if (principal.expiresAt <= lastRefusedExpiry(this.#now(), this.#skewMs)) throw expired();
     const sandbox = this.#findIn(snapshot, standing, permission, sandboxId, exchange.address);
     if (route !== null && snapshot.routes.get(route.id) === undefined) throw new GatewayError("ROUTE_002");
     exchange.decision = "allow";
@@ -250,6 +248,11 @@ function errorOf(question: () => void): GatewayError | null {
 /** Whether it may go on for ever. */
 function isEndless({ upgraded, slot }: Exchange): boolean {
   return upgraded || slot instanceof Streams;
+}
+
+/** What speaks for the caller was good until now. */
+export function expired(): GatewayError {
+  return new GatewayError("AUTH_001", { details: "Token has expired", reason: "expired" });
 }
 
 /** Other addresses may call from now on: ends what has no end of its own (upgraded connections, streams) and may not. */

@@ -1,8 +1,11 @@
+import { rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { startTestGateway } from "../../support/gateway.ts";
 import { RawConnection } from "../../support/raw-connection.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { startUpstream } from "../../support/upstream.ts";
 
 const post = (authorization: string, length: number): string =>
@@ -59,4 +62,20 @@ test("an address that is denied from now on is refused on the connection that it
   const another = await RawConnection.open(gateway.port);
   await another.send(ask).received("HTTP/1.1 200");
   expect([connection.statuses, another.statuses]).toEqual([[200, 403], [200]]);
+});
+
+test("what was followed before is followed again though its files have gone meanwhile", async () => {
+  const file = join(temporaryFolder(), "ca.pem");
+  writeFileSync(file, "");
+  const gateway = await startTestGateway({ env: { PROXY_TLS_CA_FILE: file } });
+  const denied = await startTestGateway({ env: { IP_DENY_LIST: "127.0.0.0/8" } });
+  const status = async () => (await fetch(`${gateway.url}/health`)).status;
+  gateway.gateway.reconfigure(denied.config);
+  expect(await status()).toBe(403);
+  rmSync(file);
+  expect(() => gateway.gateway.reconfigure(gateway.config)).toThrow("ca.pem");
+  gateway.gateway.revert();
+  expect(await status()).toBe(200);
+  gateway.gateway.revert(); // there is nothing before that
+  expect(await status()).toBe(200);
 });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Exchange } from "../../../src/proxy/request/exchange.ts";
 import { ACTOR, startTestGateway } from "../../support/gateway.ts";
@@ -153,6 +153,24 @@ describe("a WebSocket", () => {
       codes.push(((await closed) as [number])[0]);
     }
     expect(codes).toEqual([1008, 1008]);
+  });
+
+  test("is closed with 1008 when its token's time is over, not before, and recorded as that", async () => {
+    const { gateway, open } = await echoing({ TOKEN_CLOCK_SKEW: "10s" });
+    const socket = open(await gateway.authorization()); // for an hour
+    await once(socket, "open");
+    const closed = once(socket, "close");
+    const startedAt = Date.now();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(startedAt + 3_605_000);
+    onTestFinished(() => clock.mockRestore());
+    socket.send("still");
+    expect(String((await once(socket, "message"))[0])).toBe("still");
+    await delay(300); // it has been looked at
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    clock.mockReturnValue(startedAt + 3_612_000);
+    const [code, reason] = (await closed) as [number, Buffer];
+    expect([code, reason.toString()]).toEqual([1008, "AUTH_001"]);
+    expect(gateway.records()).toMatchObject([{ outcome: "AUTH_001" }]);
   });
 
   test("is closed with 1001 when nothing has moved in it for too long, and not while something does", async () => {
