@@ -1,10 +1,13 @@
 import type { Principal } from "../domain/principal.ts";
 
+/** Every kind of record. */
+export const RECORD_KINDS = ["proxy", "execute", "api", "start", "admin", "refused", "loss", "checkpoint"] as const;
+
 /** One change made through the control verbs. */
 export interface AdminAction {
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** Who did it: `cli:<user>` for the command line, the subject for a remote call. */
+  /** Who did it: `cli:<user>` for the command line, the subject for a remote call, `gateway` for what it does by itself. */
   readonly actor: string;
   /** `token.create`, `sandbox.add`, … */
   readonly action: string;

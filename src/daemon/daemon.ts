@@ -37,6 +37,7 @@ import { type Part, Parts } from "./parts/parts.ts";
 import { Picture } from "./state/picture.ts";
 import { noteUses } from "./parts/uses.ts";
 import { Retirement } from "./parts/retirement.ts";
+import { Lifecycle } from "./telemetry/lifecycle.ts";
 import { Vitals } from "./telemetry/vitals.ts";
 import { SessionDesk } from "./parts/sessions.ts";
 import { Starting } from "./parts/starting.ts";
@@ -239,6 +240,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     onLog: (level, message, fields) => log[level](fields, message),
     onChange: () => inForce.look(),
   });
+  const lifecycle = new Lifecycle({ writer });
   const reloading = new Reloading({
     running: config,
     read: readConfig,
@@ -249,6 +251,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
       providers.configure(next);
     },
     store,
+    onOutcome: (outcome) => lifecycle.record("gateway.reload", outcome),
     log,
   });
   const served = (): number | undefined => lowestRevision(threads.revision, predecessor?.revision);
@@ -350,6 +353,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
 
   const { threads: workers } = memory;
   const urls = { url: listenerUrl(host, ports.data, scheme), admin: listenerUrl(adminHost, ports.admin) };
+  lifecycle.record("gateway.start", { ...urls, took_over: predecessor !== undefined });
   log.info({ ...urls, workers, data_dir: folder.root }, "listening");
   for (const warning of exposures(config, redirectPort)) log.warn({}, warning);
   if (!config.AUTH_ENABLED)
@@ -368,6 +372,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
       order = isReplaced
         ? { graceMs: grace ?? livesOn, delayMs: idles, accept: "now" } // idle connections wait for their last answer too
         : { ...order, graceMs: grace ?? ends };
+      if (!isAgain) lifecycle.record("gateway.stop", { replaced: isReplaced });
       if (isAgain) void threads.drain(order);
       if (isReplaced) admin.leave();
       else if (sockets?.kept === false) shared?.close();

@@ -786,6 +786,8 @@ describe("a wrong command line", () => {
     ["audit search --since 1h --until 2h", "is not before --until"],
     ["audit search --decision denied", '--decision: "denied" is not one of: allow, deny'],
     ["audit search --kind prox", "did you mean proxy?"],
+    ["audit search --rule auth_01", "did you mean AUTH_001?"],
+    ["audit search --action sandbox.ad", "did you mean sandbox.add?"],
     ["audit export --status 4x", '--status: "4x" is no status'],
     ["audit export --subjct a", "Did you mean --subject?"],
     ["audit show 0", "0 is neither a record's number nor an id like req_… or exe_…"],

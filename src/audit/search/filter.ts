@@ -52,7 +52,10 @@ export function termsOf(record: AuditRecord): string[] {
   };
   add("kind", record["kind"]);
   add("subject", record["subject"] ?? record["actor"]);
-  add("token", record["token_id"] ?? targetOf(record, "token."));
+  add(
+    "token",
+    record["token_id"] ?? targetOf(record, "token.") ?? targetOf(record, "session.") ?? targetOf(record, "link."),
+  );
   add("address", record["address"]);
   add("sandbox", record["sandbox"] ?? targetOf(record, "sandbox."));
   add("instance", record["instance"] ?? targetOf(record, "instance.") ?? targetOf(record, "circuit."));

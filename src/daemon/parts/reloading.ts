@@ -11,6 +11,7 @@ export class Reloading {
   readonly #read: () => LoadedConfig;
   readonly #configure: (config: Config) => Promise<void>;
   readonly #store: Pick<StateStore, "observed">;
+  readonly #onOutcome: (outcome: Pick<ReloadOutcome, "problem" | "changed" | "waiting">) => void;
   readonly #log: Log;
   #running: Config;
   #last: Promise<void> = Promise.resolve();
@@ -22,12 +23,15 @@ export class Reloading {
     /** Resolves when all threads follow it. @throws GatewayError when one cannot; then all are as they were. */
     configure: (config: Config) => Promise<void>;
     store: Pick<StateStore, "observed">;
+    /** Told of each. */
+    onOutcome: (outcome: Pick<ReloadOutcome, "problem" | "changed" | "waiting">) => void;
     log: Log;
   }) {
     this.#running = options.running;
     this.#read = options.read;
     this.#configure = options.configure;
     this.#store = options.store;
+    this.#onOutcome = options.onOutcome;
     this.#log = options.log;
   }
 
@@ -61,6 +65,7 @@ export class Reloading {
     const { problem, changed, waiting } = outcome;
     if (problem === null) this.#log.info({ changed, waiting }, "configuration reloaded");
     else this.#log.error({ problem }, "the configuration was not reloaded: the one before stays");
+    this.#onOutcome({ problem, changed, waiting });
     try {
       await this.#store.observed.put("reload", JSON.stringify(outcome), outcome.at_ms);
     } catch (error) {

@@ -1,12 +1,15 @@
 import type { Command } from "commander";
 import type { AuditEntry } from "../../../audit/entries.ts";
+import { RECORD_KINDS } from "../../../audit/record.ts";
+import { ACTIONS } from "../../../audit/search/actions.ts";
 import { type AuditFilter, FILTER_FIELDS, type FilterField } from "../../../audit/search/filter.ts";
 import type { Order } from "../../../audit/search/search.ts";
 import { moment } from "../../../domain/value/moment.ts";
 import { integer } from "../../../domain/value/quantities.ts";
+import { nearest } from "../../../domain/value/nearest.ts";
 import { type Value, wrong } from "../../../domain/value/value.ts";
 import { choice } from "../../../domain/value/words.ts";
-import { GatewayError } from "../../../errors.ts";
+import { ERROR_CODES, GatewayError } from "../../../errors.ts";
 import type { Access } from "../../access.ts";
 import type { Cli } from "../../cli.ts";
 import { auditJson, auditLine, auditView } from "../../output/audit-line.ts";
@@ -51,7 +54,7 @@ interface SearchOptions extends FilterOptions {
   readonly lines: string;
 }
 
-const KIND = choice("proxy", "execute", "api", "start", "admin", "refused", "loss");
+const KIND = choice(...RECORD_KINDS);
 
 const STATUS: Value<string> = {
   hint: "a status as 403, or a class of them as 4xx",
@@ -62,11 +65,23 @@ const STATUS: Value<string> = {
   format: (text) => text,
 };
 
+const RULE: Value<string> = {
+  hint: "role:NAME, or an error's code",
+  parse(text) {
+    if (/^role:./.test(text) || ERROR_CODES.some((code) => code === text)) return text;
+    const meant = nearest(text.toUpperCase(), ERROR_CODES);
+    throw wrong(`"${text}" is neither role:NAME nor an error's code${meant ? ` (did you mean ${meant}?)` : ""}`);
+  },
+  format: (text) => text,
+};
+
 /** What has few values is checked: a typing error must not read as "there was no such call". */
 const CHECKED: Readonly<Partial<Record<FilterField, Value<string>>>> = {
   kind: KIND,
   status: STATUS,
   decision: choice("allow", "deny"),
+  rule: RULE,
+  action: choice(...ACTIONS),
 };
 
 const WHAT: Readonly<Record<FilterField, string>> = {

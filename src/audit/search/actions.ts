@@ -1,0 +1,33 @@
+import { ACCEPTED_LOSS } from "../record.ts";
+
+/** Every action that a record may tell of: what the control verbs do, and what the gateway does by itself. */
+export const ACTIONS = [
+  "sandbox.add",
+  "sandbox.update",
+  "sandbox.remove",
+  "instance.add",
+  "instance.update",
+  "instance.remove",
+  "route.add",
+  "route.remove",
+  "circuit.open",
+  "circuit.close",
+  "circuit.reset",
+  "token.create",
+  "token.revoke",
+  "subject.revoke",
+  "key.rotate",
+  "key.retire",
+  "key.rekey",
+  "role.create",
+  "role.update",
+  "role.remove",
+  "link.create",
+  "link.revoke",
+  "session.create",
+  "session.end",
+  "gateway.start",
+  "gateway.reload",
+  "gateway.stop",
+  ACCEPTED_LOSS,
+] as const;
