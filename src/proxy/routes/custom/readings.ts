@@ -4,21 +4,27 @@ const SUSPECT = /[%;]|\/[/.]/;
 const DECODINGS = 3;
 
 /**
- * The paths that others could take one for, itself left out: decoded once or more, up to a NUL, without `;` parameters,
- * with `\` as a slash, slashes merged, dot segments resolved; each of these alone and all together. None for a plain path.
+ * The paths that others could take one for, itself left out: decoded once or more, up to a NUL, without tabs and line breaks,
+ * without `;` parameters, with `\` as a slash, slashes merged, dot segments resolved; each of these alone and all together.
+ * None for a plain path.
  */
 export function readings(path: string): ReadonlySet<string> {
   if (!SUSPECT.test(path)) return NONE;
   const found = new Set<string>();
-  let text = path;
+  let texts: ReadonlySet<string> = new Set([path]);
   for (let round = 0; round <= DECODINGS; round++) {
-    for (const bare of [text, text.replace(/\0.*/s, ""), text.replace(/;[^/\\]*/g, "")]) {
-      const slashed = bare.replaceAll("\\", "/");
-      found.add(resolved(slashed)).add(resolved(slashed.replace(/\/{2,}/g, "/")));
+    // Who takes parameters away before decoding, as servlet containers do, reads another path than who does so after.
+    const both = new Set([...texts, ...Array.from(texts, (text) => text.replace(/;[^/\\]*/g, ""))]);
+    const decoded = new Set<string>();
+    for (const text of both) {
+      for (const bare of new Set([text, text.replace(/\0.*/s, ""), text.replace(/[\t\n\r]/g, "")])) {
+        const slashed = bare.replaceAll("\\", "/");
+        for (const each of new Set([slashed, slashed.replace(/\/{2,}/g, "/")])) found.add(resolved(each));
+      }
+      const next = decode(text);
+      if (next !== text) decoded.add(next);
     }
-    const decoded = decode(text);
-    if (decoded === text) break;
-    text = decoded;
+    texts = decoded;
   }
   found.delete(path);
   return found;
@@ -33,6 +39,7 @@ function decode(text: string): string {
 
 /** RFC 3986 section 5.2.4. */
 function resolved(path: string): string {
+  if (!path.includes("/.")) return path;
   const segments: string[] = [];
   const parts = path.slice(1).split("/");
   for (const [index, part] of parts.entries()) {

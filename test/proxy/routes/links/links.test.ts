@@ -99,6 +99,7 @@ describe("a link", () => {
     ["beside its path", { path: "/files" }, "/s/box/", {}, "AUTH_007"],
     ["beside its path, which only begins alike", { path: "/files" }, "/s/box/files2", {}, "AUTH_007"],
     ["out of its path by encoded dots", { path: "/files" }, "/s/box/files/%2e%2e%2fx", {}, "AUTH_007"],
+    ["out of it for who drops parameters first", { path: "/a" }, "/s/box/a/%2e%2e;%2fa/x", {}, "AUTH_007"],
     ["out of its path by dots encoded twice", { path: "/files" }, "/s/box/files/%252e%252e/x", {}, "AUTH_007"],
     ["out of its path by a parameter", { path: "/files" }, "/s/box/files/..;/x", {}, "AUTH_007"],
     ["out of its path by an encoded backslash", { path: "/files" }, "/s/box/files/..%5c../x", {}, "AUTH_007"],
