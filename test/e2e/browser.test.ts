@@ -23,7 +23,7 @@ interface Apps {
 }
 
 async function apps(): Promise<Apps> {
-  const gateway = await startTestGateway({ env: { GATEWAY_DOMAIN: DOMAIN } });
+  const gateway = await startTestGateway({ env: { GATEWAY_DOMAIN: DOMAIN, BROWSER_HOST_FORM: "false" } });
   const [one, two] = await Promise.all([startWebApplication(), startWebApplication()]);
   await gateway.addSandbox("one", one.url);
   await gateway.addSandbox("two", two.url);

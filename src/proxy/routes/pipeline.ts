@@ -150,7 +150,11 @@ export class Pipeline {
   #serve(exchange: Exchange, head: Head, caller: Caller, where: Route): Promise<void> | undefined {
     switch (where.kind) {
       case "proxy":
-        if (caller.ambient && this.#o.hostForm?.sends(exchange, head, caller, where) === true) return undefined;
+        if (
+          (caller.ambient || caller.principal.scope !== null) &&
+          this.#o.hostForm?.sends(exchange, head, caller, where) === true
+        )
+          return undefined;
         return this.#o.transparent.serve(exchange, head, caller, where);
       case "select":
         return this.#o.transparent.serveSelected(exchange, head, caller, where);

@@ -1,8 +1,9 @@
 import type { Caller } from "../../../auth/caller.ts";
 import type { SessionCredential } from "../../../auth/credentials/session.ts";
+import { LINK_PARAMETER } from "../../../auth/link-text.ts";
 import { PASS_PARAMETER, sessionCookie } from "../../../auth/session-text.ts";
 import { Standing } from "../../../auth/standing.ts";
-import { maySee } from "../../../domain/principal.ts";
+import { maySee, type Principal } from "../../../domain/principal.ts";
 import { isHostLabel } from "../../../domain/sandbox.ts";
 import type { Snapshot } from "../../../domain/snapshot/snapshot.ts";
 import { GatewayError } from "../../../errors.ts";
@@ -35,16 +36,20 @@ export class HostForm {
   }
 
   /**
-   * Sends the browser to the sandbox's host, when it is a session by path that opens a page. False: it is nothing of the kind.
-   * @throws GatewayError AUTH_011 for whatever else a session does by path.
+   * Sends the browser to the sandbox's host, when it opens a page by path with what others can make it show: a session, a link
+   * (which goes along as it is). False: it is nothing of the kind.
+   * @throws GatewayError AUTH_011 for other pages by path, and whatever else a session does there.
    */
   sends(exchange: Exchange, head: Head, { principal }: Caller, where: ProxyRoute): boolean {
     const { sandboxId, mount, path, port } = where;
-    if (principal.credential !== "session" || mount === "") return false;
-    if (!isHostLabel(sandboxId) || exchange.method !== "GET" || !wantsPage(exchange)) {
+    const isSession = principal.credential === "session";
+    const isPage = wantsPage(exchange);
+    if (mount === "" || !(isSession || (principal.scope !== null && isPage))) return false;
+    const goesAlong = this.#goesAlong(head, principal, sandboxId);
+    if (!isHostLabel(sandboxId) || exchange.method !== "GET" || !isPage || goesAlong === undefined) {
       throw new GatewayError("AUTH_011", {
         details: isHostLabel(sandboxId)
-          ? "By path all sandboxes are one origin: with a session they are called at their own hosts"
+          ? "By path all sandboxes are one origin: browsers call them at their own hosts"
           : "By path all sandboxes are one origin, and this one's id cannot be a host",
         remediation: "Open the sandbox's page, which leads there, or set BROWSER_HOST_FORM=false",
       });
@@ -58,8 +63,7 @@ export class HostForm {
     exchange.rule = `role:${principal.role}`;
     const label = port === null ? sandboxId : `${port}-${sandboxId}`;
     const host = `${label}${this.#o.suffix}${PORT.exec(head.host)?.[0] ?? ""}`;
-    const pass = this.#o.credential.pass(principal.tokenId, sandboxId, Date.now());
-    const query = `${path.includes("?") ? "&" : "?"}${PASS_PARAMETER}=${pass}`;
+    const query = `${path.includes("?") ? "&" : "?"}${goesAlong}`;
     this.#to(exchange, `${exchange.scheme}://${host}${path}${query}`, []);
     return true;
   }
@@ -93,6 +97,14 @@ export class HostForm {
     const cookie = hasOne ? [] : ["set-cookie", sessionCookie(text, { secure: session.secure, seconds })];
     this.#to(exchange, `${exchange.scheme}://${head.host}${head.target}`, cookie);
     return true;
+  }
+
+  /** What the caller shows at the host, as a query; undefined where there is nothing that it could. */
+  #goesAlong({ link }: Head, { credential, tokenId }: Principal, sandboxId: string): string | undefined {
+    if (credential === "session") {
+      return `${PASS_PARAMETER}=${this.#o.credential.pass(tokenId, sandboxId, Date.now())}`;
+    }
+    return link === undefined ? undefined : `${LINK_PARAMETER}=${link}`;
   }
 
   #to(exchange: Exchange, location: string, fields: readonly string[]): void {

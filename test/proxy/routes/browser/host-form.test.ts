@@ -123,6 +123,50 @@ describe("a page that a session opens by path", () => {
   });
 });
 
+/** The same, with a link to one of its sandboxes. */
+async function linked() {
+  const { gateway, seen } = await opened();
+  const wanted = { sandboxId: "box", port: null, methods: null, path: "/", subject: "ada", expiresInMs: 60_000 };
+  const { text: link } = await gateway.verbs.links.create(ACTOR, wanted);
+  return { gateway, seen, link };
+}
+
+describe("a page by path with a link or ticket, which anybody can make a browser show,", () => {
+  const PAGE = { ...NAVIGATION, "sec-fetch-site": "cross-site" };
+
+  test("is at the sandbox's host too, beside whatever else the browser shows", async () => {
+    const { gateway, seen, link } = await linked();
+    const { cookie } = await session(gateway);
+    for (const fields of [PAGE, { ...PAGE, cookie }]) {
+      const sent = await ask(gateway, `/s/box/a?b&sgw_link=${link}`, fields);
+      expect([sent.status, sent.fields.location]).toEqual([303, `http://box.boxes.example/a?b&sgw_link=${link}`]);
+      const first = await ask(gateway, `/a?b&sgw_link=${link}`, { host: "box.boxes.example", ...PAGE });
+      expect([first.status, first.fields.location]).toEqual([303, "/a?b"]);
+    }
+    expect(seen).toEqual([]);
+  });
+
+  test("is shown by no other way: a form, a cookie of before, a ticket", async () => {
+    const { gateway, seen, link } = await linked();
+    const authorization = await gateway.authorization();
+    const ticket = async () => {
+      const fields = { authorization, "content-type": "application/json" };
+      const body = JSON.stringify({ sandbox_id: "box" });
+      const response = await fetch(`${gateway.url}/api/v1/tickets`, { method: "POST", headers: fields, body });
+      return ((await response.json()) as { ticket: string }).ticket;
+    };
+    const ways = [
+      ask(gateway, `/s/box/?sgw_link=${link}`, PAGE, "POST"),
+      ask(gateway, "/s/box/", { ...PAGE, cookie: `sandboxgw_link=${link}` }),
+      ask(gateway, `/s/box/?sgw_ticket=${await ticket()}`, PAGE),
+    ];
+    expect((await Promise.all(ways)).map(({ status }) => status)).toEqual([403, 403, 403]);
+    expect(seen).toEqual([]);
+    const program = { accept: "*/*" };
+    expect((await ask(gateway, `/s/box/?sgw_link=${link}`, program, "POST")).status).toBe(200);
+  });
+});
+
 test("where browsers are not sent to hosts, a session goes on by path", async () => {
   const { gateway, seen } = await opened({ BROWSER_HOST_FORM: "false" });
   const { cookie } = await session(gateway);

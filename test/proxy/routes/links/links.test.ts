@@ -62,7 +62,7 @@ describe("the first use of a link by a browser", () => {
   });
 
   test("leads to the folder where the link has no last slash, and by host to the whole origin", async () => {
-    const { gateway, link } = await opened({ GATEWAY_DOMAIN: "gw.example" });
+    const { gateway, link } = await opened({ GATEWAY_DOMAIN: "gw.example", BROWSER_HOST_FORM: "false" });
     const { text } = await link();
     const bare = await ask(gateway, `/s/box?sgw_link=${text}`, { fields: NAVIGATION });
     expect(bare.field("location")).toBe("/s/box/");
