@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import os from "node:os";
 import { join } from "node:path";
 import { KeyDocuments } from "../auth/oidc/key-documents.ts";
@@ -44,7 +44,7 @@ import { Starting } from "./parts/starting.ts";
 import { Reloading } from "./parts/reloading.ts";
 import type { GivenSockets } from "./sockets/given.ts";
 import { SharedSockets } from "./sockets/shared.ts";
-import { requireFreePort } from "./require-free-port.ts";
+import { requireFreePort, requireFreePorts } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 import { Places } from "./shared-memory/places.ts";
 import type { DrainOrder } from "./threads/drain.ts";
@@ -111,6 +111,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   const { config, log, readConfig, sockets, predecessor, takeoverArgs = [] } = options;
   const startedAt = Date.now();
+  // One that cannot listen anyway leaves no new folder behind.
+  if (sockets === undefined && !existsSync(config.DATA_DIR)) await requireFreePorts(config);
   const folder = openDataFolder(config.DATA_DIR);
   const ownership = new Ownership();
   await parts.start("lock", ownership.part(new DaemonLockPart(folder.lock)));

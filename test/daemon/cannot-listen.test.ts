@@ -1,10 +1,14 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { AdminListener } from "../../src/daemon/admin-listener.ts";
 import { cannotListen, DATA_LISTENER } from "../../src/daemon/cannot-listen.ts";
 import { requireFreePort } from "../../src/daemon/require-free-port.ts";
 import { ERRORS, GatewayError } from "../../src/errors.ts";
+import { startInProcessDaemon } from "../support/in-process-daemon.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 async function takenPort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -58,4 +62,12 @@ test("each reason has a remedy of its own, and an unknown one the general", () =
   expect(new Set(remedies).size).toBe(codes.length);
   expect(remedies[1]).toContain("1024");
   expect(remedies.at(-1)).toBe(ERRORS.GW_010.remediation);
+});
+
+test.each(["GATEWAY_PORT", "ADMIN_PORT"])("a daemon whose %s is taken leaves no data folder behind", async (port) => {
+  const dataDir = join(temporaryFolder(), "data");
+  const env = { [port]: String(await takenPort()), DATA_DIR: dataDir };
+  const refused = await refusalOf(startInProcessDaemon(env));
+  expect(refused.remediation).toContain(port);
+  expect(existsSync(dataDir)).toBe(false);
 });

@@ -84,6 +84,9 @@ export class HandOver {
     }
     this.#closed = true;
     this.#replaced = true;
+    successor.onLost((problem) => {
+      this.#log.error({ pid: successor.pid, problem }, "the process that took over is gone: start the gateway again");
+    });
     this.#log.info({ pid: successor.pid }, "another process serves: this one finishes what it has begun");
     this.#done.resolve();
     return successor.pid;

@@ -20,6 +20,7 @@ export class Successor {
   #said: ToPredecessor["kind"] | undefined;
   #problem = "";
   #look: () => void = () => undefined;
+  #onLost: (problem: string) => void = () => undefined;
 
   /** Starts it with these sockets of this process's; it inherits the environment, the working directory and where the log goes. */
   constructor({ command, args }: Program, { clients, admin, kept }: TakeoverSockets) {
@@ -41,7 +42,11 @@ export class Successor {
       this.#look();
     });
     child.on("error", (error) => this.#ended(error.message));
-    child.on("exit", (code, signal) => this.#ended(`it ended with ${signal ?? `exit code ${code}`}`));
+    child.on("exit", (code, signal) => {
+      const problem = `it ended with ${signal ?? `exit code ${code}`}`;
+      this.#ended(problem);
+      if (code !== 0) this.#onLost(problem);
+    });
   }
 
   get pid(): number {
@@ -59,6 +64,11 @@ export class Successor {
     await this.#until("serving", SERVING_MS);
     this.#child.unref();
     this.#child.channel?.unref();
+  }
+
+  /** Calls this when it ends from now on, unless it was told to stop. */
+  onLost(lost: (problem: string) => void): void {
+    this.#onLost = lost;
   }
 
   /** The threads of this process serve this revision. */
