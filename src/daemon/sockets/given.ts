@@ -68,6 +68,9 @@ export function givenSockets(named: readonly { fd: number; name: string }[], kep
   if (other !== undefined) {
     throw wrong(`sockets ${first?.fd} and ${other.fd} listen on different ports (${first?.port}, ${other.port})`);
   }
+  const same = clients.find(({ host, port }) => port === admin?.port && host === admin.host);
+  // Connections would go to the one or the other by chance.
+  if (same !== undefined) throw wrong(`sockets ${same.fd} and ${admin?.fd} (admin) listen on the same address`);
   return { clients, admin, kept };
 }
 

@@ -68,6 +68,8 @@ test("what is no listening TCP socket is refused with what it is", async () => {
       ),
     );
   expect(two("admin")).toBe("GW_018 two sockets are named admin");
+  const named = ["clients", "admin"].map((name) => ({ fd, name }));
+  expect(reasonOf(() => givenSockets(named, true))).toMatch(/^GW_018 sockets \d+ and \d+ \(admin\) listen on the same/);
   expect(two("")).toMatch(/^GW_018 sockets \d+ and \d+ listen on different ports \(\d+, \d+\)$/);
 });
 
