@@ -1,6 +1,13 @@
 import type { Target } from "./target.ts";
 import { caddyTarget } from "./targets/caddy.ts";
-import { gatewayBefore, gatewayOpenTarget, gatewayRelaxedTarget, gatewayTarget } from "./targets/gateway.ts";
+import {
+  gatewayAnonymousTarget,
+  gatewayBefore,
+  gatewayOpenTarget,
+  gatewayRelaxedTarget,
+  gatewayTarget,
+  gatewayUnlimitedTarget,
+} from "./targets/gateway.ts";
 import { haproxyJwtTarget, haproxyTarget } from "./targets/haproxy.ts";
 import { nginxTarget } from "./targets/nginx.ts";
 import { bareTarget, configurableHttpProxyTarget, httpProxyTarget, undiciTarget } from "./targets/node-peers.ts";
@@ -22,6 +29,8 @@ export function targets(against: string): readonly Target[] {
     ...(against === "" ? [] : [gatewayBefore(against)]),
     gatewayTarget,
     gatewayRelaxedTarget,
+    gatewayUnlimitedTarget,
+    gatewayAnonymousTarget,
     gatewayOpenTarget,
   ];
 }

@@ -33,6 +33,18 @@ export const gatewayRelaxedTarget: Target = {
   start: (bench) => startGateway(bench, { settings: { AUDIT_MODE: "relaxed" } }),
 };
 
+export const gatewayUnlimitedTarget: Target = {
+  name: "sandboxgw unlimited",
+  about: "the same as sandboxgw, without rate limits and lockout",
+  start: (bench) => startGateway(bench, { settings: { RATE_LIMIT_ENABLED: "false" } }),
+};
+
+export const gatewayAnonymousTarget: Target = {
+  name: "sandboxgw anonymous",
+  about: "the same as sandboxgw, without authentication (and so without a caller's limits)",
+  start: (bench) => startGateway(bench, { settings: { AUTH_ENABLED: "false" } }),
+};
+
 export const gatewayOpenTarget: Target = {
   name: "sandboxgw open",
   about: "no authentication, no rate limits, relaxed audit",
