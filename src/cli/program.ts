@@ -69,6 +69,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "list, open, close and reset the circuits of instances",
     load: async () => (await import("./commands/circuit.ts")).defineCircuit,
   },
+  limit: {
+    summary: "give back what was used of limits, end lockouts",
+    load: async () => (await import("./commands/limit.ts")).defineLimit,
+  },
   transform: {
     summary: "try transformations of calls on samples",
     load: async () => (await import("./commands/transform.ts")).defineTransform,

@@ -9,6 +9,7 @@ import { AuditVerbs } from "./verbs/audit.ts";
 import { CircuitVerbs } from "./verbs/circuits.ts";
 import { InstanceVerbs } from "./verbs/instances.ts";
 import { KeyVerbs } from "./verbs/keys.ts";
+import { LimitVerbs } from "./verbs/limits/limits.ts";
 import { LinkVerbs } from "./verbs/links.ts";
 import { RevocationVerbs } from "./verbs/revocations.ts";
 import { RoleVerbs } from "./verbs/roles.ts";
@@ -66,6 +67,7 @@ export interface Verbs {
   readonly instances: VerbsOf<InstanceVerbs>;
   readonly routes: VerbsOf<RouteVerbs>;
   readonly circuits: VerbsOf<CircuitVerbs>;
+  readonly limits: VerbsOf<LimitVerbs>;
   readonly audit: VerbsOf<AuditVerbs>;
   readonly status: VerbsOf<StatusVerbs>;
 }
@@ -96,6 +98,7 @@ export function createVerbs({
     instances: new InstanceVerbs({ control, store, catalogue, targets }),
     routes: new RouteVerbs({ control, store, gatewayDomain: config.GATEWAY_DOMAIN }),
     circuits: new CircuitVerbs({ control, store, daemon }),
+    limits: new LimitVerbs({ control }),
     audit: new AuditVerbs({ control, store, audit, keys, headPlace: auditHead, sinkFile: config.AUDIT_SINK_FILE }),
     status: new StatusVerbs({ store, audit, daemon }),
   };

@@ -6,6 +6,7 @@ import { KeyDocuments } from "../auth/oidc/key-documents.ts";
 import { openKeys, threadKeys } from "../auth/keys/key-ring.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
+import { forgetUsed } from "./parts/limits.ts";
 import { lastRefusedExpiry } from "../domain/token.ts";
 import { Circuits } from "../proxy/health/circuits.ts";
 import { SharedBoard } from "../proxy/health/board.ts";
@@ -291,6 +292,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
     keepers: [fleet, health.loop],
     onChange(change) {
       sessions.notice(change);
+      if (change.kind === "limit.reset") forgetUsed(change, { config: reloading.running, memory, salt });
       if (change.kind !== "circuit.closed") return;
       closeCircuit(board, picture.snapshot, change);
       observer.look();

@@ -3,6 +3,7 @@ import type { SessionChange } from "./credential/session.ts";
 import type { SigningKeyChange } from "./credential/signing-key.ts";
 import type { LinkKeyChange } from "./credential/link.ts";
 import type { CircuitChange } from "./instance/circuit.ts";
+import type { LimitChange } from "./limit.ts";
 import type { RoleChange } from "./role/role.ts";
 import type { RouteChange } from "./route/route.ts";
 import type { SandboxChange } from "./sandbox.ts";
@@ -22,6 +23,7 @@ export type Change =
   | LinkKeyChange
   | RoleChange
   | CircuitChange
+  | LimitChange
   | RouteChange;
 
 /** A change with its place in the order of all changes. */

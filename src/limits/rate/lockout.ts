@@ -22,15 +22,20 @@ export class Lockout {
 
   /** `addressKey`, `now`: as for RateLimits. @throws GatewayError AUTH_014 */
   check(addressKey: bigint, now: bigint): void {
-    const waitNs = this.#limiter.wait(addressKey ^ FAILURES, now);
+    const waitNs = this.#limiter.wait(failuresKey(addressKey), now);
     if (waitNs > 0) throw new GatewayError("AUTH_014", { retryAfter: Math.ceil(waitNs / 1e9) });
   }
 
   /** Another credential from there was nobody's. */
   failed(addressKey: bigint, now: bigint): void {
-    const key = addressKey ^ FAILURES;
+    const key = failuresKey(addressKey);
     const taken = this.#limiter.take(key, now);
     if (taken > 0 || this.#limiter.remaining(taken) > 0) return; // locked out already, by who came at the same moment; or not yet
     this.#limiter.block(key, now, this.#durationNs);
   }
+}
+
+/** What an address's failures are counted under; `addressKey`: what its requests are. */
+export function failuresKey(addressKey: bigint): bigint {
+  return addressKey ^ FAILURES;
 }

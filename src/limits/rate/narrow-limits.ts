@@ -40,7 +40,7 @@ export class NarrowLimits {
     const marked = (kind: "role" | "operation", rates: Readonly<Record<string, Rate>>): Map<string, Marked> | null => {
       const entries = Object.entries(rates).map(([name, rate]): [string, Marked] => {
         const whose = `The limit of each caller's ${kind === "role" ? "calls as" : "calls of"} ${name} (${KEYS[kind]})`;
-        return [name, { limit: newLimit(kind, cells, rate, whose), mark: rateKey(`${kind} ${name}`) }];
+        return [name, { limit: newLimit(kind, cells, rate, whose), mark: rateKey(markName(kind, name)) }];
       });
       return entries.length === 0 ? null : new Map(entries);
     };
@@ -74,11 +74,21 @@ export class NarrowLimits {
     let own = this.#sandboxes.get(sandbox);
     if (own === undefined) {
       const limit = newLimit("sandbox", this.#cells, rate, "The limit of this sandbox's calls, whoever makes them");
-      own = { limit, key: this.#rateKey(`sandbox ${sandbox.id}`) };
+      own = { limit, key: this.#rateKey(sandboxName(sandbox.id)) };
       this.#sandboxes.set(sandbox, own);
     }
     return own;
   }
+}
+
+/** The name whose key marks what is counted for a role's or an operation's limit. */
+export function markName(kind: "role" | "operation", name: string): string {
+  return `${kind} ${name}`;
+}
+
+/** The name under whose key a sandbox's limit is counted. */
+export function sandboxName(id: string): string {
+  return `sandbox ${id}`;
 }
 
 const KEYS = { role: "ROLE_RATE_LIMITS", operation: "OPERATION_RATE_LIMITS" } as const;

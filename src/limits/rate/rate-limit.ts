@@ -53,7 +53,7 @@ export class RateLimiter {
 
   /** What `take` would return if it refused now: nanoseconds until a request would be admitted; 0 = it would be. Counts nothing. */
   wait(key: bigint, now: bigint): number {
-    const cell = this.#find(key);
+    const cell = find(this.#keys, key);
     if (cell < 0) return 0;
     const early = Atomics.load(this.#arrivals, cell) + this.#interval - now - this.#tolerance;
     return early > 0n ? Number(early) : 0;
@@ -91,18 +91,6 @@ export class RateLimiter {
     Atomics.sub(this.#arrivals, cell, this.#interval);
   }
 
-  /** The cell that the key has; -1 when it has none. */
-  #find(key: bigint): number {
-    const home = Number(key & this.#mask);
-    for (let step = 0; step < WINDOW; step++) {
-      const cell = (home + step) & Number(this.#mask);
-      const owner = Atomics.load(this.#keys, cell);
-      if (owner === key) return cell;
-      if (owner === 0n) break;
-    }
-    return -1;
-  }
-
   /** The key's cell: the one it has, else an idle one, else the one nearest to idle. */
   #claim(key: bigint, now: bigint): number {
     const home = Number(key & this.#mask);
@@ -130,6 +118,25 @@ export class RateLimiter {
       }
     }
   }
+}
+
+/** Forgets what was counted for a key, whichever limits it is counted by. */
+export function forget({ keys, arrivals }: Cells, key: bigint): void {
+  const cell = find(keys, key);
+  if (cell >= 0) Atomics.store(arrivals, cell, 0n);
+}
+
+/** The cell that the key has; -1 when it has none. */
+function find(keys: BigInt64Array, key: bigint): number {
+  const mask = keys.length - 1;
+  const home = Number(key & BigInt(mask));
+  for (let step = 0; step < WINDOW; step++) {
+    const cell = (home + step) & mask;
+    const owner = Atomics.load(keys, cell);
+    if (owner === key) return cell;
+    if (owner === 0n) break;
+  }
+  return -1;
 }
 
 /**
