@@ -45,6 +45,10 @@ const NOUNS: Readonly<Record<string, Noun>> = {
     summary: "create, list, show, update and remove roles",
     load: async () => (await import("./commands/credentials/role.ts")).defineRole,
   },
+  explain: {
+    summary: "say whether a token or a role may call a sandbox, and why not",
+    load: async () => (await import("./commands/credentials/explain.ts")).defineExplain,
+  },
   session: {
     summary: "list and kill the sessions of browsers",
     load: async () => (await import("./commands/credentials/session.ts")).defineSession,

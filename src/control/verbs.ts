@@ -91,7 +91,7 @@ export function createVerbs({
     tokens: new TokenVerbs({ control, store, keys, config, now }),
     links: new LinkVerbs({ control, store, keys, now }),
     sessions: new SessionVerbs({ control, store, limits: () => config, now }),
-    roles: new RoleVerbs({ control, store }),
+    roles: new RoleVerbs({ control, store, now }),
     revocations: new RevocationVerbs({ control }),
     keys: new KeyVerbs({ control, store, keys, now }),
     sandboxes: new SandboxVerbs({ control, store, catalogue, targets, programs: config.HEALTH_PROGRAMS }),

@@ -27,3 +27,37 @@ it("creates, shows, copies, updates and removes roles, and says what is wrong wi
   expect((await cli("role", "create", "x")).code).toBe(2);
   expect((await cli("role", "show", "copi")).stderr).toContain("did you mean copy?");
 });
+
+const refused = (code: string, exists = true) => ({ allowed: false, code, sandbox_exists: exists });
+
+it("explains by which grant a token or a role may call a sandbox, and why not", async () => {
+  const folder = temporaryFolder();
+  const cli = (...words: string[]) => run(words, { folder });
+  await cli("role", "create", "ci", "--grant", "sandbox:execute sandboxes=py-* operations=run_code");
+  for (const id of ["py-1", "js-1"]) await cli("sandbox", "add", id, "--url", "http://127.0.0.1:9");
+  const { stdout } = await cli("token", "create", "--sub", "a", "--role", "ci", "--sandbox", "*-1", "-o", "json");
+  const { id } = JSON.parse(stdout) as { id: string };
+  const explained = async (...words: string[]): Promise<unknown> =>
+    JSON.parse((await cli("explain", ...words, "-o", "json")).stdout);
+  const token = ["--token-id", id, "--sandbox"];
+  expect(await explained(...token, "py-1", "--operation", "run_code")).toMatchObject({
+    allowed: true,
+    subject: "a",
+    rule: "role:ci",
+    grant: { operations: ["run_code"] },
+    instances: [{ url: "http://127.0.0.1:9" }],
+  });
+  expect(await explained(...token, "py-1", "--operation", "run_command")).toMatchObject(refused("AUTH_004"));
+  expect(await explained(...token, "js-1", "--operation", "run_code")).toMatchObject(refused("ROUTE_001"));
+  expect(await explained(...token, "py-9", "--operation", "run_code")).toMatchObject(refused("ROUTE_001", false));
+  expect(await explained("--role", "ci", "--sandbox", "py-1")).toMatchObject(refused("AUTH_003"));
+  expect(await explained("--role", "executor", "--sandbox", "py-1", "--port", "80")).toMatchObject(
+    refused("ROUTE_009"),
+  );
+  expect((await cli("explain", "--role", "ci", "--sandbox", "py-1")).stdout).toMatch(
+    /verdict: +refused with AUTH_003\n/,
+  );
+  await cli("token", "revoke", id);
+  expect(await explained(...token, "py-1", "--operation", "run_code")).toMatchObject(refused("AUTH_001"));
+  expect((await cli("explain", "--sandbox", "py-1")).code).toBe(2);
+});

@@ -1,3 +1,6 @@
+import { explain, type Question, type Verdict } from "../../auth/explain.ts";
+import { type Principal, withoutCredential } from "../../domain/principal.ts";
+import { snapshotFrom } from "../../domain/snapshot/snapshot.ts";
 import { lacking } from "../../domain/role/holds.ts";
 import { readRole } from "../../domain/role/read-role.ts";
 import { builtInRights } from "../../domain/role/roles.ts";
@@ -14,11 +17,30 @@ export interface RoleWritten {
   readonly revision: number;
 }
 
+/** Whom it is about: a token that is kept, or whoever has a role. */
+export interface Somebody {
+  readonly tokenId: string | null;
+  readonly role: string | null;
+}
+
+export interface Explained {
+  readonly principal: Principal;
+  readonly verdict: Verdict;
+  /** The sandbox does, whoever may know. */
+  readonly exists: boolean;
+}
+
 export class RoleVerbs {
   readonly #control: Control;
-  readonly #store: Pick<StateStore, "roles">;
+  readonly #store: Pick<StateStore, "roles" | "tokens" | "snapshot">;
+  readonly #now: () => number;
 
-  constructor(options: { control: Control; store: Pick<StateStore, "roles"> }) {
+  constructor(options: {
+    control: Control;
+    store: Pick<StateStore, "roles" | "tokens" | "snapshot">;
+    now: () => number;
+  }) {
+    this.#now = options.now;
     this.#control = options.control;
     this.#store = options.store;
   }
@@ -31,6 +53,26 @@ export class RoleVerbs {
   /** The built-in ones first, the others by name. */
   async list(_actor: Actor): Promise<Role[]> {
     return [...BUILT_IN_ROLES, ...(await this.#store.roles.list())];
+  }
+
+  /** Whether somebody may ask something of a sandbox, by which grant, and why not. @throws GatewayError AUTH_003, ROUTE_005 */
+  async explain(actor: Actor, somebody: Somebody, question: Question): Promise<Explained> {
+    requirePermission(actor, "token:manage");
+    const now = this.#now();
+    const principal = await this.#principalOf(somebody);
+    const snapshot = snapshotFrom(await this.#store.snapshot(now));
+    const exists = snapshot.sandboxes.get(question.sandboxId) !== undefined;
+    return { principal, exists, verdict: explain(snapshot, principal, question, now) };
+  }
+
+  async #principalOf({ tokenId, role }: Somebody): Promise<Principal> {
+    // As one who has a credential: its role may be one that somebody has made, or none.
+    const nobody: Principal = { ...withoutCredential("", role ?? ""), credential: "token" };
+    if (tokenId === null) return nobody;
+    const token = await this.#store.tokens.find(tokenId);
+    if (token === undefined) throw new GatewayError("ROUTE_005", { details: tokenId });
+    const { subject, sandboxes, operations, createdAt, expiresAt } = token;
+    return { ...nobody, subject, role: token.role, tokenId, sandboxes, operations, issuedAt: createdAt, expiresAt };
   }
 
   /** `wanted`: as JSON has a role. @throws GatewayError VAL_010, AUTH_003, AUTH_010, ROUTE_004 when there is one of its name. */

@@ -24,6 +24,7 @@ export class Rights {
   readonly text: string;
   /** Every sandbox is there for who has the role. */
   readonly seesAll: boolean;
+  readonly #all: readonly Right[];
   readonly #held = new Map<Permission, Held>();
   /** Those that give something of sandboxes. */
   readonly #showing: readonly Grant[];
@@ -34,14 +35,19 @@ export class Rights {
     this.#showing = grants.filter(({ permissions }) => permissions.some((each) => each.startsWith("sandbox:")));
     this.seesAll = this.#showing.some(({ sandboxes, labels }) => sandboxes === null && labels === null);
     this.text = JSON.stringify(grants);
-    const all = grants.map((grant, index) => ({
+    this.#all = grants.map((grant, index) => ({
       grant,
       rule: grants.length === 1 ? `role:${name}` : `role:${name}#${index + 1}`,
     }));
     for (const permission of new Set(grants.flatMap(({ permissions }) => permissions))) {
-      const rights = all.filter(({ grant }) => grant.permissions.includes(permission));
+      const rights = this.#all.filter(({ grant }) => grant.permissions.includes(permission));
       this.#held.set(permission, { wide: rights.find(({ grant }) => isWide(grant)), rights });
     }
+  }
+
+  /** The grant that a record of this rule means; undefined when that is another role's. */
+  grantOf(rule: string): Grant | undefined {
+    return this.#all.find((right) => right.rule === rule)?.grant;
   }
 
   has(permission: Permission): boolean {
