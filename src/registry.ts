@@ -2,6 +2,7 @@
 
 import { ApiKeyCredential } from "./auth/credentials/api-key.ts";
 import type { CredentialKind } from "./auth/credentials/credential.ts";
+import { ClientCertificateCredential } from "./auth/credentials/client-certificate.ts";
 import { LinkCookieCredential, LinkCredential } from "./auth/credentials/link.ts";
 import { SessionCredential } from "./auth/credentials/session.ts";
 import type { TicketCredential } from "./auth/credentials/ticket.ts";
@@ -70,6 +71,7 @@ export function createCredentials(options: {
     new ApiKeyCredential(tokenHashKey),
     new LinkCredential(tokenHashKey),
     tickets,
+    ...(config.TLS_CLIENT_ROLES.length > 0 ? [new ClientCertificateCredential(config.TLS_CLIENT_ROLES)] : []),
     new SessionCredential(tokenHashKey),
     new LinkCookieCredential(tokenHashKey),
   ];

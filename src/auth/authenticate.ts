@@ -102,7 +102,14 @@ export class Authenticator {
   async passesAuthorization(fields: CredentialFields, snapshot: Snapshot): Promise<boolean> {
     const { authorization } = fields;
     if (authorization === undefined || repeatsToken(fields)) return false;
-    const alone = { authorization, sandboxToken: undefined, cookie: undefined, link: undefined, ticket: undefined };
+    const alone = {
+      authorization,
+      sandboxToken: undefined,
+      cookie: undefined,
+      link: undefined,
+      ticket: undefined,
+      certificate: undefined,
+    };
     for (const { kind, known, text } of this.#shown(alone)) {
       if (!known.has(text) && !(await kind.isOurs(text, snapshot))) continue;
       throw new GatewayError("AUTH_005", {

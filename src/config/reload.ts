@@ -9,6 +9,7 @@ const FIXED: ReadonlySet<KeyName> = new Set<KeyName>([
   "GATEWAY_PORT",
   "GATEWAY_WORKERS",
   "HTTP_REDIRECT_PORT",
+  "TLS_CLIENT_AUTH",
   "THREAD_HANG_TIMEOUT",
   "SHUTDOWN_DELAY",
   "SHUTDOWN_GRACE",

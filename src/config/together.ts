@@ -2,7 +2,20 @@ import type { Config } from "./schema.ts";
 
 /** What is wrong with values that are each right by themselves, as a person reads it. */
 export function problemsTogether(config: Config): string[] {
-  return [...problemsOfProviders(config)];
+  return [...problemsOfCertificates(config), ...problemsOfProviders(config)];
+}
+
+/** Whoever asks for certificates must not believe that they are asked for when they are not. */
+function problemsOfCertificates(config: Config): string[] {
+  const { TLS_CLIENT_AUTH, TLS_CLIENT_CA_FILE, TLS_CLIENT_CRL_FILE, TLS_CLIENT_ROLES, TLS_CERT_FILE } = config;
+  if (TLS_CLIENT_AUTH === "off") {
+    const named = TLS_CLIENT_CA_FILE !== "" || TLS_CLIENT_CRL_FILE !== "" || TLS_CLIENT_ROLES.length > 0;
+    return named ? ["TLS_CLIENT_AUTH: is off, so no client is asked for a certificate"] : [];
+  }
+  const problems: string[] = [];
+  if (TLS_CERT_FILE === "") problems.push("TLS_CLIENT_AUTH: needs TLS_CERT_FILE and TLS_KEY_FILE");
+  if (TLS_CLIENT_CA_FILE === "") problems.push("TLS_CLIENT_AUTH: needs TLS_CLIENT_CA_FILE");
+  return problems;
 }
 
 function problemsOfProviders(config: Config): string[] {

@@ -49,6 +49,7 @@ import { requireFreePort, requireFreePorts } from "./require-free-port.ts";
 import { createSharedMemory, FLAG } from "./shared-memory/layout.ts";
 import { Places } from "./shared-memory/places.ts";
 import type { DrainOrder } from "./threads/drain.ts";
+import { frontFiles } from "./threads/front-tls.ts";
 import { DataThreads } from "./threads/data-threads.ts";
 
 export interface Daemon {
@@ -261,7 +262,7 @@ async function startParts(options: DaemonOptions, parts: Parts): Promise<Daemon>
   const sessions = new SessionDesk({ store, keys, limits: config, announce: () => feed.wake(), served, log });
   if (config.TLS_CERT_FILE !== "") {
     const certificates = new CertificateWatch({
-      files: () => [reloading.running.TLS_CERT_FILE, reloading.running.TLS_KEY_FILE],
+      files: () => frontFiles(reloading.running),
       onChange: () => void reloading.renew("the TLS certificate has changed"),
     });
     await parts.start("certificate watch", certificates);

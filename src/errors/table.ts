@@ -43,6 +43,11 @@ export const ERRORS = {
     "Call from a page of this origin, or with a token in Authorization",
   ),
   AUTH_012: entry(403, "This cannot be exchanged for a session", "Call with a token or an API key in Authorization"),
+  AUTH_013: entry(
+    401,
+    "Client certificate not accepted",
+    "Show one that TLS_CLIENT_ROLES names, or another credential",
+  ),
   AUTH_009: entry(503, "Identity provider not reachable", "Wait the seconds given in Retry-After and repeat", true),
   AUTH_010: entry(403, "More than you hold yourself", "Ask for less, or have somebody do it who holds it"),
   AUTH_014: entry(

@@ -30,6 +30,7 @@ const NOTHING_SHOWN: CredentialFields = {
   cookie: undefined,
   link: undefined,
   ticket: undefined,
+  certificate: undefined,
 };
 
 const fields = (authorization: string | undefined): CredentialFields => ({ ...NOTHING_SHOWN, authorization });

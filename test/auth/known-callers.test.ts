@@ -62,7 +62,14 @@ function authenticatorOf(kind: LinkCookieCredential | SessionCredential): Authen
 }
 
 function withCookie(cookie: string) {
-  return { authorization: undefined, sandboxToken: undefined, link: undefined, ticket: undefined, cookie };
+  return {
+    authorization: undefined,
+    sandboxToken: undefined,
+    link: undefined,
+    ticket: undefined,
+    certificate: undefined,
+    cookie,
+  };
 }
 
 describe("of one cookie with ever other ones of its name beside it, only a few texts are kept", () => {

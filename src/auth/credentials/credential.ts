@@ -10,6 +10,8 @@ export interface CredentialFields {
   /** Taken out of the query. */
   readonly link: string | undefined;
   readonly ticket: string | undefined;
+  /** Of its connection: the client's, which the listener has found good; DER in base64. */
+  readonly certificate: string | undefined;
 }
 
 /**

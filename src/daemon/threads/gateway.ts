@@ -1,6 +1,5 @@
 import type { Exchange } from "../../proxy/request/exchange.ts";
 import type { Server } from "node:http";
-import type { TlsOptions } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { type AuditBatch, AuditOutbox } from "../../audit/outbox.ts";
 import { Refusals } from "../../audit/refusals.ts";
@@ -32,6 +31,7 @@ import { Tally } from "../../limits/tunnels/tally.ts";
 import { MetricLane } from "../../observe/metric-slots.ts";
 import { Deadlines } from "../../proxy/request/deadlines.ts";
 import { HeadFlusher } from "../../proxy/forward/forward.ts";
+import { ClientCertificates } from "../../proxy/listener/client-certificates.ts";
 import { createGatewayServer, limitServer, renewCertificate } from "../../proxy/listener/server.ts";
 import { InFlight } from "../../proxy/request/in-flight.ts";
 import { LongAnswers } from "../../proxy/routes/long-answers.ts";
@@ -41,7 +41,7 @@ import { createLookup } from "../../proxy/upstream/reach/lookup.ts";
 import { Names } from "../../proxy/upstream/reach/names.ts";
 import { type DrainOrder, drain } from "./drain.ts";
 import { type ListeningPlace, Listeners } from "./listeners.ts";
-import { readFrontTls } from "./front-tls.ts";
+import { type FrontTls, readFrontTls } from "./front-tls.ts";
 import { type Reaching, readReaching, trustWith } from "./trust.ts";
 import { Mappers } from "../../transform/mapper/mappers.ts";
 import { gateLimits } from "../limits.ts";
@@ -88,6 +88,7 @@ export class Gateway {
   /** What it follows, and what it did before that. */
   #rules: Rules;
   #rulesBefore: Rules | undefined;
+  readonly #certificates: ClientCertificates | null;
   #snapshot: Snapshot;
   #index: SandboxIndex;
   readonly #sendUses: (uses: readonly Use[]) => void;
@@ -109,6 +110,8 @@ export class Gateway {
       onError: (error) => onInternalError(asGatewayError(error), ""),
     });
     this.#rules = readRules(config, salt);
+    const trust = this.#rules.tls?.clients ?? null;
+    this.#certificates = trust && new ClientCertificates(trust);
     this.#client = new Http1Client({
       connections: config.PROXY_POOL_SIZE,
       keepAliveMs: config.PROXY_KEEPALIVE_TIMEOUT,
@@ -152,7 +155,8 @@ export class Gateway {
       skewMs: config.TOKEN_CLOCK_SKEW,
     });
     this.#server = createGatewayServer({
-      tls: this.#rules.tls,
+      tls: this.#rules.tls?.options ?? null,
+      certificates: this.#certificates,
       limits: this.#policy.serverLimits,
       policy: () => this.#policy,
       handle: (req, res) => this.#policy.pipeline.handle(req, res),
@@ -208,7 +212,8 @@ export class Gateway {
    * Builds a policy from another configuration beside the present one and swaps them: every request from now on follows the
    * new one, on open connections too; exchanges in flight end under the one they began with, except what has no end of its own
    * and comes from an address that may not call any more. What is counted stays counted.
-   * Certificates are read anew, for connections that are opened from now on.
+   * Certificates are read anew, for connections that are opened from now on; what clients have open ends whose certificates
+   * are not good any more.
    * Connections to instances that are idle are closed only when where those may be, or how they are known, has changed. The
    * listener's address, the size of the upstream client's pools, PROXY_DNS_SERVERS, AUDIT_MODE, AUDIT_FAIL_MODE and STREAM_AFTER stay until a restart.
    * @throws GatewayError GW_012 when a file that it names is not what it should be; then everything stays.
@@ -231,7 +236,9 @@ export class Gateway {
 
   #follow(rules: Rules): void {
     const { config, reaching, tls } = rules;
-    if (tls !== null) renewCertificate(this.#server, tls);
+    if (tls !== null) renewCertificate(this.#server, tls.options);
+    const trust = tls?.clients ?? null;
+    if (trust !== null) this.#certificates?.renew(trust);
     if (!isDeepStrictEqual(reaching.basis, this.#rules.reaching.basis)) this.#client.retain(new Set());
     this.#rules = rules;
     this.#tellUses(); // who is known is forgotten with the policy
@@ -300,7 +307,7 @@ interface Rules {
   readonly config: Config;
   readonly reaching: Reaching;
   /** Null = clients are spoken to plainly. */
-  readonly tls: TlsOptions | null;
+  readonly tls: FrontTls | null;
 }
 
 /** @throws GatewayError GW_012 when a file is not what it should be. */

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { type Value, wrong } from "./value.ts";
+import { type RoleMap, roleMap } from "./providers.ts";
+import { shown, type Value, wrong } from "./value.ts";
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 const MOST = 100;
@@ -18,6 +19,23 @@ export function certificates(): Value<string> {
       return found.join("\n");
     },
     format: (pem) => pem,
+  };
+}
+
+/** `URI:spiffe://corp/agent/*=executor, DNS:ci.corp=operator`: names in certificates, and the roles that they stand for. */
+export function clientRoles(): Value<RoleMap> {
+  const map = roleMap();
+  return {
+    hint: "list of DNS:…=role, URI:…=role, email:…=role",
+    parse(text) {
+      const roles = map.parse(text);
+      for (const [pattern] of roles) {
+        if (!/^(?:URI|email|DNS):./.test(pattern))
+          throw wrong(`${shown(pattern)} begins with none of URI:, email:, DNS:`);
+      }
+      return roles;
+    },
+    format: (roles) => map.format(roles),
   };
 }
 

@@ -8,10 +8,11 @@ import {
 } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
-import type { Server as SecureServer, TlsOptions } from "node:tls";
+import type { Server as SecureServer, TLSSocket, TlsOptions } from "node:tls";
 import type { IpAccess, Peer } from "../../auth/ip-access.ts";
 import { type ErrorCode, asGatewayError, errorBody, GatewayError } from "../../errors.ts";
 import type { ConnectionCap } from "../../limits/connections.ts";
+import type { ClientCertificates } from "./client-certificates.ts";
 import { closeBehindOffer, mayTakeUp, readOn } from "./offer.ts";
 import { ALLOW } from "../request/head.ts";
 import { isSecure, type PeerSocket } from "../request/peer-socket.ts";
@@ -42,6 +43,8 @@ const MAX_WAITING = 100;
 export function createGatewayServer(options: {
   /** null: plain HTTP. */
   tls: TlsOptions | null;
+  /** null: clients are not asked for any. */
+  certificates: ClientCertificates | null;
   limits: ServerLimits;
   policy: () => ListenerPolicy;
   handle: (req: IncomingMessage, res: ServerResponse) => void;
@@ -50,7 +53,7 @@ export function createGatewayServer(options: {
   onDenied: (address: string) => void;
   newRequestId: () => string;
 }): Server {
-  const { tls, limits, policy, onRefused, onDenied, newRequestId } = options;
+  const { tls, certificates, limits, policy, onRefused, onDenied, newRequestId } = options;
   const how: ServerOptions = {
     connectionsCheckingInterval: 1000,
     insecureHTTPParser: false,
@@ -122,6 +125,14 @@ export function createGatewayServer(options: {
     }
   });
   if (tls !== null) securely(server);
+  if (certificates !== null) {
+    // Before node:http hears of the connection.
+    server.prependListener("secureConnection", (socket: TLSSocket) => {
+      if (certificates.meet(socket)) return;
+      onRefused("AUTH_013");
+      socket.on("error", ignore).destroy();
+    });
+  }
   server.on("request", inTurn);
   // With listeners of their own these are requests like any other, instead of being answered before anybody is authenticated.
   server.on("checkContinue", inTurn);

@@ -1,6 +1,7 @@
 // What node:http lets through and a gateway must not (request smuggling, header confusion). Reject, never repair.
 
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { GatewayError } from "../../errors.ts";
 import { checkDestination, type Destination } from "./target.ts";
 import { urlCredentials } from "../../auth/credentials/url-credentials.ts";
@@ -14,6 +15,8 @@ export interface Head extends Destination {
   /** What in its URL says who calls, which is not in `target` any more. */
   readonly link: string | undefined;
   readonly ticket: string | undefined;
+  /** The client's, that its connection was opened with; DER in base64. */
+  readonly certificate: string | undefined;
   readonly pass: string | undefined;
   readonly sandboxId: string | undefined;
   readonly sandboxPort: string | undefined;
@@ -223,6 +226,7 @@ export function checkHead(req: IncomingMessage, limits: HeadLimits): Head {
     cookie,
     link,
     ticket,
+    certificate: (req.socket as Socket & { readonly certificate?: string }).certificate,
     pass,
     sandboxId,
     sandboxPort,

@@ -7,6 +7,8 @@ export interface PeerSocket extends Socket {
   peer?: Peer;
   /** Whose decision that was. */
   access?: IpAccess;
+  /** The client's, found good at the handshake; DER in base64. */
+  certificate?: string;
   /** The request being served; those sent behind it wait for their turn. */
   exchange?: Exchange | undefined;
   waiting?: number;

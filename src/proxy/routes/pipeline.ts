@@ -138,7 +138,7 @@ export class Pipeline {
 
   #goOn(exchange: Exchange, head: Head, caller: Caller, peer: Peer, now: bigint): Promise<void> | undefined {
     exchange.standing = caller.standing;
-    if (caller.ambient) checkSameOrigin(exchange, head);
+    if (caller.ambient) checkSameOrigin(exchange, head, caller.principal);
     const where = this.#route(exchange, head, caller, peer, now);
     if (head.sandboxToken === undefined) return this.#serve(exchange, head, caller, where);
     return this.#passesAuthorization(head).then((passes) => {

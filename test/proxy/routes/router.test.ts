@@ -28,6 +28,7 @@ function head(target: string, sandboxId?: string, host = "x", sandboxPort?: stri
     bodyLength: 0,
     connectionNames: null,
     expectsContinue: false,
+    certificate: undefined,
     underscored: null,
   };
 }

@@ -2,6 +2,7 @@
 
 import { GatewayError } from "../../../errors.ts";
 import type { Exchange } from "../../request/exchange.ts";
+import type { Principal } from "../../../domain/principal.ts";
 import type { Head } from "../../request/head.ts";
 
 const ORIGIN = /^(https?):\/\/([^/?#]+)/;
@@ -13,7 +14,7 @@ const DEFAULT_PORT: Readonly<Record<string, RegExp>> = { http: /:(?:80)?$/, http
  * in Sec-Fetch-Site (which it sends over HTTPS and to localhost) or in Origin.
  * @throws GatewayError AUTH_011
  */
-export function checkSameOrigin(exchange: Exchange, head: Head): void {
+export function checkSameOrigin(exchange: Exchange, head: Head, { credential }: Pick<Principal, "credential">): void {
   const site = exchange.field("sec-fetch-site");
   const isSafe = (exchange.method === "GET" || exchange.method === "HEAD") && exchange.offer === null;
   if (site === "same-origin") return;
@@ -27,6 +28,7 @@ export function checkSameOrigin(exchange: Exchange, head: Head): void {
     if (isOwn(origin, exchange, head)) return;
     throw refused("Origin names another one");
   }
+  if (credential === "certificate") return; // programs show it too, and a browser says where an unsafe request is from
   if (!isSafe) throw refused("there is neither Origin nor Sec-Fetch-Site");
   const referer = exchange.field("referer");
   if (referer === undefined || isOwn(referer, exchange, head)) return;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../../../src/errors.ts";
 import { checkSameOrigin } from "../../../../src/proxy/routes/browser/same-origin.ts";
 import type { Exchange } from "../../../../src/proxy/request/exchange.ts";
+import { SOMEBODY } from "../../../support/principal.ts";
 import type { Head } from "../../../../src/proxy/request/head.ts";
 
 interface Asked {
@@ -16,7 +17,7 @@ interface Asked {
 function isAllowed({ method = "GET", scheme = "https", host = "gw.example", upgrade = false, fields = {} }: Asked) {
   const exchange = { method, scheme, offer: upgrade ? {} : null, field: (name: string) => fields[name] };
   try {
-    checkSameOrigin(exchange as unknown as Exchange, { host } as Head);
+    checkSameOrigin(exchange as unknown as Exchange, { host } as Head, SOMEBODY);
     return true;
   } catch (error) {
     if (error instanceof GatewayError && error.code === "AUTH_011") return false;
