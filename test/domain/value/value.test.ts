@@ -114,6 +114,9 @@ test("no timer is longer than Node's timers can be", () => {
     "PROXY_RATE_LIMIT_WINDOW",
     "STICKY_TTL",
     "AUTH_LOCKOUT_DURATION",
+    "SESSION_IDLE_TIMEOUT",
+    "SESSION_MAX_AGE",
+    "JWKS_STALE_TTL",
   ];
   const timers = KEY_NAMES.filter((name) => SCHEMA[name].value.hint.startsWith("duration") && !noTimer.includes(name));
   expect(timers.length).toBeGreaterThan(8);
