@@ -23,6 +23,7 @@ export const ACTIONS = [
   "role.update",
   "role.remove",
   "link.create",
+  "limit.reset",
   "link.revoke",
   "session.create",
   "session.end",
