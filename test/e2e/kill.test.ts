@@ -4,7 +4,7 @@ import { Installation } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-const CYCLES = 10;
+const CYCLES = 6;
 const CLIENTS = 16;
 
 test(`after ${CYCLES} kills under load every finished response has its record, the chain is whole and the daemon comes back`, async () => {

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Installation } from "../support/daemon.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-const SECONDS = 5;
+const SECONDS = 3;
 const RATE = 100;
 /** Two seconds' worth: a machine that stands still for less than that loses nothing of the rate. */
 const BURST = 200;
