@@ -29,10 +29,13 @@ const BODY_SIZE = 8_192;
 
 const MEMBERS = 16;
 
+/** Nothing else is ever asked for: a target is visible ASCII. */
+const PATH = /^\/[!-~]{0,1023}$/;
+
 const ticketBody = z.strictObject({
   sandbox_id: z.string().refine(isSandboxId, "not a sandbox id"),
   port: z.int().min(1).max(65_535).optional(),
-  path: z.string().startsWith("/").max(2_048).default("/"),
+  path: z.string().regex(PATH, "expected a path as a request line has it, at most 1024 characters").default("/"),
 });
 
 /** `POST /api/v1/tickets`: half a minute in which the caller's page may open one WebSocket or event stream without a token. */

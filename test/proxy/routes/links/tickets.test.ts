@@ -38,6 +38,14 @@ describe("a ticket", () => {
     expect(JSON.stringify(gateway.allRecords())).not.toContain(ticket);
   });
 
+  test("may be for a path as long as one can be, and is good then too", async () => {
+    const { gateway, seen } = await opened();
+    const path = `/${"x".repeat(1023)}`;
+    const { ticket } = await ask(gateway, { sandbox_id: "box", path }, await gateway.authorization());
+    expect(await use(gateway, `/s/box${path}`, ticket)).toBe(200);
+    expect(seen).toEqual([`GET ${path}`]);
+  });
+
   test("shown many times at the same moment is good once", async () => {
     const { gateway, seen } = await opened();
     const { ticket } = await ask(gateway, { sandbox_id: "box" }, await gateway.authorization());
@@ -81,6 +89,8 @@ describe("a ticket", () => {
     ["with no JSON", "{", ["executor"], "VAL_002"],
     ["with something else in it", { sandbox_id: "box", admin: true }, ["executor"], "VAL_003"],
     ["with no path", { sandbox_id: "box", path: "x" }, ["executor"], "VAL_003"],
+    ["with a path that no request can have", { sandbox_id: "box", path: "/é" }, ["executor"], "VAL_003"],
+    ["with a path that is too long", { sandbox_id: "box", path: `/${"x".repeat(1024)}` }, ["executor"], "VAL_003"],
   ] as const)("asked for %s is refused", async (_how, body, who, code) => {
     const { gateway } = await opened();
     const authorization =
